@@ -1,0 +1,43 @@
+"""What all tests share: Hypothesis profiles and the directory of real data.
+
+It must not know any one layer of evgit: fixtures of a layer live beside that layer's tests.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+# A deadline measures the machine, not the code. CI repeats the same examples in every run, so that
+# a red run means that the change is at fault; on a developer's machine new examples are tried.
+settings.register_profile(
+    "ci",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("dev", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The directory of real data that lies beside the checkout, `../shared/data`.
+
+    CI must have it, so there its absence is a failure. A stranger who has only the checkout still
+    gets a green run: there the tests that read it say that they were not run.
+    """
+    directory = CHECKOUT.parent / "shared" / "data"
+    if directory.is_dir():
+        return directory
+    message = f"these tests read real data from {directory}, and there is no such directory"
+    if IN_CI:
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
