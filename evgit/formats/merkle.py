@@ -55,9 +55,7 @@ class Frontier:
 
     def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
         if size < 0 or len(peaks) != size.bit_count():
-            raise ValueError(
-                f"a tree of {size} leaves does not have {len(peaks)} peaks"
-            )
+            raise ValueError(f"a tree of {size} leaves does not have {len(peaks)} peaks")
         self.size = size
         self.peaks = list(peaks)
 
@@ -82,7 +80,8 @@ class Frontier:
     def extend(self, ids: Sequence[bytes], on_node: NodeSink | None = None) -> None:
         """Appends 32-byte event ids, one tree level at a time (0.8 us an id).
 
-        `on_node` is told every subtree of level 8 or more that becomes complete, lower levels first.
+        `on_node` is told every subtree of level 8 or more that becomes complete, lower levels
+        first.
         """
         if not ids:
             return
@@ -161,9 +160,7 @@ def consistency_proof(old_size: int, new_size: int, subtree: Subtree) -> list[by
         return []
     proof = []
     start, stop = 0, new_size
-    whole = (
-        True  # has the old tree been, so far, the leftmost part of what is looked at?
-    )
+    whole = True  # has the old tree been, so far, the leftmost part of what is looked at?
     while old_size != stop:
         middle = start + _split(stop - start)
         if old_size <= middle:
@@ -185,9 +182,7 @@ def verify_inclusion(
     if not 0 <= index < size:
         return False
     computed = leaf_hash(event_id)
-    last = (
-        size - 1
-    )  # node numbers on the level looked at: of the leaf's ancestor, of the last one
+    last = size - 1  # node numbers on the level looked at: of the leaf's ancestor, of the last one
     for sibling in proof:
         if last == 0:
             return False
@@ -221,9 +216,7 @@ def verify_consistency(
     if not 0 < old_size < new_size:
         return False
     path = list(proof)
-    if (
-        old_size & (old_size - 1) == 0
-    ):  # a complete subtree: its hash is the root already known
+    if old_size & (old_size - 1) == 0:  # a complete subtree: its hash is the root already known
         path.insert(0, old_root)
     if not path:
         return False

@@ -49,9 +49,7 @@ def to_text(instant: int) -> str:
     """The text of an instant. Raises InvalidTime outside the years 0001 to 9999."""
     if not 0 <= instant <= _MAX_INSTANT:
         raise InvalidTime(f"instant {instant} lies outside the years 0001 to 9999")
-    return (_EPOCH + timedelta(microseconds=instant)).isoformat(
-        timespec="microseconds"
-    ) + "Z"
+    return (_EPOCH + timedelta(microseconds=instant)).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_instant(text: str) -> int:
@@ -105,9 +103,7 @@ def instants_valid(texts: Sequence[str]) -> bool:
         joined = "\n".join(texts).encode("ascii")
     except UnicodeEncodeError:
         return False
-    if joined.translate(_DIGITS_TO_ZERO) != _SHAPE + (b"\n" + _SHAPE) * (
-        len(texts) - 1
-    ):
+    if joined.translate(_DIGITS_TO_ZERO) != _SHAPE + (b"\n" + _SHAPE) * (len(texts) - 1):
         return False
     tens = joined[14::_STRIDE] + joined[17::_STRIDE]
     if tens.translate(None, b"012345"):
