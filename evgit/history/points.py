@@ -1,0 +1,16 @@
+"""A point of history: a commit, or a place inside one. Pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The log's first `size` events, as `commit` (an id) has them.
+
+    A whole commit is the point whose size is that commit's log size.
+    """
+
+    commit: str
+    size: int
