@@ -1,0 +1,424 @@
+"""An immutable map from document path to canonical JSON, as a tree of hashed nodes.
+
+Equal maps have equal roots however they came to be, a diff costs in proportion to what differs, an
+update copies only what it touches. docs/decisions/merkle-map.md gives the format of a node to the
+byte. Documents are opaque bytes here; where nodes are kept is the reader's business.
+"""
+
+from __future__ import annotations
+
+from binascii import unhexlify
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from evgit.formats import canonical
+
+LARGE_DOCUMENT = 2048
+"""Documents of more bytes than this are nodes of their own, named in the leaf by their hash."""
+EMPTY_ROOT = blake3(b"").digest()
+CACHED_TEXT_BYTES = 4 << 20
+
+_FIRST_LEVEL_MASK = 15  # one key in 16 ends a leaf
+_LEVEL_BITS = 5  # one child in 32 ends an inner node
+_key_of_edit = itemgetter(0)
+
+Edit = tuple[bytes, bytes | None]
+"""A key and its new value line, None to remove it."""
+Item = tuple[bytes, bytes]
+"""A key and its value line."""
+
+
+class NodeMissing(Exception):  # noqa: N818 - a signal between modules, never shown to a person
+    """A node that a map needs is no longer in the cache: the state must be computed again."""
+
+
+class Node:
+    """A parsed node. `keys` are path keys in order; `values` the value lines beside them."""
+
+    __slots__ = ("keys", "level", "text", "values")
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        lines = text.split(b"\n")
+        if not text or text[0] == 0x22:  # a quotation mark: a leaf begins with a path
+            self.level, first = 0, 0
+        else:
+            self.level, first = int(lines[0]), 1
+        self.keys = [line[1:-1] for line in lines[first:-1:2]]
+        self.values = lines[first + 1 :: 2]
+
+    @property
+    def count(self) -> int:
+        """Documents below this node."""
+        if self.level == 0:
+            return len(self.keys)
+        return sum(int(line[65:]) for line in self.values)
+
+
+class Reader:
+    """Finds nodes by hash through `load`, keeping some that were parsed."""
+
+    def __init__(self, load: Callable[[bytes], bytes | None]) -> None:
+        self._load = load
+        self._young: dict[bytes, Node] = {}
+        self._old: dict[bytes, Node] = {}
+        self._young_bytes = 0
+
+    def text(self, digest: bytes) -> bytes:
+        """The bytes with this BLAKE3. Raises NodeMissing."""
+        text = self._load(digest)
+        if text is None:
+            raise NodeMissing(digest.hex())
+        return text
+
+    def node(self, digest: bytes, fresh: Mapping[bytes, bytes]) -> Node:
+        """The node with this hash, from `fresh` or from where `load` looks. Raises NodeMissing."""
+        node = self._young.get(digest)
+        if node is not None:
+            return node
+        node = self._old.get(digest)
+        if node is None:
+            text = fresh.get(digest)
+            node = Node(self.text(digest) if text is None else text)
+        self._young[digest] = node
+        self._young_bytes += len(node.text)
+        if self._young_bytes > CACHED_TEXT_BYTES:
+            self._old, self._young, self._young_bytes = self._young, {}, 0
+        return node
+
+
+class _Range(NamedTuple):
+    """A subtree met by a diff: its keys are in (low, high]; high is None for the rightmost."""
+
+    low: bytes
+    high: bytes | None
+    digest: bytes
+
+
+class MerkleMap:
+    """One map. `fresh` holds the nodes that no cache has yet."""
+
+    __slots__ = ("_count", "fresh", "reader", "root")
+
+    def __init__(
+        self, reader: Reader, root: bytes = EMPTY_ROOT, fresh: dict[bytes, bytes] | None = None
+    ) -> None:
+        self.reader = reader
+        self.root = root
+        self.fresh: dict[bytes, bytes] = {EMPTY_ROOT: b""} if fresh is None else fresh
+        self._count: int | None = None
+
+    def _node(self, digest: bytes) -> Node:
+        return self.reader.node(digest, self.fresh)
+
+    def __len__(self) -> int:
+        if self._count is None:
+            self._count = self._node(self.root).count
+        return self._count
+
+    # ------------------------------------------------------------------ reading
+
+    def get(self, path: str) -> bytes | None:
+        """The document at `path`, None if there is none."""
+        key = key_of(path)
+        node = self._node(self.root)
+        while node.level:
+            place = bisect_left(node.keys, key)
+            if place == len(node.keys):
+                return None
+            node = self._node(unhexlify(node.values[place][:64]))
+        place = bisect_left(node.keys, key)
+        if place == len(node.keys) or node.keys[place] != key:
+            return None
+        return self._document(node.values[place])
+
+    def _document(self, line: bytes) -> bytes:
+        if line[0] != 0x23:
+            return line
+        digest = unhexlify(line[1:])
+        text = self.fresh.get(digest)
+        return self.reader.text(digest) if text is None else text
+
+    def items(self, prefix: str = "", after: str | None = None) -> Iterator[tuple[str, bytes]]:
+        """(path, document) in key order, of paths that begin with `prefix` and come after
+        `after`. Raises NodeMissing."""
+        begin = key_of(prefix)
+        low = begin if after is None else max(begin, key_of(after) + b"\0")
+        for key, line in self._lines(self.root, low):
+            if not key.startswith(begin):
+                return
+            yield path_of(key), self._document(line)
+
+    def _lines(self, digest: bytes, low: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """(key, value line) below a node, from `low` on."""
+        node = self._node(digest)
+        first = bisect_left(node.keys, low) if low else 0
+        if node.level == 0:
+            yield from zip(node.keys[first:], node.values[first:], strict=True)
+            return
+        for line in node.values[first:]:
+            yield from self._lines(unhexlify(line[:64]), low)
+
+    # ------------------------------------------------------------------ updating
+
+    def update(self, changes: Mapping[str, bytes | None]) -> MerkleMap:
+        """The map with these documents set, or removed where None."""
+        fresh = dict(self.fresh)
+        edits: list[Edit] = []
+        for path, document in changes.items():
+            if document is not None and len(document) > LARGE_DOCUMENT:
+                digest = blake3(document).digest()
+                fresh[digest] = document
+                document = b"#" + digest.hex().encode()
+            edits.append((key_of(path), document))
+        edits.sort(key=_key_of_edit)
+        top = self._node(self.root).level
+        for level in range(top + 1):
+            edits = self._edit_level(level, edits, fresh)
+        if not edits:
+            return self
+        return MerkleMap(self.reader, _grow(top + 1, edits, fresh, self), fresh)
+
+    def _edit_level(self, level: int, edits: list[Edit], fresh: dict[bytes, bytes]) -> list[Edit]:
+        """Apply edits to the nodes of one level; what that changes in the level above.
+
+        A node that loses the key that ended it runs on into the next one, which is why what
+        remains after the last boundary is carried there.
+        """
+        above: dict[bytes, bytes | None] = {}
+        carry: list[Item] = []
+        place, after = 0, b""
+        while place < len(edits) or carry:
+            start = after + b"\0" if carry else edits[place][0]
+            digest, node, rightmost = self._node_at(level, start)
+            high = node.keys[-1] if node.keys else b""
+            stop = (
+                len(edits) if rightmost else bisect_right(edits, high, lo=place, key=_key_of_edit)
+            )
+            items, moved = _merged(node, edits[place:stop])
+            if carry:
+                items, moved = carry + items, True
+            pieces, carry = _cut(level, items, node.keys, rightmost) if moved else ([items], [])
+            texts = [_text(level, piece) for piece in pieces]
+            if not moved and texts and texts[0] == node.text:
+                place = stop
+                continue
+            fresh.pop(digest, None)
+            if node.keys:
+                above[high] = None
+            for piece, text in zip(pieces, texts, strict=True):
+                above[piece[-1][0]] = _keep(level, piece, text, fresh)
+            place, after = stop, high
+        return sorted(above.items())
+
+    def _node_at(self, level: int, key: bytes) -> tuple[bytes, Node, bool]:
+        """The node of `level` whose range holds `key`: hash, node, is it the rightmost one."""
+        digest, rightmost = self.root, True
+        node = self._node(digest)
+        while node.level > level:
+            place = bisect_left(node.keys, key)
+            last = len(node.keys) - 1
+            if place < last:
+                rightmost = False
+            digest = unhexlify(node.values[min(place, last)][:64])
+            node = self._node(digest)
+        return digest, node, rightmost
+
+    def flushed(self, keep: Callable[[Iterable[tuple[bytes, bytes]]], None]) -> MerkleMap:
+        """This map once `keep` was given the nodes that no cache had."""
+        keep(self.fresh.items())
+        return MerkleMap(self.reader, self.root, {})
+
+    # ------------------------------------------------------------------ comparing
+
+    def diff(
+        self, other: MerkleMap, prefix: str = "", after: str | None = None
+    ) -> Iterator[tuple[str, bytes | None, bytes | None]]:
+        """(path, document here or None, document there or None) where they differ, in key order.
+
+        Going down both trees a level at a time, what both have under one hash is left out: nodes
+        of one level with one hash hold the same keys, and no key is in two nodes.
+        """
+        begin = key_of(prefix)
+        low = begin if after is None else max(begin, key_of(after) + b"\0")
+        ours, theirs = [_Range(b"", None, self.root)], [_Range(b"", None, other.root)]
+        our_level, their_level = self._node(self.root).level, other._node(other.root).level
+        while True:
+            level = max(our_level, their_level)
+            if our_level == their_level:
+                hashes = {r.digest for r in ours} & {r.digest for r in theirs}
+                ours = [r for r in ours if r.digest not in hashes]
+                theirs = [r for r in theirs if r.digest not in hashes]
+            if level == 0 or not (ours or theirs):
+                break
+            if our_level == level:
+                ours, our_level = self._children(ours, low, begin), level - 1
+            if their_level == level:
+                theirs, their_level = other._children(theirs, low, begin), level - 1
+        yield from _compared(self, ours, other, theirs, low, begin)
+
+    def _children(self, ranges: list[_Range], low: bytes, prefix: bytes) -> list[_Range]:
+        """The children of these subtrees that may hold keys from `low` on with this prefix."""
+        found = []
+        for parent in ranges:
+            before = parent.low
+            node = self._node(parent.digest)
+            last = len(node.keys) - 1
+            for place, key in enumerate(node.keys):
+                high = parent.high if place == last else key
+                inside = before[: len(prefix)] <= prefix
+                if inside and (high is None or high >= low):
+                    found.append(_Range(before, high, unhexlify(node.values[place][:64])))
+                before = key
+        return found
+
+
+def key_of(path: str) -> bytes:
+    """The key of a path: its canonical JSON string without the quotation marks.
+
+    Keys compare bytewise. The escape of a beginning is the beginning of the escape, so the paths
+    under a prefix stand together.
+    """
+    if path.isascii() and path.isprintable() and '"' not in path and "\\" not in path:
+        return path.encode()
+    return canonical.encode(path)[1:-1]
+
+
+def path_of(key: bytes) -> str:
+    """The path of a key."""
+    if b"\\" not in key:
+        return key.decode()
+    path = canonical.parse(b'"' + key + b'"')
+    assert isinstance(path, str)
+    return path
+
+
+def references(text: bytes) -> Iterator[bytes]:
+    """Hashes of the nodes that a node's bytes name; nothing for a document's bytes."""
+    if text[:1].isdigit() and b"\n" in text:
+        for line in text.split(b"\n")[2::2]:
+            yield unhexlify(line[:64])
+    elif text[:1] == b'"' and b"\n#" in text:
+        for line in text.split(b"\n")[1::2]:
+            if line[:1] == b"#":
+                yield unhexlify(line[1:])
+
+
+def rank(key: bytes) -> int:
+    """How many levels end a node at this key, counted from the leaves."""
+    digest = blake3(key).digest()
+    if digest[0] & _FIRST_LEVEL_MASK:
+        return 0
+    bits = int.from_bytes(digest[:8], "little") >> 4
+    levels = 1
+    while levels < 12 and not bits & 31:
+        bits >>= _LEVEL_BITS
+        levels += 1
+    return levels
+
+
+def _merged(node: Node, edits: list[Edit]) -> tuple[list[Item], bool]:
+    """The items of a node after edits, and whether its keys changed."""
+    items = dict(zip(node.keys, node.values, strict=True))
+    before, inserted = len(items), False
+    for key, line in edits:
+        if line is None:
+            items.pop(key, None)
+        else:
+            inserted = inserted or key not in items
+            items[key] = line
+    if inserted:
+        return sorted(items.items()), True
+    return list(items.items()), len(items) != before
+
+
+def _cut(
+    level: int, items: list[Item], before: list[bytes], rightmost: bool
+) -> tuple[list[list[Item]], list[Item]]:
+    """Items cut into nodes at the boundaries of this level, and the rest to carry on.
+
+    `before`: the keys of the node that was here. But for its last they are known to end nothing.
+    """
+    interior = set(before[:-1])
+    pieces, begin = [], 0
+    for place, (key, _) in enumerate(items):
+        if key not in interior and rank(key) > level:
+            pieces.append(items[begin : place + 1])
+            begin = place + 1
+    rest = items[begin:]
+    if rest and rightmost:
+        pieces.append(rest)
+        rest = []
+    return pieces, rest
+
+
+def _text(level: int, items: list[Item]) -> bytes:
+    body = b"".join([b'"%b"\n%b\n' % item for item in items])
+    return b"%d\n%b" % (level, body) if level else body
+
+
+def _keep(
+    level: int, items: list[Item], text: bytes, fresh: dict[bytes, bytes]
+) -> bytes:
+    """Add a node to `fresh`; the line that names it in the level above."""
+    digest = blake3(text).digest()
+    fresh[digest] = text
+    count = len(items) if level == 0 else sum(int(line[65:]) for _, line in items)
+    return b"%b %d" % (digest.hex().encode(), count)
+
+
+def _grow(
+    level: int, edits: list[Edit], fresh: dict[bytes, bytes], before: MerkleMap
+) -> bytes:
+    """The root over the nodes that edits of the level above the old root name."""
+    items = [(key, line) for key, line in edits if line is not None]
+    if not items:
+        fresh[EMPTY_ROOT] = b""
+        return EMPTY_ROOT
+    while len(items) > 1:
+        pieces, _ = _cut(level, items, [], True)
+        items = [(p[-1][0], _keep(level, p, _text(level, p), fresh)) for p in pieces]
+        level += 1
+    root = unhexlify(items[0][1][:64])
+    # Where documents went away, the lowest level with a single node is the root.
+    while True:
+        node = before.reader.node(root, fresh)
+        if node.level == 0 or len(node.keys) > 1:
+            return root
+        fresh.pop(root, None)
+        root = unhexlify(node.values[0][:64])
+
+
+def _compared(
+    ours: MerkleMap,
+    our_leaves: list[_Range],
+    theirs: MerkleMap,
+    their_leaves: list[_Range],
+    low: bytes,
+    prefix: bytes,
+) -> Iterator[tuple[str, bytes | None, bytes | None]]:
+    def lines(side: MerkleMap, leaves: list[_Range]) -> Iterator[tuple[bytes, bytes]]:
+        for leaf in leaves:
+            for key, line in side._lines(leaf.digest, low):
+                if not key.startswith(prefix):
+                    return
+                yield key, line
+
+    left, right = lines(ours, our_leaves), lines(theirs, their_leaves)
+    a, b = next(left, None), next(right, None)
+    while a is not None or b is not None:
+        if b is None or (a is not None and a[0] < b[0]):
+            assert a is not None
+            yield path_of(a[0]), ours._document(a[1]), None
+            a = next(left, None)
+        elif a is None or b[0] < a[0]:
+            yield path_of(b[0]), None, theirs._document(b[1])
+            b = next(right, None)
+        else:
+            if a[1] != b[1]:
+                yield path_of(a[0]), ours._document(a[1]), theirs._document(b[1])
+            a, b = next(left, None), next(right, None)
