@@ -1,0 +1,407 @@
+"""Appending: one commit, its block, its index rows, the ref and the operation in one transaction.
+
+What can be computed before the lock is held is computed before. Which of the given events are new
+is decided under the lock, against the log of the branch as it is then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from evgit.errors import (
+    InvalidInput,
+    InvalidTime,
+    NotFound,
+    UsageError,
+    WrongExpectedRevision,
+)
+from evgit.formats.block import EncodedBlock, close_block, encode_block, encode_frames
+from evgit.formats.canonical import digest
+from evgit.formats.commit import MAX_EVENTS, MAX_GUARDS, Commit, LogHead, MergeRecord
+from evgit.formats.event import Event, EventBatch, again_line, decode_events
+from evgit.formats.merkle import Frontier
+from evgit.formats.names import check_stream_name
+from evgit.formats.times import to_instant, to_text
+from evgit.history.duplicates import Sorted, sort_out
+from evgit.history.graph import CommitRow
+from evgit.history.history import History
+from evgit.history.indexing import CommitToIndex
+from evgit.history.line_ranges import LineRange, LineSet, joined
+from evgit.storage import database
+from evgit.storage.operations import OperationLog, RefChange
+from evgit.storage.refs import RefStore
+
+Expected = int | Literal["none", "any"]
+CLOCK_TOLERANCE = 10 * 60 * 1_000_000  # microseconds that a commit's time may be ahead
+COMPRESS_EARLY_BYTES = 16_384
+
+
+@dataclass(slots=True, kw_only=True)
+class Append:
+    """What to append and how to record it. Instants are microseconds since year 1.
+
+    `expected`: stream -> revision that the caller believes to be its last. `recorded_at_event_time`:
+    record as an imported batch (DESIGN 4). `further_parents` and `left_out` (event ids) make the
+    commit a merge.
+    """
+
+    batch: EventBatch
+    ref: str
+    author: str
+    now: int
+    actor: str
+    writer: str
+    message: str = ""
+    expected: Mapping[str, Expected] = field(default_factory=dict)
+    commit_time: int | None = None
+    recorded_at_event_time: bool = False
+    meta: dict[str, Any] = field(default_factory=dict)
+    allow_empty: bool = False
+    further_parents: Sequence[str] = ()
+    left_out: Sequence[str] = ()
+    command: str = "commit"
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Appended:
+    """What an append did.
+
+    `commit`: id of the new commit, None where every event was there already. `head`: the commit
+    that the ref is at. `ids`: of every given event, in order (of the stored one where a key made it
+    a repetition). `already`: how many of them the log had. `size`: of the log now.
+    """
+
+    commit: str | None
+    head: str
+    appended: int
+    already: int
+    size: int
+    ids: list[str]
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Tip:
+    target: str
+    row: CommitRow
+    frontier: Frontier
+    revisions: dict[str, int]
+
+
+class Appender:
+    """Writes commits. One per open repository; it remembers the tips that it wrote last."""
+
+    def __init__(self, history: History, refs: RefStore, operations: OperationLog) -> None:
+        self._history = history
+        self._refs = refs
+        self._operations = operations
+        self._tips: dict[str, _Tip] = {}
+
+    def append(self, request: Append) -> Appended:
+        """Append a batch to a ref, durably.
+
+        Raises WrongExpectedRevision, KeyReused, InvalidTime, UsageError (nothing given), or what
+        the storage raises; nothing has changed then.
+        """
+        self._check(request)
+        early = _compressed_early(request.batch)
+        history = self._history
+        try:
+            with database.writing(history.connection):
+                outcome, tip = self._append(request, early)
+        except BaseException:
+            history.forget()
+            self._tips.clear()
+            raise
+        if tip is not None:
+            self._tips[request.ref] = tip
+        return outcome
+
+    def _check(self, request: Append) -> None:
+        count = len(request.batch.ids)  # hashed here, before the lock is held
+        if not count and not request.allow_empty and not request.further_parents:
+            raise UsageError("nothing to append", hint="give at least one event")
+        if count > MAX_EVENTS:
+            raise InvalidInput(
+                f"{count} events are too many for one commit (at most {MAX_EVENTS})",
+                hint="append them in several commits",
+            )
+        if len(request.expected) > MAX_GUARDS:
+            raise InvalidInput(f"more than {MAX_GUARDS} expected revisions in one commit")
+        for stream, expected in request.expected.items():
+            check_stream_name(stream, reserved=True)
+            if isinstance(expected, str) and expected not in ("none", "any"):
+                raise UsageError(
+                    f"expected revision {expected!r} of stream {stream!r} is not understood",
+                    hint="give a revision number, `none` or `any`",
+                )
+        if request.commit_time is not None:
+            _refuse_future(request.commit_time, request.now)
+
+    def _append(self, request: Append, early: EncodedBlock | None) -> tuple[Appended, _Tip | None]:
+        history, batch = self._history, request.batch
+        tip = self._tip(request.ref)
+        parent = tip.row
+        number, latest = history.blocks.end()
+        found = sort_out(history, batch, parent, latest, number)
+        if not found.fresh and not request.allow_empty and not request.further_parents:
+            ids = [event_id.hex() for event_id in found.ids]
+            return Appended(None, parent.hex, 0, len(ids), parent.size, ids), None
+
+        guards = self._guards(request.expected, tip)
+        merged = self._merged(request, parent) if request.further_parents else None
+        streams, own_ids, segment = self._added(found, batch, number, merged)
+        nodes: list[tuple[int, int, bytes]] = []
+        frontier = tip.frontier.copy()
+        if merged:
+            frontier.extend(merged.ids, lambda *node: nodes.append(node))
+        frontier.extend(own_ids, lambda *node: nodes.append(node))
+
+        warnings: list[str] = []
+        time, recorded = _time_of(request, parent, batch, warnings)
+        commit = Commit(
+            author=request.author,
+            events=len(found.fresh),
+            guards=guards,
+            log=LogHead(root=frontier.root().hex(), size=frontier.size),
+            merge=MergeRecord(left_out=list(request.left_out)) if request.left_out else None,
+            message=request.message,
+            meta=request.meta,
+            parents=[parent.hex, *request.further_parents],
+            recorded=recorded,
+            time=to_text(time),
+        )
+        line = commit.canonical()
+        block = self._block(batch, found, line, early)
+        history.blocks.put(number, block, _latest(batch, latest))
+        row = history.indexer.index(
+            CommitToIndex(
+                number=number,
+                id=digest(line),
+                time=time,
+                parents=[parent, *(merged.parents if merged else ())],
+                ids=own_ids,
+                streams=streams,
+                frontier=frontier,
+                nodes=nodes,
+                keys=_keys(found, batch, number),
+                segment=segment,
+                held_back=self._held_back(parent, merged, found),
+            )
+        )
+        target = row.hex
+        self._refs.move([RefChange(request.ref, tip.target, target)])
+        self._operations.record(
+            [RefChange(request.ref, tip.target, target)],
+            now=request.now,
+            actor=request.actor,
+            writer=request.writer,
+            command=request.command,
+            arguments=request.arguments,
+            continues=True,
+        )
+        revisions = _revisions_after(tip.revisions, streams)
+        outcome = Appended(
+            target,
+            target,
+            len(found.fresh),
+            len(found.ids) - len(found.fresh),
+            frontier.size,
+            [event_id.hex() for event_id in found.ids],
+            warnings,
+        )
+        return outcome, _Tip(target, row, frontier, revisions)
+
+    # ------------------------------------------------------------------ parts of a commit
+    def _tip(self, ref: str) -> _Tip:
+        target = self._refs.get(ref)
+        if target is None:
+            raise NotFound(
+                f"there is no {ref}", hint="`evgit branch` lists the branches that there are"
+            )
+        known = self._tips.get(ref)
+        if known is not None and known.target == target:
+            return known
+        if "#" in target:
+            raise UsageError(
+                "HEAD is at a point inside a commit; appending there would lose what follows",
+                hint="make a branch from a whole commit, or switch to a branch",
+            )
+        row = self._history.graph.get(target)
+        return _Tip(target, row, self._history.log_of(row).frontier(), {})
+
+    def _guards(self, expected: Mapping[str, Expected], tip: _Tip) -> dict[str, int]:
+        guards: dict[str, int] = {}
+        for stream, wanted in expected.items():
+            if wanted == "any":
+                continue
+            revision = -1 if wanted == "none" else int(wanted)
+            actual = tip.revisions.get(stream)
+            if actual is None:
+                number = self._history.streams.number(stream)
+                size = tip.row.size
+                count = 0 if number is None else self._history.streams.count(tip.row, size, number)
+                actual = tip.revisions[stream] = count - 1
+            if actual != revision:
+                raise WrongExpectedRevision(stream, revision, actual)
+            guards[stream] = revision
+        return guards
+
+    def _added(
+        self, found: Sorted, batch: EventBatch, number: int, merged: _Merged | None
+    ) -> tuple[list[str], list[bytes], list[LineRange] | None]:
+        """(streams of all events that the commit adds, ids of its own, its segment if not plain)."""
+        events = batch.events
+        if len(found.fresh) == len(events):
+            own = [event.stream for event in events]
+            ids = found.ids
+        else:
+            own = [events[place].stream for place in found.fresh]
+            ids = [found.ids[place] for place in found.fresh]
+        if merged is None and not found.again:
+            return own, ids, None
+        again = found.again
+        ranges = [
+            (again.get(place, number + offset), 1) for offset, place in enumerate(found.fresh)
+        ]
+        segment = joined([*(merged.ranges if merged else ()), *ranges])
+        return [*(merged.streams if merged else ()), *own], ids, segment
+
+    def _block(
+        self, batch: EventBatch, found: Sorted, commit_line: bytes, early: EncodedBlock | None
+    ) -> EncodedBlock:
+        if len(found.fresh) == len(batch.events) and not found.again:
+            return (
+                close_block(early, commit_line) if early else encode_block(batch.lines, commit_line)
+            )
+        lines = [
+            again_line(found.ids[place].hex()) if place in found.again else batch.lines[place]
+            for place in found.fresh
+        ]
+        return encode_block(lines, commit_line)
+
+    # ------------------------------------------------------------------ merges
+    def _merged(self, request: Append, ours: CommitRow) -> _Merged:
+        """What the further parents bring: L(p2) without what is there already or is held back."""
+        history = self._history
+        parents = [history.graph.get(parent) for parent in request.further_parents]
+        left_out = []
+        for event_id in request.left_out:
+            line = history.line_of_event(event_id)
+            if line is None:
+                raise NotFound(f"event {event_id}, to be left out, is not stored here")
+            left_out.append(line)
+        held = set(left_out)
+        for row in (ours, *parents):
+            held.update(history.indexer.held_back_lines(row))
+        return merged_lines(history, ours, parents, held)
+
+    def _held_back(self, parent: CommitRow, merged: _Merged | None, found: Sorted) -> list[int]:
+        """Lines of X(c): what is held back on any side and is not in the new log."""
+        history = self._history
+        if merged is None:
+            if parent.held_back is None:
+                return []
+            appended = set(found.again.values())
+            return [
+                line for line in history.indexer.held_back_lines(parent) if line not in appended
+            ]
+        appended = set(found.again.values())
+        return [
+            line
+            for line in merged.held
+            if line not in appended and history.graph.position_of(parent, line) is None
+        ]
+
+
+@dataclass(slots=True)
+class _Merged:
+    parents: list[CommitRow]
+    ranges: list[LineRange]
+    ids: list[bytes]
+    streams: list[str]
+    held: set[int]
+
+
+def merged_lines(
+    history: History, ours: CommitRow, further: list[CommitRow], held: set[int]
+) -> _Merged:
+    """The events that further parents add to `ours`, in the order that semantics.py defines."""
+    incoming: list[LineRange] = []
+    for row in further:
+        shared = history.graph.fork_size(ours, row)
+        known = [*history.graph.log_ranges(ours, shared, ours.size), *incoming]
+        known += [(line, 1) for line in held]
+        theirs = history.graph.log_ranges(row, shared, row.size)
+        incoming += LineSet(known).removed_from(theirs)
+    incoming = joined(incoming)
+    ids: list[bytes] = []
+    streams: list[str] = []
+    for text in history.blocks.texts(incoming):
+        lines = text.splitlines()
+        ids += map(digest, lines)
+        streams += [event.stream for event in decode_events(text)]
+    return _Merged(further, incoming, ids, streams, held)
+
+
+def _compressed_early(batch: EventBatch) -> EncodedBlock | None:
+    """The events' frames, made before the lock is held where that is worth while."""
+    if sum(map(len, batch.lines)) < COMPRESS_EARLY_BYTES:
+        return None
+    return encode_frames(batch.lines)
+
+
+def _time_of(
+    request: Append, parent: CommitRow, batch: EventBatch, warnings: list[str]
+) -> tuple[int, Literal["events"] | None]:
+    """(the commit's time, whether it is recorded at its events' times)."""
+    recorded: Literal["events"] | None = None
+    time = request.now if request.commit_time is None else request.commit_time
+    if request.recorded_at_event_time and batch.events:
+        recorded = "events"
+        now = to_text(request.now)
+        past = [event.time for event in batch.events if event.time <= now]
+        time = max(to_instant(max(past)) if past else request.now, parent.time)
+    elif time < parent.time:
+        warnings.append(
+            f"the clock ({to_text(time)}) is behind the last commit ({to_text(parent.time)}); "
+            "the new commit takes the last commit's time"
+        )
+        time = parent.time
+    return time, recorded
+
+
+def _refuse_future(time: int, now: int) -> None:
+    if time > now + CLOCK_TOLERANCE:
+        raise InvalidTime(
+            f"{to_text(time)} is more than 10 minutes ahead of this machine's clock "
+            f"({to_text(now)})",
+            hint="a commit's time says when it was recorded; give events their own --time",
+        )
+
+
+def _latest(batch: EventBatch, latest: int) -> int:
+    if not batch.events:
+        return latest
+    return max(latest, to_instant(max(event.time for event in batch.events)))
+
+
+def _keys(found: Sorted, batch: EventBatch, number: int) -> list[tuple[int, str, str]]:
+    events: list[Event] = batch.events
+    return [
+        (found.again.get(place, number + offset), events[place].stream, key)
+        for offset, place in enumerate(found.fresh)
+        if (key := events[place].key) is not None and place not in found.again
+    ]
+
+
+def _revisions_after(before: dict[str, int], streams: list[str]) -> dict[str, int]:
+    if not before:
+        return before
+    for stream in streams:
+        if stream in before:
+            before[stream] += 1
+    return before if len(before) < 10_000 else {}

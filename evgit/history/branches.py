@@ -1,0 +1,289 @@
+"""Moving refs on purpose: branches, tags, HEAD, undo. Each call is one operation, one transaction.
+
+Appending moves refs too, but does so itself (see `append`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evgit.errors import AlreadyExists, Conflict, EvgitError, NotAFastForward, NotFound
+from evgit.formats.names import check_branch_name
+from evgit.formats.tag import Tag
+from evgit.history.history import History
+from evgit.history.points import Point
+from evgit.storage import database
+from evgit.storage.database import fetch_one
+from evgit.storage.operations import Operation, OperationLog, RefChange
+from evgit.storage.refs import SYMBOLIC, Ref, RefStore
+
+HEADS = "refs/heads/"
+TAGS = "refs/tags/"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where HEAD is. `branch`: its short name, None when detached. `point`: what it stands for."""
+
+    branch: str | None
+    point: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who moves refs, with what command, when (instant)."""
+
+    name: str
+    writer: str
+    now: Callable[[], int]
+
+
+class Branches:
+    """Reads and moves the refs of one repository."""
+
+    def __init__(
+        self, history: History, refs: RefStore, operations: OperationLog, actor: Actor
+    ) -> None:
+        self._history = history
+        self._refs = refs
+        self._operations = operations
+        self._actor = actor
+
+    # ------------------------------------------------------------------ reading
+    def head(self) -> Head:
+        """HEAD, resolved."""
+        target = self._refs.get("HEAD")
+        if target is None:
+            raise NotFound("this repository has no HEAD", hint="`evgit switch BRANCH` sets it")
+        if target.startswith(SYMBOLIC):
+            name = target.removeprefix(SYMBOLIC)
+            commit = self._refs.get(name)
+            if commit is None:
+                raise NotFound(
+                    f"HEAD names {name}, which does not exist",
+                    hint="`evgit switch BRANCH` goes to a branch that exists",
+                )
+            return Head(name.removeprefix(HEADS), self._point(commit))
+        return Head(None, self._point(target))
+
+    def current_ref(self) -> str:
+        """The ref that an append to HEAD moves: the current branch, or HEAD itself."""
+        target = self._refs.get("HEAD") or ""
+        return target.removeprefix(SYMBOLIC) if target.startswith(SYMBOLIC) else "HEAD"
+
+    def _point(self, target: str) -> Point:
+        commit, _, size = target.partition("#")
+        return Point(commit, int(size) if size else self._history.graph.get(commit).size)
+
+    # ------------------------------------------------------------------ branches
+    def create(self, name: str, commit: str, *, force: bool = False) -> None:
+        """Make a branch at a commit, in time that does not depend on history or streams."""
+        check_branch_name(name)
+        ref = HEADS + name
+        with self._transaction():
+            self._refuse_path_prefix(ref)
+            old = self._refs.get(ref)
+            if old is not None and not force:
+                raise AlreadyExists(
+                    f"branch {name!r} exists already",
+                    hint="choose another name, or move it with --force",
+                )
+            self._move([RefChange(ref, old, commit)], "branch", {"name": name})
+
+    def delete(self, name: str, *, force: bool = False) -> str:
+        """Delete a branch; returns where it was. Refused while events would become unreachable."""
+        ref = HEADS + name
+        with self._transaction():
+            target = self._existing(ref, f"branch {name!r}")
+            if self.current_ref() == ref:
+                raise Conflict(
+                    f"branch {name!r} is the current one", hint="switch to another branch first"
+                )
+            if not force and not self._reachable_elsewhere(target, ref):
+                raise Conflict(
+                    f"branch {name!r} has commits that no other branch or tag has",
+                    hint="delete it with -D (`evgit undo` brings it back), or tag it first",
+                )
+            self._move([RefChange(ref, target, None)], "branch -d", {"name": name})
+        return target
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a branch; HEAD follows."""
+        check_branch_name(new)
+        with self._transaction():
+            target = self._existing(HEADS + old, f"branch {old!r}")
+            if self._refs.get(HEADS + new) is not None:
+                raise AlreadyExists(f"branch {new!r} exists already")
+            self._refuse_path_prefix(HEADS + new, apart_from=HEADS + old)
+            changes = [
+                RefChange(HEADS + old, target, None),
+                RefChange(HEADS + new, None, target),
+            ]
+            if self.current_ref() == HEADS + old:
+                head = SYMBOLIC + HEADS
+                changes.append(RefChange("HEAD", head + old, head + new))
+            self._move(changes, "branch -m", {"old": old, "new": new})
+
+    def set_head(self, target: str, command: str, arguments: Mapping[str, Any]) -> None:
+        """Put HEAD on a branch (`ref: refs/heads/…`), a commit id, or `<id>#<size>`."""
+        with self._transaction():
+            old = self._refs.get("HEAD")
+            if old != target:
+                self._move([RefChange("HEAD", old, target)], command, arguments)
+
+    def fast_forward(self, ref: str, commit: str, command: str) -> None:
+        """Move a ref forward along first parents. Raises NotAFastForward."""
+        with self._transaction():
+            old = self._existing(ref, ref)
+            graph = self._history.graph
+            if not graph.on_first_parents(graph.get(old), graph.get(commit)):
+                raise NotAFastForward(
+                    f"{ref} is not on the first-parent chain of {commit[:12]}: "
+                    "positions that were already delivered would change",
+                    hint="merge instead, so that published positions stay",
+                )
+            self._move([RefChange(ref, old, commit)], command, {})
+
+    # ------------------------------------------------------------------ tags
+    def create_tag(self, name: str, target: str, *, force: bool = False) -> None:
+        """Make a lightweight tag, or one that points at a tag object."""
+        check_branch_name(name)
+        ref = TAGS + name
+        with self._transaction():
+            self._refuse_path_prefix(ref)
+            old = self._refs.get(ref)
+            if old is not None and not force:
+                raise AlreadyExists(f"tag {name!r} exists already", hint="move it with --force")
+            self._move([RefChange(ref, old, target)], "tag", {"name": name})
+
+    def write_tag(self, tag: Tag) -> str:
+        """Store a tag object; returns its id."""
+        line = tag.canonical()
+        with database.writing(self._history.connection):
+            self._history.connection.execute(
+                "INSERT OR IGNORE INTO objects(id, data) VALUES(?,?)", (bytes.fromhex(tag.id), line)
+            )
+        return tag.id
+
+    def tag_line(self, tag_id: str) -> bytes | None:
+        """A tag object's canonical bytes, or None."""
+        row = fetch_one(
+            self._history.connection,
+            "SELECT data FROM objects WHERE id=?",
+            (bytes.fromhex(tag_id),),
+        )
+        return None if row is None else bytes(row[0])
+
+    def delete_tag(self, name: str) -> str:
+        """Delete a tag; returns what it pointed at."""
+        with self._transaction():
+            target = self._existing(TAGS + name, f"tag {name!r}")
+            self._move([RefChange(TAGS + name, target, None)], "tag -d", {"name": name})
+        return target
+
+    # ------------------------------------------------------------------ operations
+    def undo(self) -> Operation:
+        """Take back the newest operation that was not undone; undoing is an operation too."""
+        with self._transaction():
+            operation = self._operations.to_undo()
+            if operation is None or operation.command == "init":
+                raise EvgitError("nothing to undo", hint="`evgit op log` lists the operations")
+            self._reverse(operation, "undo", {"operation": operation.number})
+            return operation
+
+    def redo(self) -> Operation:
+        """Take back the last undo, unless something else happened since."""
+        with self._transaction():
+            operation = self._operations.to_redo()
+            if operation is None:
+                raise EvgitError("nothing to redo", hint="only an undo can be redone, at once")
+            self._reverse(operation, "redo", {"undo": operation.number})
+            return operation
+
+    def refs_at(self, number: int) -> dict[str, str]:
+        """{ref: target} as they were when an operation had finished."""
+        self._operations.get(number)
+        refs = {ref.name: ref.target for ref in self._refs.under("")}
+        for operation in self._operations.newest_first():
+            if operation.number <= number:
+                break
+            for change in reversed(operation.changes):
+                if change.old is None:
+                    refs.pop(change.ref, None)
+                else:
+                    refs[change.ref] = change.old
+        return refs
+
+    def restore(self, number: int) -> list[RefChange]:
+        """Put every ref back to where it was when an operation had finished."""
+        with self._transaction():
+            wanted = self.refs_at(number)
+            actual = {ref.name: ref.target for ref in self._refs.under("")}
+            changes = [
+                RefChange(name, actual.get(name), wanted.get(name))
+                for name in sorted(wanted.keys() | actual.keys())
+                if actual.get(name) != wanted.get(name)
+            ]
+            if changes:
+                self._move(changes, "op restore", {"operation": number})
+            return changes
+
+    def _reverse(self, operation: Operation, command: str, arguments: Mapping[str, Any]) -> None:
+        changes = [RefChange(c.ref, c.new, c.old) for c in reversed(operation.changes)]
+        self._move(changes, command, arguments)
+
+    # ------------------------------------------------------------------ shared
+    def _transaction(self) -> Any:
+        return database.writing(self._history.connection)
+
+    def _move(self, changes: list[RefChange], command: str, arguments: Mapping[str, Any]) -> None:
+        self._refs.move(changes)
+        self._operations.record(
+            changes,
+            now=self._actor.now(),
+            actor=self._actor.name,
+            writer=self._actor.writer,
+            command=command,
+            arguments=arguments,
+        )
+
+    def _existing(self, ref: str, called: str) -> str:
+        target = self._refs.get(ref)
+        if target is None:
+            raise NotFound(f"there is no {called}", hint="`evgit for-each-ref` lists all refs")
+        return target
+
+    def _refuse_path_prefix(self, ref: str, apart_from: str = "") -> None:
+        """No ref may be a path prefix of another: `a` and `a/b` exclude each other."""
+        below: list[Ref] = [r for r in self._refs.under(ref + "/") if r.name != apart_from]
+        above = [
+            part
+            for part in (ref[:place] for place, letter in enumerate(ref) if letter == "/")
+            if part != apart_from and self._refs.get(part) is not None
+        ]
+        for other in [r.name for r in below] + above:
+            raise AlreadyExists(
+                f"{other} exists, so {ref} can't: one would be a path prefix of the other",
+                hint="choose another name",
+            )
+
+    def _reachable_elsewhere(self, target: str, ref: str) -> bool:
+        graph = self._history.graph
+        wanted = graph.get(target)
+        others = {
+            r.target
+            for prefix in (HEADS, TAGS, "refs/remotes/")
+            for r in self._refs.under(prefix)
+            if r.name != ref
+        }
+        rows = [row for t in others if (row := graph.find(bytes.fromhex(t))) is not None]
+        if any(graph.on_first_parents(wanted, row) for row in rows):
+            return True
+        for row in graph.ancestors(rows):
+            if row.number == wanted.number:
+                return True
+            if row.number < wanted.number:
+                return False
+        return False

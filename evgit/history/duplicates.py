@@ -1,0 +1,102 @@
+"""Which events of a batch a log already has: by id, or by idempotency key.
+
+A batch later than everything stored can't repeat anything, which is the common case and costs
+next to nothing. Otherwise ids and keys are looked up in the index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from evgit.errors import KeyReused
+from evgit.formats.canonical import encode
+from evgit.formats.event import Event, EventBatch, decode_event
+from evgit.formats.times import to_instant
+from evgit.history.graph import CommitRow
+from evgit.history.history import History
+
+
+@dataclass(slots=True)
+class Sorted:
+    """A batch, sorted out.
+
+    `ids`: of every event of the batch, in order; of the stored event where a key made one
+    a repetition. `fresh`: places in the batch of what is to be appended. `again`: place -> line of
+    those fresh events that are stored, but not in this log.
+    """
+
+    ids: list[bytes]
+    fresh: list[int]
+    again: dict[int, int] = field(default_factory=dict)
+
+
+def sort_out(
+    history: History, batch: EventBatch, head: CommitRow, latest: int, next_line: int
+) -> Sorted:
+    """Compare a batch with the log of `head`. `latest`: the latest event instant stored anywhere.
+
+    Raises KeyReused where an idempotency key stands on an event that says something else.
+    """
+    events, ids = batch.events, list(batch.ids)
+    keyed = [place for place, event in enumerate(events) if event.key is not None]
+    later = not events or to_instant(min(event.time for event in events)) > latest
+    if later and not keyed and len(set(ids)) == len(ids):
+        return Sorted(ids, list(range(len(ids))))
+
+    stored = {} if later else history.events.find(ids)
+    repeated = _repeated_keys(history, batch, keyed, head)
+    seen: set[bytes] = set()
+    found = Sorted(ids, [])
+    for place, event_id in enumerate(batch.ids):
+        known = repeated.get(place)
+        if known is not None:
+            found.ids[place] = known
+            continue
+        if event_id in seen:
+            continue
+        seen.add(event_id)
+        line = stored.get(event_id)
+        if line is not None:
+            if history.graph.position_of(head, line) is not None:
+                continue
+            found.again[place] = line
+        found.fresh.append(place)
+    return found
+
+
+def _repeated_keys(
+    history: History, batch: EventBatch, keyed: list[int], head: CommitRow
+) -> dict[int, bytes]:
+    """{place in the batch: id of the event that has its key}, for keys that were used before."""
+    events = batch.events
+    pairs = [(events[place].stream, str(events[place].key)) for place in keyed]
+    lines = history.events.lines_with_keys(pairs)
+    repeated: dict[int, bytes] = {}
+    first_in_batch: dict[tuple[str, str], int] = {}
+    for place, pair, candidates in zip(keyed, pairs, lines, strict=True):
+        event = events[place]
+        for line in candidates:
+            stored = decode_event(history.blocks.line(line))
+            if (stored.stream, stored.key) != pair:
+                continue
+            if history.graph.position_of(head, line) is None:
+                continue
+            _refuse_other_content(event, stored)
+            repeated[place] = bytes.fromhex(stored.id)
+            break
+        else:
+            earlier = first_in_batch.setdefault(pair, place)
+            if earlier != place:
+                _refuse_other_content(event, events[earlier])
+                repeated[place] = batch.ids[earlier]
+    return repeated
+
+
+def _refuse_other_content(event: Event, stored: Event) -> None:
+    said, had = (encode([one.type, one.version, one.data, one.meta]) for one in (event, stored))
+    if said != had:
+        raise KeyReused(
+            f"stream {event.stream!r} already has an event with key {event.key!r} "
+            f"({stored.id[:12]}) that says something else",
+            hint="a key belongs to one event; a retry must repeat its type, version, data and meta",
+        )

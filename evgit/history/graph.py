@@ -1,0 +1,370 @@
+"""The commit DAG as rows: who is whose parent, which commits form a first-parent chain, who holds
+a position. It knows numbers and lines, not events.
+
+A **chain** is a stretch of commits each of which is the first parent of the next. A commit whose
+first parent is the last of its chain continues it; otherwise a new chain forks off. So
+a branch's first-parent history is a few stretches of chains (its lineage), and finding the commit
+that holds a position is one index look-up in one of them. A chain's parent and fork never change.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from typing import Any, NamedTuple
+
+import apsw
+
+from evgit.errors import UnknownObject
+from evgit.history.line_ranges import LineRange, clipped, decode_ranges, total
+from evgit.storage.database import fetch_all, fetch_one
+
+_COLUMNS = (
+    "number, id, events, chain, height, size, time, parent, further_parents, segment, held_back"
+)
+
+
+class CommitRow(NamedTuple):
+    """A commit in the index. `number`: the first line of its block; `size`: of its log."""
+
+    number: int
+    id: bytes
+    events: int
+    chain: int
+    height: int
+    size: int
+    time: int
+    parent: int | None
+    further_parents: bytes | None
+    segment: bytes | None
+    held_back: int | None
+
+    @property
+    def hex(self) -> str:
+        return self.id.hex()
+
+    @property
+    def parents(self) -> list[int]:
+        """Numbers of the parents, first parent first."""
+        if self.parent is None:
+            return []
+        return [self.parent, *array("Q", self.further_parents or b"")]
+
+    @property
+    def ranges(self) -> list[LineRange]:
+        """Lines of the events that this commit adds to its first parent's log, in log order."""
+        if self.segment is None:
+            return [(self.number, self.events)] if self.events else []
+        return decode_ranges(self.segment)
+
+    @property
+    def added(self) -> int:
+        """How many events this commit adds to its first parent's log."""
+        return self.events if self.segment is None else total(self.ranges)
+
+    def line_at(self, position: int) -> int:
+        """The line of the event at a position of the log that this commit added."""
+        ((line, _),) = clipped(
+            self.ranges, position - self.size + self.added, position - self.size + self.added + 1
+        )
+        return line
+
+
+class Stretch(NamedTuple):
+    """Part of a lineage: the positions [start, end) are held by commits of `chain` up to `height`."""
+
+    chain: int
+    start: int
+    end: int
+    height: int
+
+
+class CommitGraph:
+    """Looks commits up. All ids are 32-byte digests here."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._chains: dict[int, tuple[int | None, int, int]] = {}
+
+    # ------------------------------------------------------------------ single commits
+    def find(self, commit_id: bytes) -> CommitRow | None:
+        """The commit with this id, or None."""
+        row = fetch_one(
+            self._connection,
+            f"SELECT {_COLUMNS} FROM commits WHERE substr(id, 1, 4)=? AND id=?",
+            (commit_id[:4], commit_id),
+        )
+        return None if row is None else CommitRow(*row)
+
+    def get(self, commit_id: str) -> CommitRow:
+        """The commit with this id (hex). Raises UnknownObject."""
+        row = self.find(bytes.fromhex(commit_id))
+        if row is None:
+            raise UnknownObject(f"there is no commit {commit_id}")
+        return row
+
+    def by_number(self, number: int) -> CommitRow:
+        """The commit whose block starts at this line."""
+        row = fetch_one(
+            self._connection, f"SELECT {_COLUMNS} FROM commits WHERE number=?", (number,)
+        )
+        if row is None:
+            raise UnknownObject(
+                f"there is no commit at line {number}", hint="`evgit reindex` rebuilds the index"
+            )
+        return CommitRow(*row)
+
+    def owning(self, line: int) -> CommitRow:
+        """The commit whose block holds a line."""
+        row = fetch_one(
+            self._connection,
+            f"SELECT {_COLUMNS} FROM commits WHERE number<=? ORDER BY number DESC LIMIT 1",
+            (line,),
+        )
+        if row is None:
+            raise UnknownObject(
+                f"no commit holds line {line}", hint="`evgit reindex` rebuilds the index"
+            )
+        return CommitRow(*row)
+
+    def with_prefix(self, low: bytes, high: bytes, limit: int) -> list[bytes]:
+        """Ids of commits between two 32-byte bounds, both included."""
+        rows = fetch_all(
+            self._connection,
+            "SELECT id FROM commits WHERE substr(id, 1, 4)>=? AND substr(id, 1, 4)<=?"
+            " AND id>=? AND id<=? ORDER BY id LIMIT ?",
+            (low[:4], high[:4], low, high, limit),
+        )
+        return [row[0] for row in rows]
+
+    def count(self) -> int:
+        """How many commits are stored."""
+        return int(fetch_one(self._connection, "SELECT count(*) FROM commits")[0])
+
+    # ------------------------------------------------------------------ first-parent chains
+    def lineage(self, row: CommitRow) -> list[Stretch]:
+        """The first-parent history of a commit as stretches of chains, newest first."""
+        stretches = []
+        chain, height, end = row.chain, row.height, row.size
+        while True:
+            parent, fork_height, fork_size = self._chain(chain)
+            stretches.append(Stretch(chain, fork_size, end, height))
+            if parent is None:
+                return stretches
+            chain, height, end = parent, fork_height, fork_size
+
+    def _chain(self, number: int) -> tuple[int | None, int, int]:
+        known = self._chains.get(number)
+        if known is None:
+            row = fetch_one(
+                self._connection,
+                "SELECT parent, fork_height, fork_size FROM chains WHERE number=?",
+                (number,),
+            )
+            if row is None:
+                raise UnknownObject(
+                    f"chain {number} is missing", hint="`evgit reindex` rebuilds the index"
+                )
+            known = self._chains[number] = row
+        return known
+
+    def forget_chains(self) -> None:
+        """Forget what was remembered, after a roll-back or a re-index."""
+        self._chains.clear()
+
+    def on_first_parents(self, ancestor: CommitRow, row: CommitRow) -> bool:
+        """Is `ancestor` on the first-parent chain of `row` (or `row` itself)?"""
+        if ancestor.height > row.height:
+            return False
+        return any(
+            stretch.chain == ancestor.chain and ancestor.height <= stretch.height
+            for stretch in self.lineage(row)
+        )
+
+    def holding(self, row: CommitRow, position: int) -> CommitRow:
+        """The commit of `row`'s first-parent chain that added the event at `position`."""
+        for stretch in self.lineage(row):
+            if position >= stretch.start:
+                found = fetch_one(
+                    self._connection,
+                    f"SELECT {_COLUMNS} FROM commits WHERE chain=? AND size>?"
+                    " ORDER BY size, height LIMIT 1",
+                    (stretch.chain, position),
+                )
+                if found is not None:
+                    return CommitRow(*found)
+                break
+        raise UnknownObject(
+            f"no commit holds position {position}", hint="`evgit reindex` rebuilds the index"
+        )
+
+    def at_height(self, row: CommitRow, height: int) -> CommitRow:
+        """The commit of `row`'s first-parent chain that has `height` first parents before it."""
+        if height == row.height:
+            return row
+        for stretch in self.lineage(row):
+            parent, fork_height, fork_size = self._chain(stretch.chain)
+            if parent is not None and height <= fork_height:
+                continue
+            # Sizes grow with height: a binary search over sizes, then a walk among equal ones.
+            low, high = fork_size, stretch.end
+            while low < high:
+                middle = (low + high) // 2
+                probe = fetch_one(
+                    self._connection,
+                    "SELECT height FROM commits WHERE chain=? AND size>?"
+                    " ORDER BY size, height LIMIT 1",
+                    (stretch.chain, middle),
+                )
+                if probe is None or probe[0] > height:
+                    high = middle
+                else:
+                    low = middle + 1
+            found = fetch_one(
+                self._connection,
+                f"SELECT {_COLUMNS} FROM commits WHERE chain=? AND size>=? AND height=?"
+                " ORDER BY size, height LIMIT 1",
+                (stretch.chain, low, height),
+            )
+            if found is not None:
+                return CommitRow(*found)
+            break
+        raise UnknownObject(
+            f"no commit at height {height}", hint="`evgit reindex` rebuilds the index"
+        )
+
+    def chain_from(self, row: CommitRow, position: int) -> Iterator[CommitRow]:
+        """The first-parent chain in order, from the commit that holds `position` up to `row`."""
+        for stretch in reversed(self.lineage(row)):
+            if stretch.end <= position and stretch.chain != row.chain:
+                continue
+            size, height = max(position, stretch.start), -1
+            while True:
+                rows = fetch_all(
+                    self._connection,
+                    f"SELECT {_COLUMNS} FROM commits WHERE chain=? AND (size, height)>(?, ?)"
+                    " AND height<=? ORDER BY size, height LIMIT 256",
+                    (stretch.chain, size, height if height >= 0 else 1 << 62, stretch.height),
+                )
+                for found in rows:
+                    yield CommitRow(*found)
+                if len(rows) < 256:
+                    break
+                size, height = rows[-1][5], rows[-1][4]
+
+    def first_parents(self, row: CommitRow) -> Iterator[CommitRow]:
+        """The first-parent chain, newest first, from `row` to the root."""
+        for stretch in self.lineage(row):
+            size, height = stretch.end, stretch.height + 1
+            while True:
+                rows = fetch_all(
+                    self._connection,
+                    f"SELECT {_COLUMNS} FROM commits WHERE chain=? AND (size, height)<(?, ?)"
+                    " ORDER BY size DESC, height DESC LIMIT 256",
+                    (stretch.chain, size, height),
+                )
+                for found in rows:
+                    yield CommitRow(*found)
+                if len(rows) < 256:
+                    break
+                size, height = rows[-1][5], rows[-1][4]
+
+    def recorded_by(self, row: CommitRow, instant: int) -> CommitRow | None:
+        """The last commit of the first-parent chain whose time is not after `instant`.
+
+        Times never decrease along the chain, so this is a binary search by log size within one
+        stretch; commits of equal size are told apart by walking.
+        """
+        for stretch in self.lineage(row):
+            first = fetch_one(
+                self._connection,
+                f"SELECT {_COLUMNS} FROM commits WHERE chain=? ORDER BY size, height LIMIT 1",
+                (stretch.chain,),
+            )
+            if first is None or first[6] > instant:
+                continue
+            low, high = first[5], stretch.end
+            while low < high:  # the largest size at which some commit's time is <= instant
+                middle = (low + high + 1) // 2
+                probe = fetch_one(
+                    self._connection,
+                    "SELECT size, time FROM commits WHERE chain=? AND size>=? AND height<=?"
+                    " ORDER BY size, height LIMIT 1",
+                    (stretch.chain, middle, stretch.height),
+                )
+                if probe is not None and probe[1] <= instant:
+                    low = max(middle, min(probe[0], high))
+                else:
+                    high = middle - 1
+            rows = self._connection.execute(
+                f"SELECT {_COLUMNS} FROM commits WHERE chain=? AND size<=? AND height<=?"
+                " ORDER BY size DESC, height DESC",
+                (stretch.chain, low, stretch.height),
+            )
+            for found in rows:
+                if found[6] <= instant:  # type: ignore[operator]
+                    return CommitRow(*found)  # type: ignore[arg-type]
+        return None
+
+    def fork_size(self, a: CommitRow, b: CommitRow) -> int:
+        """Log size at the last commit that both first-parent chains share (0: only the root)."""
+        ours = {stretch.chain: stretch for stretch in self.lineage(a)}
+        for stretch in self.lineage(b):
+            mine = ours.get(stretch.chain)
+            if mine is not None:
+                return min(mine.end, stretch.end)
+        return 0
+
+    def log_ranges(self, row: CommitRow, start: int, stop: int) -> Iterator[LineRange]:
+        """Lines of the events at positions [start, stop) of the commit's log, in order."""
+        if start >= stop:
+            return
+        for commit in self.chain_from(row, start):
+            added = commit.added
+            before = commit.size - added
+            if before >= stop:
+                return
+            yield from clipped(commit.ranges, max(start - before, 0), stop - before)
+
+    def position_of(self, row: CommitRow, line: int) -> int | None:
+        """Where the event stored on `line` stands in the commit's log; None if it does not."""
+        owner = self.owning(line)
+        candidates: list[tuple[CommitRow, int]] = []
+        if owner.segment is None:
+            candidates.append((owner, line - owner.number))
+        for number, place, first, count in fetch_all(
+            self._connection,
+            "SELECT number, place, first_line, count FROM merged_lines WHERE block=?",
+            (owner.number,),
+        ):
+            if first <= line < first + count:
+                candidates.append((self.by_number(number), place + line - first))
+        for commit, place in candidates:
+            if self.on_first_parents(commit, row):
+                return commit.size - commit.added + place
+        return None
+
+    # ------------------------------------------------------------------ whole ancestry
+    def ancestors(self, rows: list[CommitRow]) -> Iterator[CommitRow]:
+        """These commits and all their ancestors, each once, children before their parents.
+
+        Parents are stored before their children, so descending numbers are a topological order.
+        """
+        heap: list[int] = []
+        seen: set[int] = set()
+        known: dict[int, Any] = {}
+        for row in rows:
+            if row.number not in seen:
+                seen.add(row.number)
+                known[row.number] = row
+                heappush(heap, -row.number)
+        while heap:
+            number = -heappop(heap)
+            row = known.pop(number, None) or self.by_number(number)
+            seen.discard(number)
+            yield row
+            for parent in row.parents:
+                if parent not in seen:
+                    seen.add(parent)
+                    heappush(heap, -parent)

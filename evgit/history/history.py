@@ -1,0 +1,153 @@
+"""The history of one repository: its stores and indexes put together, and reading through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import apsw
+
+from evgit.errors import DamagedObject, UnknownObject
+from evgit.formats.canonical import digest
+from evgit.formats.commit import Commit, decode_commit
+from evgit.formats.times import to_text
+from evgit.history.event_index import EventIndex
+from evgit.history.graph import CommitGraph, CommitRow
+from evgit.history.indexing import Indexer
+from evgit.history.log import Log
+from evgit.history.merkle_log import MerkleLog
+from evgit.history.points import Point
+from evgit.history.streams import StreamIndex
+from evgit.storage.blocks import BlockStore
+from evgit.storage.sorted_runs import SortedRuns
+
+
+class History:
+    """Everything about the DAG and its logs that can be read. Ids are hex strings here."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.connection = connection
+        self.blocks = BlockStore(connection)
+        self.graph = CommitGraph(connection)
+        self.runs = SortedRuns(connection)
+        self.streams = StreamIndex(connection, self.graph, self.runs)
+        self.events = EventIndex(connection, self.runs, self.blocks)
+        self.merkle = MerkleLog(connection, self.graph)
+        self.indexer = Indexer(connection, self.graph, self.streams, self.events, self.merkle)
+        self.blocks.name_lines = self.name_lines
+
+    def forget(self) -> None:
+        """Drop everything remembered, after a roll-back or when the index was made again."""
+        self.graph.forget_chains()
+        self.streams.forget_names()
+        self.events.forget()
+        self.blocks.forget()
+
+    # ------------------------------------------------------------------ commits and logs
+    def commit_line(self, row: CommitRow) -> bytes:
+        """A commit's canonical bytes, checked against its id."""
+        line = self.blocks.line(row.number + row.events)
+        if digest(line) != row.id:
+            raise DamagedObject(
+                f"commit {row.hex} is damaged: its bytes hash to {digest(line).hex()}",
+                ids=[row.hex],
+                hint="`evgit fsck` shows the extent",
+            )
+        return line
+
+    def commit(self, row: CommitRow) -> Commit:
+        """A commit, decoded."""
+        return decode_commit(self.commit_line(row))
+
+    def log(self, point: Point) -> Log:
+        """The log at a point. Raises UnknownObject if there is no such commit or position."""
+        row = self.graph.get(point.commit)
+        if not 0 <= point.size <= row.size:
+            raise UnknownObject(
+                f"commit {row.hex[:12]} has a log of {row.size} events, not {point.size}"
+            )
+        return self.log_of(row, point.size)
+
+    def log_of(self, row: CommitRow, size: int | None = None) -> Log:
+        """The log of a commit, or its first `size` events."""
+        return Log(row, row.size if size is None else size, self.graph, self.blocks, self.merkle)
+
+    def whole(self, row: CommitRow) -> Point:
+        """The point of a whole commit."""
+        return Point(row.hex, row.size)
+
+    # ------------------------------------------------------------------ objects by id
+    def line_of_event(self, event_id: str) -> int | None:
+        """The line on which an event is stored, or None."""
+        digest_ = bytes.fromhex(event_id)
+        return self.events.find([digest_]).get(digest_)
+
+    def ids_with_prefix(self, prefix: str, limit: int) -> list[tuple[str, str]]:
+        """(id, kind) of commits and events whose ids start with these hex digits."""
+        low = bytes.fromhex(prefix.ljust(64, "0"))
+        high = bytes.fromhex(prefix.ljust(64, "f"))
+        found = [(i.hex(), "commit") for i in self.graph.with_prefix(low, high, limit)]
+        found += [(i.hex(), "event") for i, _ in self.events.with_prefix(low, high, limit)]
+        return found[:limit]
+
+    def name_lines(self, first: int, count: int) -> list[str]:
+        """Ids, or their first eight digits, of the objects on lines that can't be read."""
+        named: list[str] = []
+        prints = self.events.fingerprints_of_lines(first, count)
+        line, end = first, first + count
+        while line < end:
+            try:
+                owner = self.graph.owning(line)
+            except UnknownObject:
+                break
+            commit_line = owner.number + owner.events
+            named += [prints[n] for n in range(line, min(commit_line, end)) if n in prints]
+            if line <= commit_line < end:
+                named.append(owner.hex)
+            line = commit_line + 1
+        return named
+
+    # ------------------------------------------------------------------ time
+    def point_at(self, row: CommitRow, instant: int) -> Point:
+        """The point of a commit's first-parent chain as recorded at an instant (DESIGN 4).
+
+        A commit that says `"recorded":"events"` counts each of its events as recorded at the
+        event's own time, running maximum.
+        """
+        before = self.graph.recorded_by(row, instant)
+        if before is None:
+            before = self._root(row)
+        if before.number == row.number:
+            return self.whole(row)
+        after = self._next_on_chain(before, row)
+        commit = self.commit(after)
+        if commit.recorded != "events" or len(after.parents) > 1:
+            return self.whole(before)
+        size = before.size + self._recorded_inside(after, instant)
+        return Point(after.hex, size) if size > before.size else self.whole(before)
+
+    def _recorded_inside(self, row: CommitRow, instant: int) -> int:
+        limit = to_text(instant)  # the one time format sorts as time does
+        from_log = self.log_of(row)
+        count = 0
+        for event in from_log.events(row.size - row.added):
+            if event.time > limit:
+                break
+            count += 1
+        return count
+
+    def _root(self, row: CommitRow) -> CommitRow:
+        for oldest in self.graph.first_parents(row):
+            if oldest.parent is None:
+                return oldest
+        raise UnknownObject("the root commit is missing", hint="`evgit reindex`")
+
+    def _next_on_chain(self, before: CommitRow, row: CommitRow) -> CommitRow:
+        """The commit of `row`'s first-parent chain whose first parent is `before`."""
+        return self.graph.at_height(row, before.height + 1)
+
+    def boundaries(self, row: CommitRow, start: int, stop: int) -> Iterator[CommitRow]:
+        """Commits of the first-parent chain that add the events at positions [start, stop)."""
+        for commit in self.graph.chain_from(row, start):
+            if commit.size - commit.added >= stop:
+                return
+            yield commit

@@ -1,0 +1,165 @@
+"""Writes everything that can be derived from a commit into the indexes.
+
+Appending, merging and re-indexing all come through here, so that an index made again is the index
+that was. It knows lines, ids and streams; what events mean is not its business.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import apsw
+
+from evgit.formats.merkle import Frontier
+from evgit.history.event_index import EventIndex
+from evgit.history.graph import CommitGraph, CommitRow
+from evgit.history.line_ranges import LineRange, decode_ranges, encode_ranges
+from evgit.history.merkle_log import MerkleLog
+from evgit.history.streams import StreamIndex
+from evgit.storage.database import fetch_all, fetch_one
+
+
+@dataclass(slots=True)
+class CommitToIndex:
+    """A commit as the indexes see it.
+
+    `ids`: of the block's event lines (an `again` line: of the event that it names). `keys`: (line,
+    stream, key) of own events that have one. `segment`: lines added to the first parent's log, None
+    where they are just the block's own. `streams` and `frontier`: of and after those lines, in log
+    order; `nodes`: subtrees that became complete. `held_back`: lines of X(c).
+    """
+
+    number: int
+    id: bytes
+    time: int
+    parents: list[CommitRow]
+    ids: Sequence[bytes]
+    streams: list[str]
+    frontier: Frontier
+    nodes: list[tuple[int, int, bytes]]
+    keys: Sequence[tuple[int, str, str]] = ()
+    segment: list[LineRange] | None = None
+    held_back: list[int] = field(default_factory=list)
+
+
+class Indexer:
+    """Writes index rows. Every method needs the caller's write transaction."""
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        graph: CommitGraph,
+        streams: StreamIndex,
+        events: EventIndex,
+        merkle: MerkleLog,
+    ) -> None:
+        self._connection = connection
+        self._graph = graph
+        self._streams = streams
+        self._events = events
+        self._merkle = merkle
+
+    def index(self, commit: CommitToIndex) -> CommitRow:
+        """Add one commit, whose parents are indexed already."""
+        parent = commit.parents[0] if commit.parents else None
+        size = commit.frontier.size
+        first_position = parent.size if parent else 0
+        chain, covered = self._chain_for(parent)
+        height = parent.height + 1 if parent else 0
+        kept: bytes | None = None
+        if commit.streams:
+            postings = self._streams.postings(commit.streams, first_position)
+            kept, covered = self._streams.add(chain, covered, size, postings)
+        next_line = commit.number + len(commit.ids) + 1
+        prints: bytes | None = None
+        keys: bytes | None = None
+        if commit.ids:
+            prints, keys = self._events.add(commit.number, next_line, commit.ids, commit.keys)
+        row = CommitRow(
+            commit.number,
+            commit.id,
+            len(commit.ids),
+            chain,
+            height,
+            size,
+            commit.time,
+            parent.number if parent else None,
+            array("Q", [p.number for p in commit.parents[1:]]).tobytes() or None,
+            None if commit.segment is None else encode_ranges(commit.segment),
+            self._held_back(commit, parent),
+        )
+        self._connection.execute(
+            "INSERT INTO commits(number, id, events, chain, height, size, time, parent,"
+            " further_parents, segment, held_back, postings, fingerprints, keys)"
+            " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (*row, kept or None, prints or None, keys),
+        )
+        if commit.segment is not None:
+            self._remember_merged_lines(commit.number, commit.segment)
+        if commit.nodes:
+            self._merkle.store(chain, commit.nodes)
+        self._connection.execute(
+            "UPDATE chains SET height=?, size=?, covered=?, frontier=? WHERE number=?",
+            (height, size, covered, commit.frontier.to_bytes(), chain),
+        )
+        return row
+
+    def _chain_for(self, parent: CommitRow | None) -> tuple[int, int]:
+        """(the chain that a child of `parent` belongs to, how far its postings are in runs)."""
+        if parent is not None:
+            height, covered = fetch_one(
+                self._connection,
+                "SELECT height, covered FROM chains WHERE number=?",
+                (parent.chain,),
+            )
+            if height == parent.height:
+                return parent.chain, covered
+        fork = (parent.chain, parent.height, parent.size) if parent else (None, -1, 0)
+        (number,) = fetch_one(
+            self._connection,
+            "INSERT INTO chains(parent, fork_height, fork_size, height, size, covered, frontier)"
+            " VALUES(?,?,?,?,?,?,x'') RETURNING number",
+            (*fork, fork[1], fork[2], fork[2]),
+        )
+        return number, fork[2]
+
+    def _remember_merged_lines(self, number: int, segment: list[LineRange]) -> None:
+        place = 0
+        for first, count in segment:
+            (block,) = fetch_one(
+                self._connection,
+                "SELECT max(number) FROM (SELECT number FROM commits WHERE number<=?1"
+                " ORDER BY number DESC LIMIT 1)",
+                (first,),
+            )
+            self._connection.execute(
+                "INSERT INTO merged_lines(block, number, place, first_line, count)"
+                " VALUES(?,?,?,?,?)",
+                (block, number, place, first, count),
+            )
+            place += count
+
+    def _held_back(self, commit: CommitToIndex, parent: CommitRow | None) -> int | None:
+        """Number of the commit whose row in `held_back` is X(c); None where X(c) is empty."""
+        lines = sorted(commit.held_back)
+        if not lines:
+            return None
+        if parent is not None and parent.held_back is not None:
+            if self.held_back_lines(parent) == lines:
+                return parent.held_back
+        self._connection.execute(
+            "INSERT INTO held_back(number, lines) VALUES(?,?)",
+            (commit.number, encode_ranges((line, 1) for line in lines)),
+        )
+        return commit.number
+
+    def held_back_lines(self, row: CommitRow) -> list[int]:
+        """Lines of X(c), ascending."""
+        if row.held_back is None:
+            return []
+        rows = fetch_all(
+            self._connection, "SELECT lines FROM held_back WHERE number=?", (row.held_back,)
+        )
+        return [line for (data,) in rows for line, _ in decode_ranges(data)]

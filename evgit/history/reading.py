@@ -1,0 +1,196 @@
+"""Reading history the ways people ask: a stream, the commits behind a revision, one object.
+
+Everything here is derived from `history`; nothing is written. Iterators hold bounded memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from evgit.errors import NotFound, UnknownObject
+from evgit.formats.canonical import digest
+from evgit.formats.commit import Commit
+from evgit.formats.event import Event, again_id, decode_event, is_again
+from evgit.history.graph import CommitRow
+from evgit.history.history import History
+from evgit.history.points import Point
+
+
+class StreamEvent(NamedTuple):
+    """An event as its stream has it. `revision`: in the stream; `position`: in the log."""
+
+    revision: int
+    position: int
+    event: Event
+
+
+class StreamSummary(NamedTuple):
+    """A stream at a point: its last revision, and the position of its last event."""
+
+    name: str
+    revision: int
+    position: int
+
+
+class CommitEntry(NamedTuple):
+    """A commit with its id (hex) and the log size before its own additions."""
+
+    id: str
+    commit: Commit
+    size_before: int
+
+
+class LogEvent(NamedTuple):
+    """An event with its id (hex) and its position in the log at hand."""
+
+    position: int
+    id: str
+    event: Event
+
+
+class Reader:
+    """Questions about a history."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    # ------------------------------------------------------------------ streams
+    def stream(
+        self,
+        name: str,
+        point: Point,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        backwards: bool = False,
+    ) -> Iterator[StreamEvent]:
+        """A stream's events at revisions [start, stop) as of a point. Raises NotFound."""
+        row, positions = self._positions(name, point)
+        chosen = range(len(positions))[start:stop]
+        for revision in reversed(chosen) if backwards else chosen:
+            position = positions[revision]
+            yield StreamEvent(revision, position, self._event_at(row, position))
+
+    def stream_event(self, name: str, point: Point, revision: int) -> StreamEvent | None:
+        """One event of a stream by revision (-1: the last), or None."""
+        try:
+            row, positions = self._positions(name, point)
+        except NotFound:
+            return None
+        if revision < 0:
+            revision += len(positions)
+        if not 0 <= revision < len(positions):
+            return None
+        position = positions[revision]
+        return StreamEvent(revision, position, self._event_at(row, position))
+
+    def stream_revision(self, name: str, point: Point) -> int:
+        """The last revision of a stream as of a point; -1 where there is no such stream."""
+        history = self._history
+        number = history.streams.number(name)
+        if number is None:
+            return -1
+        row = history.graph.get(point.commit)
+        return history.streams.count(row, point.size, number) - 1
+
+    def streams(self, point: Point, prefix: str = "") -> Iterator[StreamSummary]:
+        """All streams as of a point whose names start with `prefix`, by name."""
+        history = self._history
+        row = history.graph.get(point.commit)
+        names = history.streams.names(prefix)
+        if len(names) <= 64:
+            for name, number in names:
+                positions = history.streams.positions(row, point.size, number)
+                if positions:
+                    yield StreamSummary(name, len(positions) - 1, positions[-1])
+            return
+        counts = history.streams.counts(row, point.size)
+        for name, number in names:
+            if number in counts:
+                count, last = counts[number]
+                yield StreamSummary(name, count - 1, last)
+
+    def _positions(self, name: str, point: Point) -> tuple[CommitRow, list[int]]:
+        history = self._history
+        number = history.streams.number(name)
+        row = history.graph.get(point.commit)
+        positions = [] if number is None else history.streams.positions(row, point.size, number)
+        if not positions:
+            raise NotFound(
+                f"there is no stream {name!r} at this point",
+                hint="`evgit streams` lists the streams",
+            )
+        return row, positions
+
+    def _event_at(self, row: CommitRow, position: int) -> Event:
+        holder = self._history.graph.holding(row, position)
+        return decode_event(self._history.blocks.line(holder.line_at(position)))
+
+    # ------------------------------------------------------------------ commits
+    def walk(
+        self, tips: Sequence[str], exclude: Sequence[str] = (), *, first_parent: bool = False
+    ) -> Iterator[CommitRow]:
+        """Commits reachable from `tips` and not from `exclude`, children before their parents."""
+        graph = self._history.graph
+        wanted = [graph.get(tip) for tip in tips]
+        hidden = [graph.get(tip) for tip in exclude]
+        if first_parent:
+            stop = {row.number for row in graph.ancestors(hidden)} if hidden else set()
+            for row in wanted:
+                for commit in graph.first_parents(row):
+                    if commit.number in stop:
+                        break
+                    yield commit
+            return
+        if not hidden:
+            yield from graph.ancestors(wanted)
+            return
+        # Numbers descend in both walks, so hidden commits are known before they come up.
+        hiding = graph.ancestors(hidden)
+        next_hidden = next(hiding, None)
+        for commit in graph.ancestors(wanted):
+            while next_hidden is not None and next_hidden.number > commit.number:
+                next_hidden = next(hiding, None)
+            if next_hidden is None or next_hidden.number != commit.number:
+                yield commit
+
+    def entry(self, row: CommitRow) -> CommitEntry:
+        """A commit, read."""
+        return CommitEntry(row.hex, self._history.commit(row), row.size - row.added)
+
+    def added_events(self, row: CommitRow) -> Iterator[LogEvent]:
+        """The events that a commit adds to its first parent's log, in log order."""
+        log = self._history.log_of(row)
+        before = row.size - row.added
+        for position, line in enumerate(log.lines(before), before):
+            yield LogEvent(position, digest(line).hex(), decode_event(line))
+
+    def own_ids(self, row: CommitRow) -> Iterator[str]:
+        """Ids of a commit's own events in order, those stored elsewhere included."""
+        for line in self._history.blocks.lines(row.number, row.events):
+            yield again_id(line) if is_again(line) else digest(line).hex()
+
+    # ------------------------------------------------------------------ single events
+    def event(self, event_id: str) -> Event:
+        """A stored event. Raises UnknownObject."""
+        return decode_event(self.event_line(event_id))
+
+    def event_line(self, event_id: str) -> bytes:
+        """A stored event's canonical bytes. Raises UnknownObject."""
+        line = self._history.line_of_event(event_id)
+        if line is None:
+            raise UnknownObject(f"there is no event {event_id}")
+        return self._history.blocks.line(line)
+
+    def position(self, event_id: str, point: Point) -> int | None:
+        """Where an event stands in the log at a point, or None."""
+        line = self._history.line_of_event(event_id)
+        if line is None:
+            return None
+        position = self._history.graph.position_of(self._history.graph.get(point.commit), line)
+        return position if position is not None and position < point.size else None
+
+    def commit_adding(self, point: Point, position: int) -> CommitRow:
+        """The commit of the first-parent chain that added the event at a position."""
+        return self._history.graph.holding(self._history.graph.get(point.commit), position)

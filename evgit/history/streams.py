@@ -1,0 +1,180 @@
+"""The stream index: which positions of a log belong to a stream, at any point of any branch.
+
+A posting is `stream number << 32 | position`. Postings are kept per chain (see `graph`), in sorted
+runs (see `sorted_runs`); those of small recent commits still stand in the commits' own rows.
+An older point is a filter on position, so branches share all postings from before their fork.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterable
+
+import apsw
+
+from evgit.history.graph import CommitGraph, CommitRow, Stretch
+from evgit.storage.database import fetch_all, fetch_one, reading
+from evgit.storage.sorted_runs import SortedRuns
+
+POSITION_BITS = 32
+POSITION_MASK = (1 << POSITION_BITS) - 1
+REMEMBERED_NAMES = 200_000
+PENDING_POSTINGS = 64  # more than these are moved from commit rows into a run
+
+
+def encode_words(words: Iterable[int]) -> bytes:
+    """64-bit words, little-endian."""
+    packed = array("Q", words)
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return packed.tobytes()
+
+
+def decode_words(data: bytes) -> array[int]:
+    """The inverse of `encode_words`."""
+    words = array("Q", data)
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words
+
+
+class StreamIndex:
+    """Finds a stream's positions. Writing methods need the caller's write transaction."""
+
+    def __init__(self, connection: apsw.Connection, graph: CommitGraph, runs: SortedRuns) -> None:
+        self._connection = connection
+        self._graph = graph
+        self._runs = runs
+        self._numbers: dict[str, int] = {}
+
+    # ------------------------------------------------------------------ names
+    def number(self, name: str) -> int | None:
+        """The local number of a stream, or None if no commit of this repository has it."""
+        known = self._numbers.get(name)
+        if known is None:
+            row = fetch_one(self._connection, "SELECT number FROM streams WHERE name=?", (name,))
+            if row is None:
+                return None
+            known = int(row[0])
+            self._remember(name, known)
+        return known
+
+    def name(self, number: int) -> str:
+        """The stream with this local number."""
+        row = fetch_one(self._connection, "SELECT name FROM streams WHERE number=?", (number,))
+        return str(row[0])
+
+    def names(self, prefix: str = "") -> list[tuple[str, int]]:
+        """(name, local number) of all streams whose names start with `prefix`, by name."""
+        return fetch_all(
+            self._connection,
+            "SELECT name, number FROM streams WHERE name>=? AND name<? ORDER BY name",
+            (prefix, prefix + "\U0010ffff"),
+        )
+
+    def _number_or_new(self, name: str) -> int:
+        known = self.number(name)
+        if known is None:
+            (known,) = fetch_one(
+                self._connection, "INSERT INTO streams(name) VALUES(?) RETURNING number", (name,)
+            )
+            self._remember(name, known)
+        return known
+
+    def _remember(self, name: str, number: int) -> None:
+        if len(self._numbers) >= REMEMBERED_NAMES:
+            self._numbers.clear()
+        self._numbers[name] = number
+
+    def forget_names(self) -> None:
+        """Forget what was remembered, after a roll-back or a re-index."""
+        self._numbers.clear()
+
+    # ------------------------------------------------------------------ writing
+    def postings(self, names: list[str], first_position: int) -> list[int]:
+        """Sorted postings of events that stand one after another from `first_position` on."""
+        known = self._numbers
+        try:
+            numbers = [known[name] for name in names]
+        except KeyError:
+            numbers = [self._number_or_new(name) for name in names]
+        found = [
+            number << POSITION_BITS | position
+            for position, number in enumerate(numbers, first_position)
+        ]
+        found.sort()
+        return found
+
+    def add(self, chain: int, covered: int, size: int, postings: list[int]) -> tuple[bytes, int]:
+        """Add a commit's postings to its chain: (what its row keeps, how far runs reach now).
+
+        `covered`: log size that the chain's runs reached so far; `size`: the commit's log size.
+        """
+        if size - covered < PENDING_POSTINGS:
+            return encode_words(postings), covered
+        for (data,) in fetch_all(
+            self._connection,
+            "SELECT postings FROM commits WHERE chain=? AND size>? AND postings IS NOT NULL",
+            (chain, covered),
+        ):
+            postings.extend(decode_words(data))
+        self._runs.add(chain, postings, size)
+        return b"", size
+
+    # ------------------------------------------------------------------ reading
+    def positions(self, row: CommitRow, size: int, stream: int) -> list[int]:
+        """All positions below `size` of the commit's log that hold the stream's events."""
+        found: list[int] = []
+        with reading(self._connection):
+            for stretch in reversed(self._graph.lineage(row)):
+                low, high = self._bounds(stretch, size, stream)
+                if low < high:
+                    words = self._runs.keys_between(stretch.chain, low, high)
+                    pending = self._pending(stretch.chain, low, high)
+                    found += [word & POSITION_MASK for word in words]
+                    found += sorted(word & POSITION_MASK for word in pending)
+        return found
+
+    def count(self, row: CommitRow, size: int, stream: int) -> int:
+        """How many of the log's first `size` events are of the stream."""
+        count = 0
+        with reading(self._connection):
+            for stretch in self._graph.lineage(row):
+                low, high = self._bounds(stretch, size, stream)
+                if low < high:
+                    count += self._runs.count_between(stretch.chain, low, high)
+                    count += len(self._pending(stretch.chain, low, high))
+        return count
+
+    def counts(self, row: CommitRow, size: int) -> dict[int, tuple[int, int]]:
+        """{stream number: (number of events, last position)} of the log's first `size` events.
+
+        Reads all postings: about a tenth of a microsecond an event.
+        """
+        found: dict[int, tuple[int, int]] = {}
+        with reading(self._connection):
+            for stretch in reversed(self._graph.lineage(row)):
+                end = min(stretch.end, size)
+                words = self._runs.all_keys(stretch.chain)
+                words.extend(self._pending(stretch.chain, 0, 1 << 64))
+                for word in words:
+                    position = word & POSITION_MASK
+                    if stretch.start <= position < end:
+                        stream = word >> POSITION_BITS
+                        count, last = found.get(stream, (0, -1))
+                        found[stream] = (count + 1, max(last, position))
+        return found
+
+    def _bounds(self, stretch: Stretch, size: int, stream: int) -> tuple[int, int]:
+        base = stream << POSITION_BITS
+        return base | stretch.start, base | min(stretch.end, size)
+
+    def _pending(self, chain: int, low: int, high: int) -> list[int]:
+        rows = fetch_all(
+            self._connection,
+            "SELECT postings FROM commits WHERE chain=?1 AND postings IS NOT NULL"
+            " AND size>(SELECT covered FROM chains WHERE number=?1) ORDER BY size, height",
+            (chain,),
+        )
+        return [word for (data,) in rows for word in decode_words(data) if low <= word < high]

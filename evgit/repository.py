@@ -1,0 +1,468 @@
+"""The repository: one façade over all layers, which the command line, bridges and servers share.
+
+It opens things, passes on, and adds nothing of its own but the clock and the author. It must not
+know the terminal, the environment, or any transport.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from evgit.errors import AlreadyExists, UnknownObject, UsageError
+from evgit.formats.block import encode_block
+from evgit.formats.commit import root_commit
+from evgit.formats.event import Event, EventBatch, batch_from_events
+from evgit.formats.merkle import Frontier
+from evgit.formats.names import check_branch_name
+from evgit.formats.tag import Tag, decode_tag
+from evgit.formats.times import parse_instant, to_text
+from evgit.history import stamps
+from evgit.history.append import Append, Appended, Appender, Expected
+from evgit.history.branches import HEADS, Actor, Branches, Head
+from evgit.history.graph import CommitRow
+from evgit.history.history import History
+from evgit.history.indexing import CommitToIndex
+from evgit.history.log import Log
+from evgit.history.points import Point
+from evgit.history.reading import CommitEntry, LogEvent, Reader, StreamEvent, StreamSummary
+from evgit.history.resolve import Resolved, Resolver
+from evgit.history.revision_source import HistorySource
+from evgit.maintenance.fsck import FsckReport, fsck
+from evgit.maintenance.reindex import reindex
+from evgit.state.diff import DocumentChange, diff_states
+from evgit.state.state import State
+from evgit.state.states import States
+from evgit.storage import database
+from evgit.storage.blobs import BlobStore
+from evgit.storage.cache import Cache
+from evgit.storage.config import Config
+from evgit.storage.layout import Layout
+from evgit.storage.operations import Operation, OperationLog, RefChange
+from evgit.storage.refs import SYMBOLIC, Ref, RefStore
+from evgit.worktree.working_tree import CheckoutResult, WorkingTree
+
+Progress = Callable[[int, int], None]
+"""Called now and then with (done, total)."""
+
+ANONYMOUS = "unknown <unknown@localhost>"
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to be appended. Without a `time`, evgit stamps it with time and origin.
+
+    `data` is any JSON value. `blobs`: {blob id: size in bytes} of the blobs that data refers to.
+    """
+
+    stream: str
+    type: str
+    data: Any = field(default_factory=dict)
+    time: str | None = None
+    version: int = 1
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None
+    blobs: Mapping[str, int] = field(default_factory=dict)
+    origin: str | None = None
+
+
+class Repository:
+    """An open repository. Use it from one thread, and close it (or use `with`)."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        author: str | None = None,
+        clock: Callable[[], int] = stamps.now,
+        user_config: Path | None = None,
+    ) -> None:
+        self.layout = layout
+        self.config = Config(layout.config, user_config)
+        self.clock = clock
+        self._author = author
+        self._connection = database.open_existing(layout.database)
+        self._writer = secrets.token_hex(8)
+        self.history = History(self._connection)
+        self._refs = RefStore(self._connection)
+        self._operations = OperationLog(self._connection)
+        self._appender = Appender(self.history, self._refs, self._operations)
+        self._reader = Reader(self.history)
+        self.blobs = BlobStore(self._connection, layout)
+
+    # ------------------------------------------------------------------ opening
+    @classmethod
+    def init(
+        cls,
+        path: Path | str,
+        *,
+        bare: bool = False,
+        branch: str = "main",
+        author: str | None = None,
+        clock: Callable[[], int] = stamps.now,
+        user_config: Path | None = None,
+    ) -> Self:
+        """Make a repository at `path` with one branch. Raises AlreadyExists."""
+        check_branch_name(branch)
+        layout = Layout.at(Path(path), bare=bare)
+        if layout.database.exists():
+            raise AlreadyExists(f"{layout.directory} is an evgit repository already")
+        layout.directory.mkdir(parents=True, exist_ok=True)
+        partial = layout.database.with_name(f"{layout.database.name}.{secrets.token_hex(4)}.new")
+        try:
+            _write_first_commit(partial, branch, author or ANONYMOUS, clock())
+            try:
+                layout.database.hardlink_to(partial)
+            except FileExistsError as error:
+                raise AlreadyExists(f"{layout.directory} is an evgit repository already") from error
+        finally:
+            partial.unlink(missing_ok=True)
+        return cls(layout, author=author, clock=clock, user_config=user_config)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str = ".",
+        *,
+        author: str | None = None,
+        clock: Callable[[], int] = stamps.now,
+        user_config: Path | None = None,
+    ) -> Self:
+        """Open the repository that `path` is in. Raises NotARepository and Unavailable."""
+        return cls(Layout.find(Path(path)), author=author, clock=clock, user_config=user_config)
+
+    def close(self) -> None:
+        """Close the databases. The repository is of no use afterwards."""
+        if "cache" in self.__dict__:
+            self.cache.close()
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @cached_property
+    def id(self) -> str:
+        """The root commit's id, which names the repository and all its clones."""
+        return str(database.setting(self._connection, "repository"))
+
+    @property
+    def author(self) -> str:
+        """Who commits: as given when opening, or else from the configuration."""
+        if self._author is None:
+            name, email = self.config.get("user.name"), self.config.get("user.email")
+            self._author = f"{name or 'unknown'} <{email or 'unknown@localhost'}>"
+        return self._author
+
+    # ------------------------------------------------------------------ appending
+    def append(
+        self,
+        events: Sequence[NewEvent | Event] | EventBatch,
+        *,
+        branch: str | None = None,
+        message: str = "",
+        author: str | None = None,
+        expected: Mapping[str, Expected] | None = None,
+        commit_time: int | None = None,
+        recorded_at_event_times: bool = False,
+        meta: dict[str, Any] | None = None,
+        allow_empty: bool = False,
+        operation: str = "commit",
+        arguments: Mapping[str, Any] | None = None,
+    ) -> Appended:
+        """Append events to a branch (default: the current one) in one commit, durably.
+
+        `expected`: {stream: last revision | "none" | "any"}, checked and recorded as guards.
+        `commit_time`: instant, default now. Events that the branch has already are not appended
+        again. Raises WrongExpectedRevision, KeyReused, InvalidEvent and others; nothing has
+        changed then.
+        """
+        batch = events if isinstance(events, EventBatch) else self._batch(events)
+        return self._appender.append(
+            Append(
+                batch=batch,
+                ref=self.branches.current_ref() if branch is None else HEADS + branch,
+                author=author or self.author,
+                now=self.clock(),
+                actor=author or self.author,
+                writer=self._writer,
+                message=message,
+                expected=expected or {},
+                commit_time=commit_time,
+                recorded_at_event_time=recorded_at_event_times,
+                meta=meta or {},
+                allow_empty=allow_empty,
+                command=operation,
+                arguments=arguments or {},
+            )
+        )
+
+    def _batch(self, events: Sequence[NewEvent | Event]) -> EventBatch:
+        return batch_from_events(
+            [event if isinstance(event, Event) else self._stamped(event) for event in events]
+        )
+
+    def _stamped(self, new: NewEvent) -> Event:
+        time, origin = new.time, new.origin
+        if time is None:
+            time = to_text(stamps.stamp(self.clock()))
+            origin = origin or stamps.origin()
+        else:
+            time = to_text(parse_instant(time))
+        return Event(
+            stream=new.stream,
+            type=new.type,
+            data=new.data,
+            time=time,
+            version=new.version,
+            meta=dict(new.meta),
+            key=new.key,
+            origin=origin,
+            blobs=dict(new.blobs),
+        )
+
+    # ------------------------------------------------------------------ revisions
+    def resolver(self) -> Resolver:
+        """Resolves revision expressions as of now."""
+        return Resolver(
+            HistorySource(
+                self.history, self._reader, self._refs, self._operations, self.branches,
+                self.blobs, self.config, self.clock,
+            )
+        )  # fmt: skip
+
+    def resolve(self, revision: str | Point = "HEAD") -> Point:
+        """The point that a revision expression stands for. Raises UnknownRevision."""
+        return revision if isinstance(revision, Point) else self.resolver().point(revision)
+
+    def resolve_commit(self, revision: str | Point = "HEAD") -> str:
+        """The id of a whole commit. Raises UnknownRevision, UsageError inside a commit."""
+        point = self.resolve(revision)
+        if point.size != self.history.graph.get(point.commit).size:
+            raise UsageError(
+                f"{revision} is a point inside commit {point.commit[:12]}, not a whole commit"
+            )
+        return point.commit
+
+    def resolve_any(self, expression: str) -> Resolved:
+        """Whatever a revision expression names: a point, an event, a tag, a document."""
+        return self.resolver().any(expression)
+
+    # ------------------------------------------------------------------ reading
+    def log(self, revision: str | Point = "HEAD") -> Log:
+        """The log at a revision."""
+        return self.history.log(self.resolve(revision))
+
+    def events(
+        self, revision: str | Point = "HEAD", start: int = 0, stop: int | None = None
+    ) -> Iterator[Event]:
+        """The events of the log at positions [start, stop), in order."""
+        return self.log(revision).events(start, stop)
+
+    def stream(
+        self,
+        name: str,
+        revision: str | Point = "HEAD",
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        backwards: bool = False,
+    ) -> Iterator[StreamEvent]:
+        """A stream's events at revisions [start, stop). Raises NotFound where there are none."""
+        point = self.resolve(revision)
+        return self._reader.stream(name, point, start=start, stop=stop, backwards=backwards)
+
+    def stream_revision(self, name: str, revision: str | Point = "HEAD") -> int:
+        """A stream's last revision; -1 where there is no such stream."""
+        return self._reader.stream_revision(name, self.resolve(revision))
+
+    def streams(
+        self, revision: str | Point = "HEAD", prefix: str = ""
+    ) -> Iterator[StreamSummary]:
+        """All streams whose names start with `prefix`, by name."""
+        return self._reader.streams(self.resolve(revision), prefix)
+
+    def walk(
+        self, tips: Sequence[str], exclude: Sequence[str] = (), *, first_parent: bool = False
+    ) -> Iterator[CommitEntry]:
+        """Commits reachable from ids `tips` and not from `exclude`, newest first."""
+        for row in self._reader.walk(tips, exclude, first_parent=first_parent):
+            yield self._reader.entry(row)
+
+    def commit_ids(
+        self, tips: Sequence[str], exclude: Sequence[str] = (), *, first_parent: bool = False
+    ) -> Iterator[str]:
+        """The same, ids only, without reading the commits."""
+        return (row.hex for row in self._reader.walk(tips, exclude, first_parent=first_parent))
+
+    def commit(self, commit_id: str) -> CommitEntry:
+        """A commit by id. Raises UnknownObject."""
+        return self._reader.entry(self._row(commit_id))
+
+    def added_events(self, commit_id: str) -> Iterator[LogEvent]:
+        """The events that a commit adds to its first parent's log."""
+        return self._reader.added_events(self._row(commit_id))
+
+    def event(self, event_id: str) -> Event:
+        """An event by id. Raises UnknownObject."""
+        return self._reader.event(event_id)
+
+    def locate(self, event_id: str, revision: str | Point = "HEAD") -> int | None:
+        """An event's position in the log at a revision, or None."""
+        return self._reader.position(event_id, self.resolve(revision))
+
+    def commit_adding(self, position: int, revision: str | Point = "HEAD") -> str:
+        """Id of the commit that added the event at a position."""
+        return self._reader.commit_adding(self.resolve(revision), position).hex
+
+    def read_object(self, object_id: str) -> tuple[str, bytes]:
+        """(kind, canonical bytes) of a commit, event or tag. Raises UnknownObject."""
+        row = self.history.graph.find(bytes.fromhex(object_id))
+        if row is not None:
+            return "commit", self.history.commit_line(row)
+        line = self.history.line_of_event(object_id)
+        if line is not None:
+            return "event", self.history.blocks.line(line)
+        tag = self.branches.tag_line(object_id)
+        if tag is not None:
+            return "tag", tag
+        raise UnknownObject(f"there is no object {object_id}")
+
+    def tag(self, tag_id: str) -> Tag | None:
+        """A tag object, or None."""
+        line = self.branches.tag_line(tag_id)
+        return None if line is None else decode_tag(line)
+
+    def _row(self, commit_id: str) -> CommitRow:
+        return self.history.graph.get(commit_id)
+
+    # ------------------------------------------------------------------ refs and operations
+    @cached_property
+    def branches(self) -> Branches:
+        """Branches, tags, HEAD and undo."""
+        actor = Actor(self.author, self._writer, self.clock)
+        return Branches(self.history, self._refs, self._operations, actor)
+
+    def head(self) -> Head:
+        """Where HEAD is."""
+        return self.branches.head()
+
+    def refs(self, prefix: str = "refs/") -> list[Ref]:
+        """Refs whose full names start with `prefix`."""
+        return self._refs.under(prefix)
+
+    def operations(self) -> Iterator[Operation]:
+        """The op log, newest first."""
+        return self._operations.newest_first()
+
+    def operation(self, number: int) -> Operation:
+        """One operation. Raises NotFound."""
+        return self._operations.get(number)
+
+    def reflog(self, ref: str) -> Iterator[tuple[Operation, RefChange]]:
+        """The operations that moved a ref, newest first."""
+        return self._operations.changes_of(ref)
+
+    # ------------------------------------------------------------------ states
+    @cached_property
+    def cache(self) -> Cache:
+        """States, snapshots and the working tree's index; losing it costs only time."""
+        return Cache(self.layout.cache)
+
+    @cached_property
+    def states(self) -> States:
+        """States of this repository, by the built-in projection."""
+        return States(self.cache)
+
+    def state(self, revision: str | Point = "HEAD") -> State:
+        """All documents at a revision."""
+        return self.states.at(self.log(revision))
+
+    def diff(
+        self, a: str | Point, b: str | Point = "HEAD", under: str | None = None
+    ) -> Iterator[DocumentChange]:
+        """The documents that differ between the states at two revisions."""
+        return diff_states(self.state(a), self.state(b), under)
+
+    @cached_property
+    def working_tree(self) -> WorkingTree:
+        """State written as files. Raises UsageError in a bare repository."""
+        if self.layout.worktree is None:
+            raise UsageError("this repository is bare: it has no working tree")
+        return WorkingTree(self.layout, self.cache)
+
+    def checkout(
+        self,
+        revision: str | Point = "HEAD",
+        *,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> CheckoutResult:
+        """Write the state at a revision into the working tree. HEAD stays where it is."""
+        point = self.resolve(revision)
+        return self.working_tree.checkout(self.state(point), point, force=force, progress=progress)
+
+    # ------------------------------------------------------------------ blobs, maintenance
+    def write_blob(self, source: BinaryIO) -> tuple[str, int]:
+        """Store a blob; (id, size)."""
+        return self.blobs.write(source)
+
+    def open_blob(self, blob_id: str) -> BinaryIO:
+        """A stream of a blob's bytes. Raises UnknownObject."""
+        return self.blobs.open(blob_id)
+
+    def fsck(self, progress: Progress | None = None) -> FsckReport:
+        """Check every stored byte against what it must be."""
+        return fsck(self.history, self._refs, self.blobs, self.branches, progress)
+
+    def reindex(self, progress: Progress | None = None) -> int:
+        """Make all indexes again from the blocks; returns the number of commits."""
+        return reindex(self.history, progress)
+
+
+def _write_first_commit(path: Path, branch: str, actor: str, now: int) -> None:
+    """Make the database with the root commit, HEAD and one branch, in one transaction."""
+    root = root_commit(secrets.token_hex(16))
+    connection = database.create(path)
+    history = History(connection)
+    try:
+        with database.writing(connection):
+            history.blocks.put(0, encode_block([], root.canonical()), -1)
+            history.indexer.index(
+                CommitToIndex(
+                    number=0,
+                    id=bytes.fromhex(root.id),
+                    time=0,
+                    parents=[],
+                    ids=[],
+                    streams=[],
+                    frontier=Frontier(),
+                    nodes=[],
+                )
+            )
+            database.set_setting(connection, "repository", root.id)
+            ref = HEADS + branch
+            changes = [RefChange("HEAD", None, SYMBOLIC + ref), RefChange(ref, None, root.id)]
+            RefStore(connection).move(changes)
+            OperationLog(connection).record(
+                changes, now=now, actor=actor, writer=secrets.token_hex(8), command="init"
+            )
+    finally:
+        connection.close()
+
+
+def event_batch(events: Iterable[Event]) -> EventBatch:
+    """Check events and make them canonical, to be appended together."""
+    return batch_from_events(list(events))

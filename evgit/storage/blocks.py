@@ -1,0 +1,299 @@
+"""Blocks in the database: lines of canonical JSON, numbered in the order in which they were stored.
+
+A **line number** is local to one repository file: the first line of the first block is 0, and
+every event line and commit line counts. Blocks never change once written. This module knows
+frames and lines, not what they say.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import apsw
+
+from evgit.errors import DamagedObject
+from evgit.formats.block import EncodedBlock, decode_frame
+from evgit.storage.database import fetch_all, fetch_one
+
+CACHED_FRAMES = 256
+WHOLE_READ_BYTES = 65_536  # a larger block is read in parts where one frame is wanted
+LINE_LIMIT = 1 << 32
+TEXT_BYTES = 16_384
+READ_AHEAD_BYTES = 1 << 20
+NEWLINE = b"\n"
+
+
+class BlockEntry(NamedTuple):
+    """One block's directory. `frames`: (offset in the block, compressed size, first line, lines)."""
+
+    first_line: int
+    line_count: int
+    frames: list[tuple[int, int, int, int]]
+
+
+class BlockStore:
+    """Reads and writes blocks. `name_lines(first, count)` names damaged lines for error texts."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._frames: OrderedDict[int, list[bytes]] = OrderedDict()
+        self._entries: OrderedDict[int, BlockEntry] = OrderedDict()
+        self.name_lines: Callable[[int, int], list[str]] = lambda first, count: []
+
+    # ------------------------------------------------------------------ writing
+    def end(self) -> tuple[int, int]:
+        """(number of the next line to be stored, latest event instant stored so far or -1)."""
+        row = fetch_one(
+            self._connection,
+            "SELECT first_line, frames, latest FROM blocks ORDER BY first_line DESC LIMIT 1",
+        )
+        if row is None:
+            return 0, -1
+        first_line, frames, latest = row
+        return first_line + sum(_words(frames)[1::2]), latest
+
+    def put(self, first_line: int, block: EncodedBlock, latest: int) -> None:
+        """Store a block whose first line is the next one, inside a write transaction."""
+        directory = array("I")
+        for size, lines in block.frames:
+            directory.append(size)
+            directory.append(lines)
+        if sys.byteorder == "big":
+            directory.byteswap()
+        self._connection.execute(
+            "INSERT INTO blocks(first_line, latest, frames, data) VALUES(?,?,?,?)",
+            (first_line, latest, directory.tobytes(), block.data),
+        )
+
+    def forget(self) -> None:
+        """Forget what was remembered, after a roll-back: its line numbers will be used again."""
+        self._frames.clear()
+        self._entries.clear()
+
+    # ------------------------------------------------------------------ reading
+    def entry(self, line: int) -> BlockEntry:
+        """The directory of the block that holds a line."""
+        row = fetch_one(
+            self._connection,
+            "SELECT first_line, frames FROM blocks WHERE first_line<=?"
+            " ORDER BY first_line DESC LIMIT 1",
+            (line,),
+        )
+        if row is None:
+            raise self._missing(line)
+        return _entry(row[0], row[1])
+
+    def lines(self, first: int, count: int) -> list[bytes]:
+        """`count` lines from `first` on, which must lie in one block."""
+        found: list[bytes] = []
+        while count:
+            start, frame = self._frame_of(first)
+            taken = frame[first - start : first - start + count]
+            found += taken
+            first += len(taken)
+            count -= len(taken)
+        return found
+
+    def line(self, number: int) -> bytes:
+        """One line. Raises DamagedObject naming it if its frame can't be read."""
+        start, frame = self._frame_of(number)
+        return frame[number - start]
+
+    def texts(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+        """The lines of (first, count) ranges, each of which lies in one block, as longer texts.
+
+        For bulk reading: blocks that follow one another are fetched together, nothing is cached,
+        and every text ends with a newline.
+        """
+        ahead = _ReadAhead(self._connection)
+        pieces: list[bytes] = []
+        held = 0
+        for first, count in ranges:
+            row = ahead.block(first)
+            if row is None:
+                raise self._missing(first)
+            end = first + count
+            offset, frame_first = 0, row[0]
+            words = _words(row[1])
+            for place in range(0, len(words), 2):
+                size, lines = words[place], words[place + 1]
+                if frame_first >= end:
+                    break
+                if frame_first + lines > first:
+                    text = self._decode(row[2], offset, size, frame_first, lines)
+                    if frame_first < first or frame_first + lines > end:
+                        text = _cut(text, max(0, first - frame_first), end - frame_first)
+                    pieces.append(text)
+                    held += len(text)
+                    if held >= TEXT_BYTES:
+                        yield b"".join(pieces) if len(pieces) > 1 else text
+                        pieces, held = [], 0
+                offset += size
+                frame_first += lines
+        if pieces:
+            yield b"".join(pieces)
+
+    def blocks(self, after: int = -1) -> Iterator[tuple[BlockEntry, bytes]]:
+        """(directory, bytes) of every block in the order of storing; for checking and re-indexing."""
+        while True:
+            rows = fetch_all(
+                self._connection,
+                "SELECT first_line, frames, data FROM blocks WHERE first_line>?"
+                " ORDER BY first_line LIMIT 16",
+                (after,),
+            )
+            if not rows:
+                return
+            for first_line, frames, data in rows:
+                after = first_line
+                yield _entry(first_line, frames), data
+
+    def decode(self, entry: BlockEntry, data: bytes) -> Iterator[tuple[int, list[bytes]]]:
+        """(first line, lines) of each frame of a block. Raises DamagedObject at the first bad one."""
+        for offset, size, first, count in entry.frames:
+            yield first, _split(self._decode(data, offset, size, first, count))
+
+    def _frame_of(self, line: int) -> tuple[int, list[bytes]]:
+        entry = self._cached_entry(line)
+        for offset, size, first, count in entry.frames:
+            if first <= line < first + count:
+                break
+        else:
+            raise self._missing(line)
+        cached = self._frames.get(first)
+        if cached is None:
+            data = self._part(entry, offset, size)
+            cached = _split(self._decode(data, 0, size, first, count))
+            self._frames[first] = cached
+            if len(self._frames) > CACHED_FRAMES:
+                self._frames.popitem(last=False)
+        return first, cached
+
+    def _cached_entry(self, line: int) -> BlockEntry:
+        # Blocks don't change, so the last one used is worth remembering: reads cluster.
+        if self._entries:
+            last = next(reversed(self._entries.values()))
+            if last.first_line <= line < last.first_line + last.line_count:
+                return last
+        entry = self.entry(line)
+        self._entries[entry.first_line] = entry
+        self._entries.move_to_end(entry.first_line)
+        if len(self._entries) > CACHED_FRAMES:
+            self._entries.popitem(last=False)
+        return entry
+
+    def _part(self, entry: BlockEntry, offset: int, size: int) -> bytes:
+        last = entry.frames[-1]
+        if last[0] + last[1] <= WHOLE_READ_BYTES:
+            row = fetch_one(
+                self._connection,
+                "SELECT substr(data, ?, ?) FROM blocks WHERE first_line=?",
+                (offset + 1, size, entry.first_line),
+            )
+            return b"" if row is None else bytes(row[0])
+        blob = self._connection.blob_open("main", "blocks", "data", entry.first_line, False)
+        try:
+            blob.seek(offset)
+            return blob.read(size)
+        finally:
+            blob.close()
+
+    def _missing(self, line: int) -> DamagedObject:
+        return DamagedObject(
+            f"line {line} of the store is missing",
+            ids=self.name_lines(line, 1),
+            hint="`evgit fsck` shows the extent",
+        )
+
+    def _decode(self, data: bytes, offset: int, size: int, first: int, count: int) -> bytes:
+        try:
+            text = decode_frame(data[offset : offset + size])
+            if text.count(NEWLINE) != count:
+                raise DamagedObject(f"a frame holds {text.count(NEWLINE)} lines, not {count}")
+        except DamagedObject as error:
+            ids = self.name_lines(first, count)
+            named = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
+            raise DamagedObject(
+                f"stored bytes are damaged ({error}); objects hit: {named or 'unknown'}",
+                ids=ids,
+                hint="`evgit fsck` shows the extent; other reads and appends go on. "
+                "Restore the objects from a clone or a backup",
+            ) from error
+        return text
+
+
+class _ReadAhead:
+    """Fetches blocks by line; the more of them are wanted in order, the more at once."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._rows: list[Any] = []
+        self._place = 0
+        self._limit = 1
+
+    def block(self, line: int) -> Any:
+        """(first line, frame directory, data) of the block that holds the line, or None."""
+        rows, place = self._rows, self._place
+        while place < len(rows) and not _holds(rows[place], line) and rows[place][0] < line:
+            place += 1
+        if place >= len(rows) or not _holds(rows[place], line):
+            self._fetch(line, in_order=bool(rows) and place >= len(rows))
+            rows, place = self._rows, 0
+            if not rows or not _holds(rows[0], line):
+                return None
+        self._place = place
+        return rows[place]
+
+    def _fetch(self, line: int, *, in_order: bool) -> None:
+        held = sum(len(row[2]) for row in self._rows)
+        if not in_order:
+            self._limit = 1
+        elif held < READ_AHEAD_BYTES:
+            self._limit = min(self._limit * 2, 512)
+        else:
+            self._limit = max(self._limit // 2, 1)
+        self._rows = fetch_all(
+            self._connection,
+            "SELECT first_line, frames, data FROM blocks WHERE first_line>="
+            "(SELECT max(first_line) FROM blocks WHERE first_line<=?) ORDER BY first_line LIMIT ?",
+            (line, self._limit),
+        )
+
+
+def _holds(row: Any, line: int) -> bool:
+    return bool(row[0] <= line < row[0] + sum(_words(row[1])[1::2]))
+
+
+def _cut(text: bytes, start: int, stop: int) -> bytes:
+    """Lines [start, stop) of a text."""
+    lines = text.split(NEWLINE)
+    lines.pop()
+    return NEWLINE.join(lines[start:stop]) + NEWLINE
+
+
+def _words(directory: bytes) -> Sequence[int]:
+    words = array("I", directory)
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words
+
+
+def _entry(first_line: int, directory: bytes) -> BlockEntry:
+    words = _words(directory)
+    frames: list[tuple[int, int, int, int]] = []
+    offset, line = 0, first_line
+    for place in range(0, len(words), 2):
+        frames.append((offset, words[place], line, words[place + 1]))
+        offset += words[place]
+        line += words[place + 1]
+    return BlockEntry(first_line, line - first_line, frames)
+
+
+def _split(text: bytes) -> list[bytes]:
+    lines = text.split(b"\n")
+    lines.pop()  # what follows the last newline: nothing
+    return lines

@@ -1,0 +1,327 @@
+"""SQLite through apsw: connecting, the schema of `evgit.db`, transactions, errors in our words.
+
+Truth is in `blocks`, `objects`, `blobs`, `refs`, `operations` and `settings`. The other tables are
+indexes of the blocks, which `evgit reindex` can make again. This module must not know what
+a commit or an event is.
+
+apsw rather than the interpreter's sqlite3, because it brings a current SQLite of its own: older
+ones may carry a bug in resetting the write-ahead log that was fixed in 3.51.3 (sqlite.org).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from evgit.errors import (
+    Damage,
+    EvgitError,
+    Locked,
+    NotADatabase,
+    ReadOnly,
+    StorageFull,
+    Unavailable,
+    UnsupportedFormat,
+)
+
+APPLICATION_ID = 0x65766774  # "evgt", where file(1) and SQLite look for it
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_MS = 30_000
+# Every changed page is written whole at each commit, and a commit touches some eight of them:
+# small pages make it cheaper (docs/decisions/storage.md has the figures).
+PAGE_SIZE = 1024
+
+TRUTH = """
+CREATE TABLE settings(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE blocks(
+    first_line INTEGER PRIMARY KEY,
+    latest INTEGER NOT NULL,
+    frames BLOB NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE TABLE objects(id BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE blobs(id BLOB PRIMARY KEY, size INTEGER NOT NULL, data BLOB);
+CREATE TABLE refs(name TEXT PRIMARY KEY, target TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE operations(
+    number INTEGER PRIMARY KEY,
+    started INTEGER NOT NULL,
+    finished INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    writer TEXT NOT NULL,
+    command TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    changes TEXT NOT NULL
+);
+"""
+
+INDEXES = """
+CREATE TABLE commits(
+    number INTEGER PRIMARY KEY,
+    id BLOB NOT NULL,
+    events INTEGER NOT NULL,
+    chain INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    parent INTEGER,
+    further_parents BLOB,
+    segment BLOB,
+    held_back INTEGER,
+    postings BLOB,
+    fingerprints BLOB,
+    keys BLOB
+);
+CREATE INDEX commits_by_prefix ON commits(substr(id, 1, 4));
+CREATE UNIQUE INDEX commits_by_chain ON commits(chain, size, height);
+CREATE TABLE chains(
+    number INTEGER PRIMARY KEY,
+    parent INTEGER,
+    fork_height INTEGER NOT NULL,
+    fork_size INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    covered INTEGER NOT NULL,
+    frontier BLOB NOT NULL
+);
+CREATE TABLE merkle_nodes(
+    chain INTEGER, level INTEGER, place INTEGER, hash BLOB NOT NULL,
+    PRIMARY KEY(chain, level, place)
+) WITHOUT ROWID;
+CREATE TABLE streams(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE runs(
+    number INTEGER PRIMARY KEY,
+    family INTEGER NOT NULL,
+    level INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    entries INTEGER NOT NULL
+);
+CREATE INDEX runs_by_family ON runs(family, number);
+CREATE TABLE run_pages(
+    run INTEGER, first BLOB, ordinal INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY(run, first)
+) WITHOUT ROWID;
+CREATE TABLE merged_lines(
+    block INTEGER, number INTEGER, place INTEGER,
+    first_line INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY(block, number, place)
+) WITHOUT ROWID;
+CREATE TABLE held_back(number INTEGER PRIMARY KEY, lines BLOB NOT NULL);
+"""
+
+INDEX_TABLES = (
+    "commits",
+    "chains",
+    "merkle_nodes",
+    "streams",
+    "runs",
+    "run_pages",
+    "merged_lines",
+    "held_back",
+)
+
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ncpfs"})
+
+
+@contextmanager
+def translate_errors(path: Path) -> Iterator[None]:
+    """Raise SQLite's errors about the file at `path` as evgit's."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise translated(error, path) from error
+
+
+def translated(error: apsw.Error, path: Path) -> EvgitError:
+    """The evgit error for an SQLite error about the database at `path`."""
+    detail = str(error)
+    if isinstance(error, apsw.BusyError | apsw.LockedError):
+        return Locked(
+            f"{path} is locked by another process (waited as long as allowed)",
+            hint="wait for the other evgit to finish, then run the same command again; "
+            "nothing was changed",
+        )
+    if isinstance(error, apsw.ReadOnlyError | apsw.PermissionsError | apsw.AuthError):
+        return ReadOnly(
+            f"{path} can't be written: {detail}",
+            hint="check the permissions of the file and of its directory",
+        )
+    if isinstance(error, apsw.CantOpenError):
+        return ReadOnly(
+            f"{path} can't be opened: {detail}",
+            hint="check that it exists and that you may read it and write its directory",
+        )
+    if isinstance(error, apsw.FullError):
+        return StorageFull(
+            f"no space left to write {path}; the transaction was undone, nothing was changed",
+            hint="free some space, then run the same command again",
+        )
+    if isinstance(error, apsw.NotADBError):
+        return NotADatabase(
+            f"{path} is not an evgit database (or its first page is damaged)",
+            hint="restore it from a clone or a backup; nothing was changed",
+        )
+    if isinstance(error, apsw.CorruptError):
+        return Damage(
+            f"{path} is damaged: {detail}",
+            hint="run `evgit fsck` for the extent, `evgit reindex` if only indexes are hit",
+        )
+    if isinstance(error, apsw.IOError):
+        return Unavailable(
+            f"reading or writing {path} failed: {detail}",
+            hint="check the disk (full, failing, or taken away?) and try again",
+        )
+    return Unavailable(f"the database {path} refused: {detail}")
+
+
+def refuse_network_file_system(path: Path) -> None:
+    """Raise Unavailable where SQLite's locks and shared memory don't work."""
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return  # no such table on this system: nothing to go by
+    best, kind = "", ""
+    real = str(path.resolve())
+    for line in mounts.splitlines():
+        fields = line.split()
+        if len(fields) < 3:
+            continue
+        point = fields[1].replace("\\040", " ")
+        inside = real == point or real.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, fields[2]
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise Unavailable(
+            f"{path} is on a network file system ({kind} at {best}), where the locks that keep "
+            "concurrent writers apart can't be trusted",
+            hint="keep the repository on a local disk and move it with clone and push",
+        )
+
+
+def create(path: Path) -> apsw.Connection:
+    """A new `evgit.db` at `path` with all tables, connected."""
+    refuse_network_file_system(path.parent)
+    with translate_errors(path):
+        connection = apsw.Connection(str(path))
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        connection.execute("PRAGMA journal_mode=WAL")
+        with writing(connection):
+            connection.execute(TRUTH + INDEXES + f"PRAGMA user_version={SCHEMA_VERSION};")
+        _configure(connection)
+        return connection
+
+
+def open_existing(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw.Connection:
+    """Connect to the `evgit.db` at `path`.
+
+    Raises NotADatabase, UnsupportedFormat (made by a newer evgit), ReadOnly or Locked. A database
+    that can't be written (permissions, a read-only disk) can still be read.
+    """
+    with translate_errors(path):
+        try:
+            connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+            _check_identity(connection, path, busy_timeout_ms)
+        except (apsw.ReadOnlyError, apsw.CantOpenError):
+            # A WAL database on a read-only disk has no place for its shared memory. Without it
+            # the file alone is read, which is right only if the log beside it holds nothing.
+            log = path.with_name(path.name + "-wal")
+            alone = not log.exists() or log.stat().st_size == 0
+            uri = path.absolute().as_uri() + ("?immutable=1" if alone else "")
+            flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+            connection = apsw.Connection(uri, flags=flags)
+            _check_identity(connection, path, busy_timeout_ms)
+        _configure(connection)
+        return connection
+
+
+def _check_identity(connection: apsw.Connection, path: Path, busy_timeout_ms: int) -> None:
+    connection.set_busy_timeout(busy_timeout_ms)
+    application: int = connection.pragma("application_id")
+    version: int = connection.pragma("user_version")
+    if application != APPLICATION_ID:
+        raise NotADatabase(
+            f"{path} is a SQLite database, but not an evgit one",
+            hint="restore it from a clone or a backup; nothing was changed",
+        )
+    if version > SCHEMA_VERSION:
+        raise UnsupportedFormat(
+            f"{path} has storage format {version}; this evgit reads up to {SCHEMA_VERSION}",
+            hint="use a newer evgit",
+        )
+
+
+def _configure(connection: apsw.Connection) -> None:
+    connection.execute(
+        "PRAGMA synchronous=FULL; PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;"
+        "PRAGMA wal_autocheckpoint=8000; PRAGMA journal_size_limit=16777216"
+    )
+
+
+@contextmanager
+def writing(connection: apsw.Connection) -> Iterator[None]:
+    """One write transaction: all of it is durable afterwards, or none of it happened."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    try:
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def reading(connection: apsw.Connection) -> Iterator[None]:
+    """One consistent view for several statements; joins a transaction that is under way."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+
+
+def integrity_problems(connection: apsw.Connection, limit: int = 100) -> list[str]:
+    """What SQLite's own check finds wrong with the file's structure; empty if nothing."""
+    found: list[str] = []
+    try:
+        for (text,) in connection.execute(f"PRAGMA integrity_check({int(limit)})"):
+            if text != "ok":
+                found.append(str(text))
+    except apsw.Error as error:
+        found.append(str(error))
+    return found
+
+
+def fetch_one(connection: apsw.Connection, sql: str, parameters: Sequence[Any] = ()) -> Any:
+    """The first row as a tuple, or None. (apsw types a column as a union of all that fits one.)"""
+    return connection.execute(sql, parameters).fetchone()
+
+
+def fetch_all(connection: apsw.Connection, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    """All rows, as tuples."""
+    return connection.execute(sql, parameters).fetchall()
+
+
+def setting(connection: apsw.Connection, name: str) -> Any:
+    """A value of the `settings` table, or None."""
+    row = fetch_one(connection, "SELECT value FROM settings WHERE name=?", (name,))
+    return None if row is None else row[0]
+
+
+def set_setting(connection: apsw.Connection, name: str, value: Any) -> None:
+    """Write a value of the `settings` table."""
+    connection.execute("INSERT OR REPLACE INTO settings(name, value) VALUES(?,?)", (name, value))

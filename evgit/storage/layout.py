@@ -1,0 +1,67 @@
+"""Where a repository keeps things: the only module that spells the paths under `.evgit`.
+
+It knows names, not contents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from evgit.errors import NotARepository
+
+DIRECTORY_NAME = ".evgit"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths of one repository. `directory` holds `evgit.db`; a bare one has no working tree."""
+
+    directory: Path
+
+    @property
+    def database(self) -> Path:
+        return self.directory / "evgit.db"
+
+    @property
+    def cache(self) -> Path:
+        return self.directory / "cache.db"
+
+    @property
+    def blobs(self) -> Path:
+        return self.directory / "blobs"
+
+    @property
+    def packs(self) -> Path:
+        return self.directory / "packs"
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "config.toml"
+
+    @property
+    def worktree(self) -> Path | None:
+        """The directory that the working tree is written to; None in a bare repository."""
+        return self.directory.parent if self.directory.name == DIRECTORY_NAME else None
+
+    def blob_file(self, blob_id: str) -> Path:
+        """The file of a large blob, spread over 256 directories by its first two digits."""
+        return self.blobs / blob_id[:2] / blob_id[2:]
+
+    @classmethod
+    def at(cls, path: Path, *, bare: bool = False) -> Layout:
+        """The layout of a repository made at `path`: `path/.evgit`, or `path` itself if bare."""
+        return cls(path.absolute() if bare else path.absolute() / DIRECTORY_NAME)
+
+    @classmethod
+    def find(cls, start: Path) -> Layout:
+        """The repository of `start`, looked for in it and upwards. Raises NotARepository."""
+        start = start.absolute()
+        for directory in (start, *start.parents):
+            for candidate in (cls(directory / DIRECTORY_NAME), cls(directory)):
+                if candidate.database.is_file():
+                    return candidate
+        raise NotARepository(
+            f"no evgit repository in {start} or any directory above it",
+            hint="make one with: evgit init",
+        )

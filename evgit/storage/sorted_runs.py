@@ -1,0 +1,224 @@
+"""Sets of unsigned 64-bit keys, written as sorted runs that are merged four into one.
+
+This is a small log-structured merge index: each addition is one sorted run, and whenever four runs
+of one level stand together they become one run of the next level. So adding costs O(log n)
+amortized, a look-up costs one or two pages in each of O(log n) runs, and no SQLite row is spent on
+a single key. What a key means is the caller's business: this module knows only numbers.
+
+Pages hold up to 512 keys: the keys' bytes in columns (all first bytes, all second bytes, …, so
+that what sorted keys have in common stands together), compressed with zstd.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+
+import apsw
+import zstandard
+
+from evgit.storage.database import fetch_all, fetch_one
+
+PAGE_KEYS = 512
+FAN_IN = 4
+MERGE_CHUNK_KEYS = 65_536
+KEY_LIMIT = 1 << 64
+
+_compress = zstandard.ZstdCompressor(level=1, write_checksum=False).compress
+_decompress = zstandard.ZstdDecompressor().decompress
+
+
+def _encode_page(keys: Sequence[int]) -> bytes:
+    words = array("Q", keys)
+    if sys.byteorder == "big":
+        words.byteswap()
+    raw = words.tobytes()
+    return _compress(b"".join([raw[column::8] for column in range(7, -1, -1)]))
+
+
+def _decode_page(page: bytes) -> array[int]:
+    columns = _decompress(page)
+    count = len(columns) // 8
+    raw = bytearray(len(columns))
+    for column in range(8):
+        raw[7 - column :: 8] = columns[column * count : (column + 1) * count]
+    words = array("Q", bytes(raw))
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words
+
+
+class SortedRuns:
+    """The runs of all families in one database. A family is a set of keys of its own.
+
+    Writing methods must be called inside a write transaction; reading ones that touch several
+    runs inside a read transaction, as a merge in another process replaces runs.
+    """
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def add(self, family: int, keys: Iterable[int], last: int) -> None:
+        """Add keys as one run. `last`: how far the family now reaches, in the caller's measure."""
+        ordered = sorted(keys)
+        run = self._new_run(family, 0, last)
+        self._write_pages(run, [ordered])
+        self._merge(family)
+
+    def reach(self, family: int) -> int:
+        """`last` of the family's newest run; -1 where there is none."""
+        row = fetch_one(
+            self._connection,
+            "SELECT last FROM runs WHERE family=? ORDER BY number DESC LIMIT 1",
+            (family,),
+        )
+        return -1 if row is None else int(row[0])
+
+    def keys_between(self, family: int, low: int, high: int) -> list[int]:
+        """All keys k with low <= k < high, ascending."""
+        found: list[int] = []
+        for run in self._runs(family):
+            start = self._page_start(run, low)
+            rows = fetch_all(
+                self._connection,
+                "SELECT data FROM run_pages WHERE run=? AND first>=? AND first<? ORDER BY first",
+                (run, start, _as_bytes(high)),
+            )
+            for (data,) in rows:
+                page = _decode_page(data)
+                found += page[bisect_left(page, low) : bisect_left(page, high)]
+        found.sort()
+        return found
+
+    def count_between(self, family: int, low: int, high: int) -> int:
+        """How many keys k have low <= k < high, without reading them all."""
+        return sum(self._rank(run, high) - self._rank(run, low) for run in self._runs(family))
+
+    def all_keys(self, family: int) -> array[int]:
+        """Every key of the family in ascending order: 8 bytes a key of memory."""
+        everything = array("Q")
+        runs = self._runs(family)
+        for run in runs:
+            for chunk in self._iterate(run):
+                everything.extend(chunk)
+        return everything if len(runs) < 2 else array("Q", sorted(everything))
+
+    # ------------------------------------------------------------------ runs and pages
+    def _runs(self, family: int) -> list[int]:
+        rows = fetch_all(
+            self._connection, "SELECT number FROM runs WHERE family=? ORDER BY number", (family,)
+        )
+        return [number for (number,) in rows]
+
+    def _new_run(self, family: int, level: int, last: int) -> int:
+        (number,) = fetch_one(
+            self._connection,
+            "INSERT INTO runs(family, level, last, entries) VALUES(?,?,?,0) RETURNING number",
+            (family, level, last),
+        )
+        return int(number)
+
+    def _write_pages(self, run: int, chunks: Iterable[Sequence[int]]) -> None:
+        ordinal = 0
+        for chunk in chunks:
+            for start in range(0, len(chunk), PAGE_KEYS):
+                keys = chunk[start : start + PAGE_KEYS]
+                self._connection.execute(
+                    "INSERT INTO run_pages(run, first, ordinal, data) VALUES(?,?,?,?)",
+                    (run, _as_bytes(keys[0]), ordinal, _encode_page(keys)),
+                )
+                ordinal += len(keys)
+        self._connection.execute("UPDATE runs SET entries=? WHERE number=?", (ordinal, run))
+
+    def _merge(self, family: int) -> None:
+        while True:
+            rows = fetch_all(
+                self._connection,
+                "SELECT number, level, last FROM runs WHERE family=? ORDER BY number DESC LIMIT ?",
+                (family, FAN_IN),
+            )
+            if len(rows) < FAN_IN or any(level != rows[0][1] for _, level, _ in rows):
+                return
+            sources = [number for number, _, _ in rows]
+            merged = self._new_run(family, rows[0][1] + 1, rows[0][2])
+            self._write_pages(merged, self._merged_chunks(sources))
+            for source in sources:
+                self._connection.execute("DELETE FROM run_pages WHERE run=?", (source,))
+                self._connection.execute("DELETE FROM runs WHERE number=?", (source,))
+
+    def _merged_chunks(self, sources: list[int]) -> Iterator[list[int]]:
+        """The keys of several runs in order, some tens of thousands at a time.
+
+        Every round takes from each run what lies below the smallest last key of the chunks held,
+        so that memory stays bounded however long the runs are. sorted() merges sorted stretches.
+        """
+        iterators = [self._iterate(run) for run in sources]
+        held: list[array[int]] = [array("Q") for _ in sources]
+        exhausted = [False] * len(sources)
+        while True:
+            for place, iterator in enumerate(iterators):
+                while not held[place] and not exhausted[place]:
+                    chunk = next(iterator, None)
+                    if chunk is None:
+                        exhausted[place] = True
+                    else:
+                        held[place] = chunk
+            live = [place for place, keys in enumerate(held) if keys]
+            if not live:
+                return
+            bound = min(held[place][-1] for place in live)
+            taken: list[int] = []
+            for place in live:
+                end = (
+                    bisect_left(held[place], bound + 1)
+                    if bound + 1 < KEY_LIMIT
+                    else len(held[place])
+                )
+                taken += held[place][:end]
+                held[place] = held[place][end:]
+            taken.sort()
+            yield taken
+
+    def _iterate(self, run: int) -> Iterator[array[int]]:
+        """The keys of a run in order, in arrays of up to MERGE_CHUNK_KEYS."""
+        after = b""
+        while True:
+            rows = fetch_all(
+                self._connection,
+                "SELECT first, data FROM run_pages WHERE run=? AND first>? ORDER BY first LIMIT ?",
+                (run, after, MERGE_CHUNK_KEYS // PAGE_KEYS),
+            )
+            if not rows:
+                return
+            chunk = array("Q")
+            for _, data in rows:
+                chunk.extend(_decode_page(data))
+            after = rows[-1][0]
+            yield chunk
+
+    def _page_start(self, run: int, key: int) -> bytes:
+        row = fetch_one(
+            self._connection,
+            "SELECT first FROM run_pages WHERE run=? AND first<=? ORDER BY first DESC LIMIT 1",
+            (run, _as_bytes(key)),
+        )
+        return b"" if row is None else bytes(row[0])
+
+    def _rank(self, run: int, key: int) -> int:
+        """How many keys of the run are below `key`."""
+        row = fetch_one(
+            self._connection,
+            "SELECT ordinal, data FROM run_pages WHERE run=? AND first<=?"
+            " ORDER BY first DESC LIMIT 1",
+            (run, _as_bytes(key)),
+        )
+        if row is None:
+            return 0
+        ordinal, data = row
+        return int(ordinal) + bisect_left(_decode_page(data), key)
+
+
+def _as_bytes(key: int) -> bytes:
+    return min(key, KEY_LIMIT - 1).to_bytes(8, "big")
