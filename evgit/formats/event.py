@@ -281,6 +281,23 @@ def _expect(members: dict[str, JSONValue], name: str, kind: type, what: str) -> 
 
 def _event_of(value: JSONValue, rules: _Rules) -> Event:
     """The slow way: checks every member and says what is wrong with it."""
+    members = _known_members(value)
+    stream = _expect(members, "stream", str, "a string")
+    rules.check_stream(stream)
+    event_type = _expect(members, "type", str, "a string")
+    check_event_type(event_type)
+    time = to_text(parse_instant(_expect(members, "time", str, "a string")))
+    return Event(
+        stream=stream,
+        type=event_type,
+        data=members["data"],
+        time=time,
+        **_optional_members(members),
+    )
+
+
+def _known_members(value: JSONValue) -> dict[str, JSONValue]:
+    """Without those that are null where they may be absent."""
     if not isinstance(value, dict):
         raise InvalidEvent("an event is a JSON object")
     if value.get("kind", "event") != "event":
@@ -297,36 +314,32 @@ def _event_of(value: JSONValue, rules: _Rules) -> Event:
     missing = [repr(name) for name in _REQUIRED if name not in members]
     if missing:
         raise InvalidEvent(f"{' and '.join(missing)} missing")
+    return members
 
-    stream = _expect(members, "stream", str, "a string")
-    rules.check_stream(stream)
-    event_type = _expect(members, "type", str, "a string")
-    check_event_type(event_type)
-    time = to_text(parse_instant(_expect(members, "time", str, "a string")))
-    optional: dict[str, Any] = {}
+
+def _optional_members(members: dict[str, JSONValue]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     if "version" in members:
-        optional["version"] = version = _expect(members, "version", int, "an integer")
-        if not 1 <= version <= MAX_VERSION:
+        found["version"] = _expect(members, "version", int, "an integer")
+        if not 1 <= found["version"] <= MAX_VERSION:
             raise InvalidEvent(f"'version' must be 1 to {MAX_VERSION}")
     if "meta" in members:
-        optional["meta"] = _expect(members, "meta", dict, "an object")
+        found["meta"] = _expect(members, "meta", dict, "an object")
     if "key" in members:
-        optional["key"] = _expect(members, "key", str, "a string")
-        _check_key(optional["key"])
+        found["key"] = _expect(members, "key", str, "a string")
+        _check_key(found["key"])
     if "origin" in members:
-        optional["origin"] = _expect(members, "origin", str, "a string")
-        _check_origin(optional["origin"])
+        found["origin"] = _expect(members, "origin", str, "a string")
+        _check_origin(found["origin"])
     if "blobs" in members:
         sizes = _expect(members, "blobs", dict, "an object of sizes by id")
         _check_blobs(sizes)
-        optional["blobs"] = {
+        found["blobs"] = {
             blob_id: _expect(sizes, blob_id, int, "a size in bytes") for blob_id in sizes
         }
-        if any(
-            size < 0 or size > canonical.MAX_SAFE_INTEGER for size in optional["blobs"].values()
-        ):
+        if not all(0 <= size <= canonical.MAX_SAFE_INTEGER for size in found["blobs"].values()):
             raise InvalidEvent("'blobs' must hold sizes in bytes")
-    return Event(stream=stream, type=event_type, data=members["data"], time=time, **optional)
+    return found
 
 
 def _members(event: Event) -> dict[str, Any]:

@@ -1,0 +1,146 @@
+"""Blocks: the events of a commit and the commit that closes them, as zstd frames of JSON lines.
+
+A line is an object's canonical bytes and a newline. Lines never straddle frames, so that one frame
+can be read alone, and a block's frames one after another are a valid .zst file.
+
+This module knows lines and frames, not what the lines say nor where blocks are kept.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import zstandard
+
+from evgit.errors import DamagedObject
+from evgit.formats.canonical import MAX_OBJECT_BYTES
+
+FRAME_BYTES = 16 * 1024
+"""A frame is cut after the line that brings its text to this size."""
+ZSTD_LEVEL = 1
+MAX_FRAME_BYTES = FRAME_BYTES + MAX_OBJECT_BYTES + 1
+"""Most text that a frame can hold: one that is almost full, and the largest line."""
+_MAX_WINDOW = 1 << 25  # covers MAX_FRAME_BYTES; a frame that asks for more memory is refused
+_MAGIC = b"\x28\xb5\x2f\xfd"
+_LONGEST_HEADER = 18
+_REPEATED_BYTE = 1
+
+
+class EncodedBlock(NamedTuple):
+    """`frames`: (compressed size in bytes, number of lines) of every frame in `data`, in order."""
+
+    data: bytes
+    frames: list[tuple[int, int]]
+
+
+class _Zstd(threading.local):
+    """Contexts, which are dear to make and must not be shared between threads."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(
+            level=ZSTD_LEVEL, write_checksum=True, write_content_size=True
+        )
+        self.decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
+
+
+_zstd = _Zstd()
+
+
+def _cut(lines: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """Runs of lines whose text is at least FRAME_BYTES each, but for the last."""
+    runs = []
+    start, size = 0, 0
+    for index, line in enumerate(lines):
+        size += len(line) + 1
+        if size >= FRAME_BYTES:
+            runs.append(lines[start : index + 1])
+            start, size = index + 1, 0
+    if start < len(lines):
+        runs.append(lines[start:])
+    return runs
+
+
+def encode_frames(lines: Sequence[bytes]) -> EncodedBlock:
+    """Compresses lines (each without its newline) into frames of 16 KiB of text and more."""
+    compressed, frames = [], []
+    for run in _cut(lines):
+        frame = _zstd.compressor.compress(b"\n".join(run) + b"\n")
+        compressed.append(frame)
+        frames.append((len(frame), len(run)))
+    return EncodedBlock(b"".join(compressed), frames)
+
+
+def close_block(events: EncodedBlock, commit_line: bytes) -> EncodedBlock:
+    """Adds the commit, in a frame of its own, to event frames that were compressed before."""
+    frame = _zstd.compressor.compress(commit_line + b"\n")
+    return EncodedBlock(events.data + frame, [*events.frames, (len(frame), 1)])
+
+
+def encode_block(event_lines: Sequence[bytes], commit_line: bytes) -> EncodedBlock:
+    """The block of a commit: one frame if all of it is below 16 KiB, else as `close_block`."""
+    lines = [*event_lines, commit_line]
+    if sum(map(len, lines)) + len(lines) < FRAME_BYTES:
+        return encode_frames(lines)
+    return close_block(encode_frames(event_lines), commit_line)
+
+
+def decode_frame(frame: bytes, max_size: int = MAX_FRAME_BYTES) -> bytes:
+    """The text of one frame, which `frame` holds and nothing else.
+
+    Never makes more than `max_size` bytes, whatever size the frame declares. Raises DamagedObject
+    when the bytes are not a frame, its checksum is wrong, or it is too big.
+    """
+    try:
+        declared = zstandard.get_frame_parameters(frame)
+        if not declared.has_checksum or declared.content_size > max_size:
+            raise DamagedObject(
+                f"a zstd frame without checksum, or of more than {max_size:,} bytes"
+            )
+        # No more than the declared size is made; a frame that holds more or less is an error.
+        return _zstd.decompressor.decompress(
+            frame, max_output_size=max_size, allow_extra_data=False
+        )
+    except (zstandard.ZstdError, MemoryError) as error:
+        raise DamagedObject(f"a zstd frame is damaged: {error}") from None
+
+
+def iter_frames(data: bytes, max_size: int = MAX_FRAME_BYTES) -> Iterator[tuple[int, int, bytes]]:
+    """(offset, compressed size, text) of every frame in a block, found without a directory."""
+    offset = 0
+    while offset < len(data):
+        end = frame_end(data, offset)
+        yield offset, end - offset, decode_frame(data[offset:end], max_size)
+        offset = end
+
+
+def frame_end(data: bytes, offset: int = 0) -> int:
+    """Where the zstd frame at `offset` ends, read from its block headers without decompressing.
+
+    The layout is RFC 8878, section 3.1.1. Raises DamagedObject when there is no whole frame.
+    """
+    header = data[offset : offset + _LONGEST_HEADER]
+    if header[:4] != _MAGIC:
+        raise DamagedObject("stored bytes do not begin a zstd frame")
+    try:
+        position = offset + zstandard.frame_header_size(header)
+        checksum = 4 if zstandard.get_frame_parameters(header).has_checksum else 0
+    except zstandard.ZstdError as error:
+        raise DamagedObject(f"a zstd frame is damaged: {error}") from None
+    last = False
+    while not last and position + 3 <= len(data):
+        block = int.from_bytes(data[position : position + 3], "little")
+        last, kind, size = bool(block & 1), block >> 1 & 3, block >> 3
+        position += 3 + (1 if kind == _REPEATED_BYTE else size)
+    if not last or position + checksum > len(data):
+        raise DamagedObject("a zstd frame is cut short")
+    return position + checksum
+
+
+def split_lines(text: bytes) -> list[bytes]:
+    """The lines of a frame's text, without newlines. Raises DamagedObject if the last has none."""
+    lines = text.split(b"\n")
+    if lines.pop():
+        raise DamagedObject("a frame's last line has no end")
+    return lines

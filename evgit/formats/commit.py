@@ -1,0 +1,257 @@
+"""Commits: their members, their limits, and what a reader that does not know all of them must do.
+
+A commit appends the events of its block to several streams at once, and vouches for the whole log
+with one Merkle root. A member that this build does not know is tolerated when reading, since a
+commit's id is over its bytes, unless `crit` names it: then it must be understood, and is refused.
+
+This module knows one commit at a time. Whether its parents exist and its root is right is known
+above.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any, Literal
+
+import msgspec
+
+from evgit.errors import EvgitError, InvalidName, InvalidObject, InvalidTime, UnsupportedFormat
+from evgit.formats import canonical
+from evgit.formats.merkle import EMPTY_ROOT
+from evgit.formats.names import check_stream_name
+from evgit.formats.times import ROOT_TIME, to_instant
+
+FORMAT = 1
+MAX_PARENTS = 64
+MAX_EVENTS = 65_536
+MAX_GUARDS = 65_536
+MAX_LEFT_OUT = 65_536
+ROOT_AUTHOR = "evgit"
+ROOT_MESSAGE = "root"
+
+_ID = re.compile(r"[0-9a-f]{64}")
+_UPGRADE = "it was made by a newer evgit; use that"
+
+
+def _this_format() -> int:  # a factory, so that the member is always written
+    return FORMAT
+
+
+class LogHead(msgspec.Struct, frozen=True):
+    """What a commit says of its whole log: RFC 6962 root (64 hex digits) and number of events."""
+
+    root: str
+    size: int
+
+
+class MergeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a merge decided: the events it leaves out, the id of the model that judged, how."""
+
+    left_out: list[str] = []
+    model: str | None = None
+    resolved: list[Any] = []
+
+
+class Commit(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="commit"
+):
+    """One commit. Its events stand before it in its block; `events` counts them.
+
+    guards: stream -> revision before the first event, -1 for a stream that must not exist.
+    recorded: "events" where each event counts as recorded at its own time. crit: names of members
+    that a reader must understand.
+    """
+
+    author: str
+    events: int
+    format: int = msgspec.field(default_factory=_this_format)
+    guards: dict[str, int] = {}
+    log: LogHead
+    merge: MergeRecord | None = None
+    message: str
+    meta: dict[str, Any] = {}
+    parents: list[str]
+    recorded: Literal["events"] | None = None
+    time: str
+    crit: list[str] = []
+
+    def canonical(self) -> bytes:
+        """The canonical bytes. Raises InvalidObject where the commit breaks a rule or a limit."""
+        try:
+            line = canonical.encode(msgspec.to_builtins(self))
+        except (EvgitError, TypeError, ValueError) as error:
+            raise InvalidObject(f"not a commit: {error}") from None
+        decode_commit(line)
+        return line
+
+    @property
+    def id(self) -> str:
+        """BLAKE3-256 of the canonical bytes, 64 hex digits."""
+        return canonical.object_id(self.canonical())
+
+
+KNOWN_MEMBERS = frozenset(Commit.__struct_fields__) | {"kind"}
+
+
+def root_commit(nonce: str) -> Commit:
+    """The commit that begins a repository, whose id is the repository's id.
+
+    nonce: random text that tells repositories apart, kept in `meta`.
+    """
+    return Commit(
+        author=ROOT_AUTHOR,
+        events=0,
+        log=LogHead(root=EMPTY_ROOT.hex(), size=0),
+        message=ROOT_MESSAGE,
+        meta={"nonce": nonce},
+        parents=[],
+        time=ROOT_TIME,
+    )
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[Commit]:
+    return msgspec.json.Decoder(Commit)
+
+
+def decode_commit(line: bytes) -> Commit:
+    """The commit of a stored line.
+
+    Raises UnsupportedFormat for a format, `crit` member, form of guard or of `recorded` that this
+    build does not know, InvalidObject for anything malformed or over a limit. That the line is
+    canonical is `verify_commit_line`'s business.
+    """
+    try:
+        commit = _decoder().decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        _refuse_unknown(line)
+        raise InvalidObject(f"not a commit: {error}") from None
+    if commit.format != FORMAT or commit.crit:
+        _refuse_unknown(line)
+    _check(commit)
+    return commit
+
+
+def verify_commit_line(line: bytes) -> str | None:
+    """What is wrong with a stored commit, or None. It must be exactly canonical.
+
+    Raises UnsupportedFormat as `decode_commit` does.
+    """
+    try:
+        decode_commit(line)
+        members = canonical.parse(line)
+        if canonical.encode(members) != line:
+            return "not in canonical form"
+        if isinstance(members, dict) and (problem := _absent_not_empty(members)):
+            return problem
+    except UnsupportedFormat:
+        raise
+    except EvgitError as error:
+        return error.message
+    return None
+
+
+def _absent_not_empty(members: dict[str, Any]) -> str | None:
+    for name in ("crit", "guards", "merge", "meta", "recorded"):
+        if name in members and members[name] in (None, [], {}):
+            return f"{name!r} is empty, where it should be absent"
+    return None
+
+
+def _refuse_unknown(line: bytes) -> None:
+    """Raises UnsupportedFormat if what is wrong is that the commit is newer than this build."""
+    try:
+        members = canonical.parse(line)
+    except EvgitError as error:
+        raise InvalidObject(f"not a commit: {error.message}") from None
+    if not isinstance(members, dict) or members.get("kind") != "commit":
+        raise InvalidObject("not a commit")
+    form = members.get("format")
+    if isinstance(form, int) and not isinstance(form, bool) and form != FORMAT:
+        raise UnsupportedFormat(
+            f"commit of format {form}, which this build can't read", hint=_UPGRADE
+        )
+    crit = members.get("crit", [])
+    if not isinstance(crit, list) or not all(isinstance(name, str) for name in crit):
+        raise InvalidObject("a commit's 'crit' must be a list of names")
+    for name in crit:
+        if name not in KNOWN_MEMBERS:
+            raise UnsupportedFormat(
+                f"commit with {name!r}, which must be understood and is not", hint=_UPGRADE
+            )
+    guards = members.get("guards")
+    if isinstance(guards, dict) and not all(
+        isinstance(guard, int) and not isinstance(guard, bool) for guard in guards.values()
+    ):
+        raise UnsupportedFormat("commit with a form of guard that is not known", hint=_UPGRADE)
+    recorded = members.get("recorded")
+    if isinstance(recorded, str) and recorded != "events":
+        raise UnsupportedFormat(
+            f"commit recorded as {recorded!r}, which is not known", hint=_UPGRADE
+        )
+
+
+def _limit(what: str, number: int, limit: int) -> None:
+    if not 0 <= number <= limit:
+        raise InvalidObject(f"a commit of {number:,} {what}: at most {limit:,} are allowed")
+
+
+def _check(commit: Commit) -> None:
+    _limit("events", commit.events, MAX_EVENTS)
+    _limit("parents", len(commit.parents), MAX_PARENTS)
+    _limit("guards", len(commit.guards), MAX_GUARDS)
+    _limit("events in its log", commit.log.size, canonical.MAX_SAFE_INTEGER)
+    _check_ids("parents", commit.parents)
+    _check_ids("log.root", [commit.log.root])
+    _check_time(commit.time)
+    for stream, revision in commit.guards.items():
+        _check_guard(stream, revision)
+    if len(set(commit.crit)) < len(commit.crit):
+        raise InvalidObject("a commit's 'crit' names a member twice")
+    if commit.merge is not None:
+        _limit("left-out events", len(commit.merge.left_out), MAX_LEFT_OUT)
+        _check_ids("merge.left_out", commit.merge.left_out)
+        _check_ids("merge.model", [] if commit.merge.model is None else [commit.merge.model])
+    if not commit.parents:
+        _check_root(commit)
+
+
+def _check_ids(member: str, ids: list[str]) -> None:
+    for value in ids:
+        if not _ID.fullmatch(value):
+            raise InvalidObject(f"a commit's {member!r} holds {value[:80]!r}, not 64 hex digits")
+    if len(set(ids)) < len(ids):
+        raise InvalidObject(f"a commit's {member!r} names one thing twice")
+
+
+def _check_time(time: str) -> None:
+    try:
+        to_instant(time)
+    except InvalidTime as error:
+        raise InvalidObject(f"a commit's time: {error.message}") from None
+
+
+def _check_guard(stream: str, revision: int) -> None:
+    try:
+        check_stream_name(stream, appending=False, reserved=True)
+    except InvalidName as error:
+        raise InvalidObject(f"a commit's guard: {error.message}") from None
+    if not -1 <= revision <= canonical.MAX_SAFE_INTEGER:
+        raise InvalidObject(f"a commit's guard of {stream!r} is {revision}, not a revision")
+
+
+def _check_root(commit: Commit) -> None:
+    """A commit without parents is a root commit, and nothing but one."""
+    nonce = commit.meta.get("nonce")
+    if (
+        commit.events
+        or commit.guards
+        or commit.merge is not None
+        or commit.recorded is not None
+        or commit.log != LogHead(root=EMPTY_ROOT.hex(), size=0)
+        or commit.time != ROOT_TIME
+        or not isinstance(nonce, str)
+        or not nonce
+    ):
+        raise InvalidObject("a commit without parents that is not a root commit")
