@@ -38,7 +38,7 @@ def run(command: list[str], *, stdin: Path | None = None, cwd: Path | None = Non
     """Runs a command to its end, its output to a file, and says what it took."""
     environment = {**os.environ, "PYTHONPATH": str(_CHECKOUT), "PYTHONHASHSEED": "0"}
     with (
-        open(stdin or os.devnull, "rb") as given,
+        (stdin or Path(os.devnull)).open("rb") as given,
         tempfile.TemporaryFile() as output,
         tempfile.TemporaryFile() as complaints,
     ):

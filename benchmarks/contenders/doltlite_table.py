@@ -16,20 +16,10 @@ from typing import Any
 import doltlite  # noqa: F401  (first: it puts itself beneath the sqlite3 module)
 import msgspec
 
+from benchmarks.contenders.event_table import INSERT, SCHEMA, SELECT, rows
 from benchmarks.contenders.fold import checksum
-from benchmarks.events import line_decoder
 
 import sqlite3  # isort: skip
-
-_SCHEMA = """
-create table events(
-    id integer primary key, stream text not null, revision integer not null, type text not null,
-    time text not null, version integer not null, data text not null, meta text not null)
-"""
-_INSERT = (
-    "insert into events(stream, revision, type, time, version, data, meta) values (?,?,?,?,?,?,?)"
-)
-_SELECT = "select stream, revision, type, time, version, data, meta from events order by id"
 
 
 class DoltliteTable:
@@ -39,7 +29,7 @@ class DoltliteTable:
         new = not self.path.exists()
         self.database = sqlite3.connect(self.path, isolation_level=None)
         if new:
-            self.database.execute(_SCHEMA)
+            self.database.execute(SCHEMA)
 
     def append(self, path: str, batch: int) -> dict[str, Any]:
         revisions: dict[str, int] = {}
@@ -47,20 +37,12 @@ class DoltliteTable:
         with Path(path).open("rb") as file:
             start = perf_counter()
             while lines := list(itertools.islice(file, batch)):
-                rows = []
-                for line in lines:
-                    event = line_decoder.decode(line)
-                    revision = revisions.get(event.stream, 0)
-                    revisions[event.stream] = revision + 1
-                    rows.append(
-                        (event.stream, revision, event.type, event.time, event.version)
-                        + (bytes(event.data).decode(), bytes(event.meta).decode())
-                    )
+                made = rows(lines, revisions)
                 self.database.execute("begin")
-                self.database.executemany(_INSERT, rows)
+                self.database.executemany(INSERT, made)
                 self.database.execute("commit")
                 self.database.execute("select dolt_commit('-A', '-m', 'batch')").fetchall()
-                count += len(rows)
+                count += len(made)
             seconds = perf_counter() - start
         return {"seconds": seconds, "events": count}
 
@@ -69,8 +51,8 @@ class DoltliteTable:
         totals: dict[str, int] = {}
         count = 0
         decode = msgspec.json.Decoder().decode
-        rows = self.database.execute(_SELECT)
-        for stream, _revision, _type, _time, _version, data, meta in rows:
+        found = self.database.execute(f"{SELECT} order by id")
+        for stream, _revision, _type, _time, _version, data, meta in found:
             decode(meta)
             totals[stream] = totals.get(stream, 0) + decode(data).get("amount", 1)
             count += 1

@@ -24,7 +24,7 @@ from benchmarks.events import Event, event_decoder
 _PAGE = 1000
 
 
-class Happened(DomainEvent):
+class Happened(DomainEvent):  # type: ignore[misc]
     """What happened in one stream; its time is the package's own `timestamp`."""
 
     stream: str

@@ -1,9 +1,9 @@
 """Git, filled by `git fast-import`, in two layouts.
 
 An event a commit: the event's line is the commit's message and the tree is empty, which is the
-least that Git can store for an event that has an id, a parent and a time of its own (a file a stream
-would add a blob and two trees to each). 1,000 a commit, for reference: each batch is one new file.
-fast-import syncs once, at its end, which favours Git. Sizes are taken after `git repack -a -d -f`.
+least that Git can store for an event that has an id, a parent and a time of its own (a file for
+each stream would add a blob and two trees to it). 1,000 a commit, for reference: a batch is one new
+file. fast-import syncs once, at its end, which favours Git. Sizes are taken after a full repack.
 """
 
 from __future__ import annotations

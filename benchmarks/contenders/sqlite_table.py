@@ -18,20 +18,9 @@ from typing import Any
 import apsw
 import msgspec
 
+from benchmarks.contenders.event_table import INSERT, SCHEMA, SELECT, STREAM_INDEX, row, rows
 from benchmarks.contenders.fold import checksum
 from benchmarks.events import line_decoder
-
-_SCHEMA = """
-create table events(
-    id integer primary key, stream text not null, revision integer not null, type text not null,
-    time text not null, version integer not null, data text not null, meta text not null
-) strict;
-create unique index events_of_stream on events(stream, revision);
-"""
-_INSERT = (
-    "insert into events(stream, revision, type, time, version, data, meta) values (?,?,?,?,?,?,?)"
-)
-_SELECT = "select stream, revision, type, time, version, data, meta from events"
 
 
 class SQLiteTable:
@@ -50,7 +39,8 @@ class SQLiteTable:
         self.database.execute("pragma cache_size=-65536")
         self.database.execute(f"pragma wal_autocheckpoint={self.checkpoint_pages}")
         if new:
-            self.database.execute(_SCHEMA)
+            self.database.execute(SCHEMA)
+            self.database.execute(STREAM_INDEX)
 
     def append(self, path: str, batch: int) -> dict[str, Any]:
         revisions: dict[str, int] = {}
@@ -58,18 +48,10 @@ class SQLiteTable:
         with Path(path).open("rb") as file:
             start = perf_counter()
             while lines := list(itertools.islice(file, batch)):
-                rows = []
-                for line in lines:
-                    event = line_decoder.decode(line)
-                    revision = revisions.get(event.stream, 0)
-                    revisions[event.stream] = revision + 1
-                    rows.append(
-                        (event.stream, revision, event.type, event.time, event.version)
-                        + (bytes(event.data).decode(), bytes(event.meta).decode())
-                    )
+                made = rows(lines, revisions)
                 with self.database:
-                    self.database.executemany(_INSERT, rows)
-                count += len(rows)
+                    self.database.executemany(INSERT, made)
+                count += len(made)
             seconds = perf_counter() - start
         return {"seconds": seconds, "events": count}
 
@@ -84,16 +66,12 @@ class SQLiteTable:
                     "select max(revision) from events where stream = ?", (event.stream,)
                 ).get
                 revision = 0 if last is None else last + 1
-                self.database.execute(
-                    _INSERT,
-                    (event.stream, revision, event.type, event.time, event.version)
-                    + (bytes(event.data).decode(), bytes(event.meta).decode()),
-                )
+                self.database.execute(INSERT, row(event, revision))
             taken.append(perf_counter() - start)
         return taken
 
     def replay(self, stop: int | None = None) -> dict[str, Any]:
-        """Folds the first `stop` events, or all: each with its type, time, data and meta at hand."""
+        """Folds the first `stop` events, or all."""
         start = perf_counter()
         totals: dict[str, int] = {}
         count = 0
@@ -106,8 +84,8 @@ class SQLiteTable:
     def _decoded(self, stop: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
         decode = msgspec.json.Decoder().decode
         where = "" if stop is None else f" where id <= {stop:d}"
-        rows = self.database.execute(f"{_SELECT}{where} order by id")
-        for stream, _revision, _type, _time, _version, data, meta in rows:
+        found = self.database.execute(f"{SELECT}{where} order by id")
+        for stream, _revision, _type, _time, _version, data, meta in found:
             decode(meta)
             yield stream, decode(data)
 
@@ -117,11 +95,11 @@ class SQLiteTable:
         taken = []
         for name in names:
             start = perf_counter()
-            rows = self.database.execute(
-                f"{_SELECT} where stream = ? order by revision desc limit ?", (name, count)
+            found = self.database.execute(
+                f"{SELECT} where stream = ? order by revision desc limit ?", (name, count)
             ).fetchall()
-            rows.reverse()
-            events = [(*row[:5], decode(row[5]), decode(row[6])) for row in rows]
+            found.reverse()
+            events = [(*each[:5], decode(each[5]), decode(each[6])) for each in found]
             taken.append(perf_counter() - start)
             assert len(events) == count, (name, len(events))
         return taken
@@ -146,7 +124,7 @@ class SQLiteTable:
                     "select id, data from events where stream = ? and id <= ? order by revision",
                     (stream, high),
                 ):
-                    new += decode(data).get("amount", 1)
+                    new += decode(str(data)).get("amount", 1)
                     if number <= low:
                         old = new
                 changes.append((stream, old, new))
@@ -159,7 +137,10 @@ class SQLiteTable:
         answer = self.database.execute("pragma integrity_check").get
         seconds = perf_counter() - start
         assert answer == "ok", answer
-        return {"seconds": seconds, "events": self.database.execute("select max(id) from events").get}
+        return {
+            "seconds": seconds,
+            "events": self.database.execute("select max(id) from events").get,
+        }
 
     def size(self) -> int:
         self.database.execute("pragma wal_checkpoint(truncate)")
