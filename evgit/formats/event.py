@@ -10,7 +10,6 @@ it means is known above.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Generic
@@ -18,10 +17,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic
 import msgspec
 
 from evgit.errors import DamagedObject, EvgitError, InvalidEvent, InvalidName, InvalidTime
-from evgit.formats import canonical
-from evgit.formats.canonical import JSONValue
-from evgit.formats.names import check_event_type, check_stream_name
-from evgit.formats.times import instants_valid, parse_instant, to_text
+from evgit.formats import canonical, fast_json
+from evgit.formats.again import again_id, again_line, is_again
+from evgit.formats.event_rules import (
+    MAX_KEY_BYTES,
+    MAX_VERSION,
+    Rules,
+    check_blobs,
+    check_key,
+    check_origin,
+    checked_members,
+)
+from evgit.formats.names import check_event_type
+from evgit.formats.times import normalize
 
 if TYPE_CHECKING:  # a plain `Event` is an Event[Any]; at run time every type variable is
     from typing_extensions import TypeVar
@@ -32,8 +40,21 @@ else:
 
     Payload = TypeVar("Payload")
 
-MAX_VERSION = 2**31 - 1
-MAX_KEY_BYTES = 1024
+__all__ = [
+    "MAX_KEY_BYTES",
+    "MAX_VERSION",
+    "Event",
+    "EventBatch",
+    "again_id",
+    "again_line",
+    "batch_from_events",
+    "batch_from_lines",
+    "decode_event",
+    "decode_events",
+    "is_again",
+    "verified_batch",
+    "verify_event_lines",
+]
 
 _Version = Annotated[int, msgspec.Meta(ge=1, le=MAX_VERSION)]
 _Size = Annotated[int, msgspec.Meta(ge=0, le=canonical.MAX_SAFE_INTEGER)]
@@ -129,14 +150,13 @@ def batch_from_lines(
 
     Raises InvalidEvent that names the line (counted from `first_line_number`) and the reason.
     """
-    rules = _Rules(stored=False, reserved=reserved)
+    rules = Rules(stored=False, reserved=reserved)
     events: list[Event] = []
     canonical_lines: list[bytes] = []
     for index, found in _in_parts(lines, lambda part: _fast(part, rules)):
         if found is None:
             try:
-                event = _event_of(canonical.parse(lines[index]), rules)
-                found = [event], [canonical.encode(_members(event))]
+                found = _slow(lines[index], rules)
             except EvgitError as error:
                 raise InvalidEvent(
                     error.message, line=first_line_number + index, hint=error.hint
@@ -149,17 +169,16 @@ def batch_from_lines(
 def batch_from_events(events: Sequence[Event], *, reserved: bool = False) -> EventBatch:
     """Checks events made in Python, by the rules of `batch_from_lines`.
 
-    Raises InvalidEvent that says which event of several it is, counted from 1.
+    The batch holds them as they will be read back: a float 1.0 in data is an int 1 there. Raises
+    InvalidEvent that says which event of several it is, counted from 1.
     """
-    rules = _Rules(stored=False, reserved=reserved)
+    rules = Rules(stored=False, reserved=reserved)
     checked: list[Event] = []
     lines: list[bytes] = []
     for index, found in _in_parts(events, lambda part: _fast_events(part, rules)):
         if found is None:
             try:
-                line = canonical.encode(_members(events[index]))
-                event = _event_of(canonical.parse(line), rules)
-                found = [event], [canonical.encode(_members(event))]
+                found = _slow(canonical.encode(_given_members(events[index])), rules)
             except EvgitError as error:
                 prefix = f"event {index + 1}: " if len(events) > 1 else ""
                 raise InvalidEvent(prefix + error.message, hint=error.hint) from None
@@ -170,17 +189,22 @@ def batch_from_events(events: Sequence[Event], *, reserved: bool = False) -> Eve
 
 def verify_event_lines(lines: Sequence[bytes]) -> list[str | None]:
     """For every stored line, what is wrong with it, or None: it must be exactly canonical."""
-    rules = _Rules(stored=True, reserved=True)
+    rules = Rules(stored=True, reserved=True)
     problems: list[str | None] = [None] * len(lines)
     for index, found in _in_parts(lines, lambda part: _fast_stored(part, rules)):
         if found is None:
             try:
-                event = _event_of(canonical.parse(lines[index]), rules)
-                if canonical.encode(_members(event)) != lines[index]:
+                if _slow(lines[index], rules)[1] != [lines[index]]:
                     problems[index] = "not in canonical form"
             except EvgitError as error:
                 problems[index] = error.message
     return problems
+
+
+def verified_batch(lines: Sequence[bytes]) -> EventBatch | None:
+    """The events of stored lines that are all beyond doubt, else None (see verify_event_lines)."""
+    found = _fast_stored(lines, Rules(stored=True, reserved=True)) if lines else ([], [])
+    return None if found is None else EventBatch(*found)
 
 
 # ---------------------------------------------------------------------------- stored bytes
@@ -209,157 +233,17 @@ def decode_events(text: bytes) -> list[Event]:
         raise DamagedObject(f"stored bytes are not lines of events: {error}") from None
 
 
-_AGAIN_START, _AGAIN_END = b'{"id":"', b'","kind":"again"}'
-_AGAIN_LENGTH = len(_AGAIN_START) + 64 + len(_AGAIN_END)
-
-
-def again_line(event_id: str) -> bytes:
-    """Stands in a block for an own event of the commit that is stored elsewhere."""
-    return _AGAIN_START + event_id.encode("ascii") + _AGAIN_END
-
-
-def is_again(line: bytes) -> bool:
-    """Is it an again line? No event is: an event's canonical bytes begin otherwise."""
-    return (
-        len(line) == _AGAIN_LENGTH and line.startswith(_AGAIN_START) and line.endswith(_AGAIN_END)
-    )
-
-
-def again_id(line: bytes) -> str:
-    """The event id that an again line names. Raises DamagedObject if it is none."""
-    event_id = line[len(_AGAIN_START) : len(_AGAIN_START) + 64].decode("ascii", "replace")
-    if not is_again(line) or not _ID.fullmatch(event_id):
-        raise DamagedObject("stored bytes are not an again line")
-    return event_id
-
-
-# ---------------------------------------------------------------------------- rules
-
-_ID = re.compile(r"[0-9a-f]{64}")
-_KEY_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f]")
-_ORIGIN = re.compile(r"[!-~]{1,64}")
-_REQUIRED = ("stream", "type", "data", "time")
-_OPTIONAL = ("version", "meta", "key", "origin", "blobs")
-
-
-class _Rules(msgspec.Struct, frozen=True):
-    """stored: read from a repository, where Unicode forms are as they are."""
-
-    stored: bool
-    reserved: bool
-
-    def check_stream(self, name: str) -> None:
-        check_stream_name(name, appending=not self.stored, reserved=self.reserved)
-
-
-def _check_key(key: str) -> None:
-    if not 1 <= len(key.encode("utf-8")) <= MAX_KEY_BYTES or _KEY_FORBIDDEN.search(key):
-        raise InvalidEvent(
-            f"'key' must be 1 to {MAX_KEY_BYTES} bytes of UTF-8 without control characters"
-        )
-
-
-def _check_origin(origin: str) -> None:
-    if not _ORIGIN.fullmatch(origin):
-        raise InvalidEvent("'origin' must be 1 to 64 printable ASCII characters, no space")
-
-
-def _check_blobs(blobs: Iterable[str]) -> None:
-    for blob_id in blobs:
-        if not _ID.fullmatch(blob_id):
-            raise InvalidEvent(f"'blobs' names {blob_id[:80]!r}, which is not an id")
-
-
-def _expect(members: dict[str, JSONValue], name: str, kind: type, what: str) -> Any:
-    value = members[name]
-    if isinstance(value, float) and kind is int and value.is_integer():
-        value = int(value)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise InvalidEvent(f"{name!r} must be {what}")
-    return value
-
-
-def _event_of(value: JSONValue, rules: _Rules) -> Event:
-    """The slow way: checks every member and says what is wrong with it."""
-    members = _known_members(value)
-    stream = _expect(members, "stream", str, "a string")
-    rules.check_stream(stream)
-    event_type = _expect(members, "type", str, "a string")
-    check_event_type(event_type)
-    time = to_text(parse_instant(_expect(members, "time", str, "a string")))
-    return Event(
-        stream=stream,
-        type=event_type,
-        data=members["data"],
-        time=time,
-        **_optional_members(members),
-    )
-
-
-def _known_members(value: JSONValue) -> dict[str, JSONValue]:
-    """Without those that are null where they may be absent."""
-    if not isinstance(value, dict):
-        raise InvalidEvent("an event is a JSON object")
-    if value.get("kind", "event") != "event":
-        raise InvalidEvent(f"'kind' is {value['kind']!r}, not 'event'")
-    members = {n: v for n, v in value.items() if v is not None or n not in _OPTIONAL}
-    for name in members:
-        if name not in _REQUIRED and name not in _OPTIONAL and name != "kind":
-            hint = (
-                "an event's id is the hash of its bytes; leave it out"
-                if name == "id"
-                else "what describes the event goes into 'data', who and why into 'meta'"
-            )
-            raise InvalidEvent(f"{name!r} is not a member of an event", hint=hint)
-    missing = [repr(name) for name in _REQUIRED if name not in members]
-    if missing:
-        raise InvalidEvent(f"{' and '.join(missing)} missing")
-    return members
-
-
-def _optional_members(members: dict[str, JSONValue]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if "version" in members:
-        found["version"] = _expect(members, "version", int, "an integer")
-        if not 1 <= found["version"] <= MAX_VERSION:
-            raise InvalidEvent(f"'version' must be 1 to {MAX_VERSION}")
-    if "meta" in members:
-        found["meta"] = _expect(members, "meta", dict, "an object")
-    if "key" in members:
-        found["key"] = _expect(members, "key", str, "a string")
-        _check_key(found["key"])
-    if "origin" in members:
-        found["origin"] = _expect(members, "origin", str, "a string")
-        _check_origin(found["origin"])
-    if "blobs" in members:
-        sizes = _expect(members, "blobs", dict, "an object of sizes by id")
-        _check_blobs(sizes)
-        found["blobs"] = {
-            blob_id: _expect(sizes, blob_id, int, "a size in bytes") for blob_id in sizes
-        }
-        if not all(0 <= size <= canonical.MAX_SAFE_INTEGER for size in found["blobs"].values()):
-            raise InvalidEvent("'blobs' must hold sizes in bytes")
-    return found
-
-
-def _members(event: Event) -> dict[str, Any]:
-    """The members that the canonical form writes."""
-    members = {"kind": "event", **{name: getattr(event, name) for name in _REQUIRED}}
-    members["version"] = event.version
-    for name in _OPTIONAL:
-        value = getattr(event, name)
-        if value is not None and value != {}:
-            members[name] = value
-    return members
-
-
 # ---------------------------------------------------------------------------- batches
 
 _Found = tuple[list[Event], list[bytes]]
+_NOT_DECODED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _MEMO_SIZE = 1 << 16
 _good_streams: set[str] = set()
 _good_types: set[str] = set()
+_check_any_stream = Rules(stored=False, reserved=False).check_stream
+
+_encode_lines = fast_json.ENCODER.encode_lines
 
 
 def _in_parts(
@@ -380,12 +264,49 @@ def _in_parts(
             waiting += [(middle, stop), (start, middle)]
 
 
+def _slow(line: bytes, rules: Rules) -> _Found:
+    """Raises the error that says what is wrong with one event's line."""
+    line = canonical.encode(checked_members(canonical.parse(line), rules))
+    return [decode_event(line)], [line]
+
+
+def _given_members(event: Event) -> dict[str, Any]:
+    """For the slow way: optional members only where they are given."""
+    members = {name: getattr(event, name) for name in event.__struct_fields__}
+    for name in ("meta", "key", "origin", "blobs"):
+        if members[name] is None or members[name] == {}:
+            del members[name]
+    return members
+
+
 @cache
 def _strict_decoder() -> msgspec.json.Decoder[Event]:
-    return msgspec.json.Decoder(Event[canonical.strict_type()])  # type: ignore[misc]
+    return msgspec.json.Decoder(Event[fast_json.strict_type()])  # type: ignore[misc]
 
 
-def _all_good(names: set[str], good: set[str], check: Callable[[str], None]) -> bool:
+def _decode(lines: Sequence[bytes]) -> list[Event] | None:
+    """Events whose sorted encoding is canonical but for astral keys, or None in doubt."""
+    try:
+        return list(map(_strict_decoder().decode, lines))
+    except _NOT_DECODED:  # perhaps only for a float, or for depth
+        pass
+    try:
+        events = list(map(_stored_decoder().decode, lines))
+    except _NOT_DECODED:
+        return None
+    for event in events:
+        kind = type(event.data)
+        if kind is dict or kind is list:
+            if not fast_json.settle_numbers(event.data):
+                return None
+        elif kind is int or kind is float:
+            return None
+        if not fast_json.settle_numbers(event.meta):
+            return None
+    return events
+
+
+def _check_new(names: set[str], good: set[str], check: Callable[[str], None]) -> None:
     """Checks only names that are not in `good`, which remembers the others."""
     unknown = names - good
     if unknown:
@@ -394,79 +315,70 @@ def _all_good(names: set[str], good: set[str], check: Callable[[str], None]) -> 
         if len(good) > _MEMO_SIZE:
             good.clear()
         good |= unknown
-    return True
 
 
-def _obey(events: list[Event], rules: _Rules) -> bool:
-    """Do all events obey the rules that the decoder does not check? Normalises their times."""
+def _obey(events: list[Event], rules: Rules) -> bool:
+    """Do all events obey the rules that the decoder does not check? Normalizes their times."""
     try:
-        _all_good({event.stream for event in events}, _good_streams, _RULES_ALWAYS.check_stream)
-    except InvalidName:
+        streams = {event.stream for event in events}
         try:
-            for event in events:
-                rules.check_stream(event.stream)
+            _check_new(streams, _good_streams, _check_any_stream)
         except InvalidName:
-            return False
-    try:
-        _all_good({event.type for event in events}, _good_types, check_event_type)
-        for key in {event.key for event in events} - {None}:
-            _check_key(key or "")
-        for origin in {event.origin for event in events} - {None}:
-            _check_origin(origin or "")
+            for stream in streams:
+                rules.check_stream(stream)
+        _check_new({event.type for event in events}, _good_types, check_event_type)
+        for key in {event.key for event in events}:
+            if key is not None:
+                check_key(key)
+        for origin in {event.origin for event in events}:
+            if origin is not None:
+                check_origin(origin)
         for event in events:
             if event.blobs:
-                _check_blobs(event.blobs)
-        if not instants_valid([event.time for event in events]):
-            for event in events:
-                time = to_text(parse_instant(event.time))
-                msgspec.structs.force_setattr(event, "time", time)
+                check_blobs(event.blobs)
+        given = [event.time for event in events]
+        times = normalize(given)
+        if times is not given:
+            for event, time in zip(events, times, strict=True):
+                msgspec.structs.force_setattr(event, "time", time)  # nobody else has seen it yet
     except (InvalidName, InvalidEvent, InvalidTime):
         return False
     return True
 
 
-_RULES_ALWAYS = _Rules(stored=False, reserved=False)
-
-
-def _keep_all_strings(lines: Sequence[bytes], given: int) -> bool:
-    """Does re-encoding the lines, as they stand, keep as many quotes as are `given`?"""
-    decode = msgspec.json.Decoder().decode
-    return canonical.count_strings(_encode_lines([decode(line) for line in lines])) == given
-
-
-_encode_lines = canonical.SORTED_ENCODER.encode_lines
-
-
-def _fast(lines: Sequence[bytes], rules: _Rules) -> _Found | None:
+def _fast(lines: Sequence[bytes], rules: Rules) -> _Found | None:
     """Events and canonical lines of what a user gave, or None where there is any doubt."""
-    try:
-        events = list(map(_strict_decoder().decode, lines))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    if not _obey(events, rules):
+    events = _decode(lines)
+    if events is None or not _obey(events, rules):
         return None
     text = _encode_lines(events)
     given = b"\n".join(lines) + b"\n"
-    if canonical.has_astral(text):
+    if fast_json.has_astral(text):
         return None
-    if max(len(text), len(given)) > canonical.MAX_OBJECT_BYTES and (
-        max(map(len, lines)) > canonical.MAX_OBJECT_BYTES
-    ):
-        return None
+    limit = canonical.MAX_OBJECT_BYTES
     if text != given:
+        if len(given) > limit and max(map(len, lines)) > limit:
+            return None
         # Left out, `kind` and its value and `version` are at most six quotes more in the canonical
         # text, so six more in every line leave none for a member that a duplicate key displaced.
-        quotes = canonical.count_strings(given)
-        if canonical.count_strings(text) != quotes + 6 * len(lines) and not _keep_all_strings(
-            lines, quotes
-        ):
+        quotes = fast_json.count_strings(given)
+        more = fast_json.count_strings(text) - quotes
+        if more != 6 * len(lines) and not _keep_all_strings(lines, quotes):
             return None
     canonical_lines = text.split(b"\n")
     canonical_lines.pop()
+    if len(text) > limit and max(map(len, canonical_lines)) > limit:
+        return None
     return events, canonical_lines
 
 
-def _fast_events(events: Sequence[Event], rules: _Rules) -> _Found | None:
+def _keep_all_strings(lines: Sequence[bytes], quotes: int) -> bool:
+    """Does re-encoding the lines, as they stand, give as many `quotes` of strings as they have?"""
+    decode = msgspec.json.Decoder().decode
+    return fast_json.count_strings(_encode_lines([decode(line) for line in lines])) == quotes
+
+
+def _fast_events(events: Sequence[Event], rules: Rules) -> _Found | None:
     """Checked copies and canonical lines of events made in Python, or None in doubt."""
     try:
         lines = _encode_lines(events).split(b"\n")
@@ -478,6 +390,6 @@ def _fast_events(events: Sequence[Event], rules: _Rules) -> _Found | None:
         return None
 
 
-def _fast_stored(lines: Sequence[bytes], rules: _Rules) -> _Found | None:
+def _fast_stored(lines: Sequence[bytes], rules: Rules) -> _Found | None:
     found = _fast(lines, rules)
     return found if found is not None and found[1] == list(lines) else None

@@ -18,6 +18,7 @@ MAX_REF_BYTES = 1024
 STREAM_REFS = "refs/streams/"
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # Unicode category Cc
+_ORDINARY = re.compile(r"[A-Za-z0-9_-]{1,240}")
 _REVISION_SUFFIX = re.compile(r"@[0-9]+\Z")
 _PSEUDO_REF = re.compile(r"[A-Z][A-Z_]*")
 _REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f~^:?*\[\\#@]")
@@ -46,6 +47,8 @@ def check_stream_name(name: str, *, appending: bool = True, reserved: bool = Fal
 
     appending: also require NFC, which reading never does. reserved: allow a leading `$`.
     """
+    if _ORDINARY.fullmatch(name):
+        return
     _check_text("stream name", name)
     if any(component in ("", ".", "..") for component in name.split("/")):
         raise InvalidName(f"stream name {name!r} has an empty, '.' or '..' component")

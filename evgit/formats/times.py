@@ -114,3 +114,26 @@ def instants_valid(texts: Sequence[str]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def normalize(texts: list[str]) -> list[str]:
+    """The times in the one format, in order; `texts` itself if they are already.
+
+    Raises InvalidTime for the first that `parse_instant` refuses.
+    """
+    if instants_valid(texts):
+        return texts
+    padded = [_pad(text) for text in texts]  # cheap, and mostly all that is missing
+    if instants_valid(padded):
+        return padded
+    return [to_text(parse_instant(text)) for text in texts]
+
+
+def _pad(text: str) -> str:
+    """Digits added to the fraction of a second of a time that seems to be in UTC."""
+    if text[-1:] == "Z":
+        if len(text) == 20:
+            return text[:-1] + ".000000Z"
+        if 21 < len(text) < 27:
+            return text[:-1].ljust(26, "0") + "Z"
+    return text
