@@ -133,16 +133,17 @@ def from_cloudevent(members: Mapping[str, Any], *, line: int | None = None) -> d
 def _own(members: Mapping[str, Any], line: int | None) -> dict[str, Any]:
     """An event that `to_cloudevent` wrote. What others added on its way is not part of it."""
     try:
-        extension: Any = canonical.parse(members[EXTENSION])
-        if not isinstance(extension, dict) or not extension.keys() <= _OWN_MEMBERS:
-            raise ValueError("it is not what evgit writes")
-    except (InvalidJSON, AttributeError, ValueError) as error:
+        text = members[EXTENSION]
+        extension = canonical.parse(text) if isinstance(text, str) else None
+    except InvalidJSON:
+        extension = None
+    if not isinstance(extension, dict) or not extension.keys() <= _OWN_MEMBERS:
         raise InvalidEvent(
-            f"the extension {EXTENSION!r} can't be read: {error}",
+            f"the extension {EXTENSION!r} does not hold what evgit writes there",
             line=line,
             hint="evgit writes it when it exports; without it, the event is read as another's",
-        ) from error
-    event = {**extension, "stream": members.get("subject"), "type": members["type"]}
+        )
+    event: dict[str, Any] = {**extension, "stream": members.get("subject"), "type": members["type"]}
     event["data"] = members.get("data_base64", members.get("data"))
     if members.get("time") is not None:
         event["time"] = members["time"]

@@ -121,7 +121,9 @@ class EventLines:
         if not isinstance(members, dict):
             raise InvalidEvent("a CloudEvent must be a JSON object")
         event = from_cloudevent(members)
-        if "time" not in event and (self._time is not None or self._path is not None):
+        if "time" not in event:
+            if self._time is None and self._path is None:
+                raise InvalidEvent("the CloudEvent has no 'time'", hint=_TIME_HINT)
             event["time"] = self._time_of(line)
         return canonical.encode(event)
 

@@ -133,6 +133,10 @@ class LineReader:
         ended = 0
         for chunk in self._text():
             lines = chunk.split(b"\n")
+            if len(chunk) > MAX_LINE_BYTES:
+                for number, line in enumerate(lines, ended + 1):
+                    if len(line) > MAX_LINE_BYTES:
+                        raise _too_long(number)
             parts.append(lines[0])
             length += len(lines[0])
             if length > MAX_LINE_BYTES:
@@ -203,6 +207,7 @@ class LineWriter:
     def __init__(self, target: str | os.PathLike[str] | BinaryIO) -> None:
         self._final: Path | None = None
         self._partial: Path | None = None
+        self._opened = False
         self._file: IO[bytes]
         name = ""
         if not isinstance(target, str | os.PathLike):
@@ -212,6 +217,7 @@ class LineWriter:
         else:
             name = os.fspath(target)
             self._file = self._create(Path(target))
+            self._opened = True
         self._sink: IO[bytes] = _compressing(name, self._file)
 
     def _create(self, path: Path) -> IO[bytes]:
@@ -250,8 +256,9 @@ class LineWriter:
             if self._sink is not self._file:
                 self._sink.close()
             self._file.flush()
-            if self._final is not None and self._partial is not None:
+            if self._opened:
                 self._file.close()
+            if self._final is not None and self._partial is not None:
                 self._partial.replace(self._final)
         except OSError as failure:
             final = self._final
@@ -261,8 +268,9 @@ class LineWriter:
             raise _cannot_write(final, failure) from failure
 
     def _abandon(self) -> None:
-        if self._partial is not None:
+        if self._opened:
             self._file.close()
+        if self._partial is not None:
             self._partial.unlink(missing_ok=True)
 
 
