@@ -84,7 +84,7 @@ class SQLiteTable:
     def _decoded(self, stop: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
         decode = msgspec.json.Decoder().decode
         where = "" if stop is None else f" where id <= {stop:d}"
-        found = self.database.execute(f"{SELECT}{where} order by id")
+        found: Iterator[Any] = self.database.execute(f"{SELECT}{where} order by id")
         for stream, _revision, _type, _time, _version, data, meta in found:
             decode(meta)
             yield stream, decode(data)
@@ -95,7 +95,7 @@ class SQLiteTable:
         taken = []
         for name in names:
             start = perf_counter()
-            found = self.database.execute(
+            found: list[Any] = self.database.execute(
                 f"{SELECT} where stream = ? order by revision desc limit ?", (name, count)
             ).fetchall()
             found.reverse()
@@ -120,11 +120,12 @@ class SQLiteTable:
             changes = []
             for (stream,) in touched:
                 old = new = 0
-                for number, data in self.database.execute(
+                events: Iterator[Any] = self.database.execute(
                     "select id, data from events where stream = ? and id <= ? order by revision",
                     (stream, high),
-                ):
-                    new += decode(str(data)).get("amount", 1)
+                )
+                for number, data in events:
+                    new += decode(data).get("amount", 1)
                     if number <= low:
                         old = new
                 changes.append((stream, old, new))
