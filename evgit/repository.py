@@ -27,12 +27,13 @@ from evgit.history.append import Append, Appended, Appender, Expected
 from evgit.history.branches import HEADS, Actor, Branches, Head
 from evgit.history.graph import CommitRow
 from evgit.history.history import History
+from evgit.history.history_source import HistorySource
 from evgit.history.indexing import CommitToIndex
 from evgit.history.log import Log
 from evgit.history.points import Point
 from evgit.history.reading import CommitEntry, LogEvent, Reader, StreamEvent, StreamSummary
-from evgit.history.resolve import Resolved, Resolver
-from evgit.history.revision_source import HistorySource
+from evgit.history.resolve import Resolver
+from evgit.history.revision_source import Resolved
 from evgit.maintenance.fsck import FsckReport, fsck
 from evgit.maintenance.reindex import reindex
 from evgit.state.diff import DocumentChange, diff_states
@@ -116,10 +117,7 @@ class Repository:
         partial = layout.database.with_name(f"{layout.database.name}.{secrets.token_hex(4)}.new")
         try:
             _write_first_commit(partial, branch, author or ANONYMOUS, clock())
-            try:
-                layout.database.hardlink_to(partial)
-            except FileExistsError as error:
-                raise AlreadyExists(f"{layout.directory} is an evgit repository already") from error
+            _publish(partial, layout.database)
         finally:
             partial.unlink(missing_ok=True)
         return cls(layout, author=author, clock=clock, user_config=user_config)
@@ -238,10 +236,23 @@ class Repository:
         """Resolves revision expressions as of now."""
         return Resolver(
             HistorySource(
-                self.history, self._reader, self._refs, self._operations, self.branches,
-                self.blobs, self.config, self.clock,
+                self.history,
+                self._refs,
+                self._operations,
+                self.branches,
+                self.blobs,
+                self._upstream_of,
+                self.clock,
             )
-        )  # fmt: skip
+        )
+
+    def _upstream_of(self, branch: str) -> str | None:
+        """The full name of the remote-tracking ref that a branch follows, or None."""
+        remote = self.config.get(f'branch."{branch}".remote')
+        followed = self.config.get(f'branch."{branch}".merge')
+        if remote is None or followed is None:
+            return None
+        return f"refs/remotes/{remote}/{str(followed).removeprefix(HEADS)}"
 
     def resolve(self, revision: str | Point = "HEAD") -> Point:
         """The point that a revision expression stands for. Raises UnknownRevision."""
@@ -288,9 +299,7 @@ class Repository:
         """A stream's last revision; -1 where there is no such stream."""
         return self._reader.stream_revision(name, self.resolve(revision))
 
-    def streams(
-        self, revision: str | Point = "HEAD", prefix: str = ""
-    ) -> Iterator[StreamSummary]:
+    def streams(self, revision: str | Point = "HEAD", prefix: str = "") -> Iterator[StreamSummary]:
         """All streams whose names start with `prefix`, by name."""
         return self._reader.streams(self.resolve(revision), prefix)
 
@@ -425,7 +434,7 @@ class Repository:
 
     def fsck(self, progress: Progress | None = None) -> FsckReport:
         """Check every stored byte against what it must be."""
-        return fsck(self.history, self._refs, self.blobs, self.branches, progress)
+        return fsck(self.history, self._refs, self.blobs, progress)
 
     def reindex(self, progress: Progress | None = None) -> int:
         """Make all indexes again from the blocks; returns the number of commits."""
@@ -461,6 +470,16 @@ def _write_first_commit(path: Path, branch: str, actor: str, now: int) -> None:
             )
     finally:
         connection.close()
+
+
+def _publish(partial: Path, final: Path) -> None:
+    """Give a finished database its name, unless another process was first."""
+    try:
+        final.hardlink_to(partial)
+    except FileExistsError as error:
+        raise AlreadyExists(f"{final.parent} is an evgit repository already") from error
+    except OSError:  # a file system without hard links
+        partial.rename(final)
 
 
 def event_batch(events: Iterable[Event]) -> EventBatch:

@@ -77,13 +77,26 @@ class Frontier:
             raise ValueError("the peaks of a tree are 32 bytes each")
         return cls(size, [data[i : i + 32] for i in range(0, len(data), 32)])
 
+    def _append(self, node: bytes, on_node: NodeSink | None) -> None:
+        """Appends one leaf hash: like adding one to a binary number, peak by peak."""
+        level, size = 0, self.size
+        while size >> level & 1:
+            node = node_hash(self.peaks.pop(), node)
+            level += 1
+            if on_node is not None and level >= KEPT_LEVEL:
+                on_node(level, size >> level, node)
+        self.peaks.append(node)
+        self.size = size + 1
+
     def extend(self, ids: Sequence[bytes], on_node: NodeSink | None = None) -> None:
         """Appends 32-byte event ids, one tree level at a time (0.8 us an id).
 
         `on_node` is told every subtree of level 8 or more that becomes complete, lower levels
         first.
         """
-        if not ids:
+        if len(ids) <= 1:
+            for event_id in ids:
+                self._append(leaf_hash(event_id), on_node)
             return
         old, new = self.size, self.size + len(ids)
         rest = self.peaks

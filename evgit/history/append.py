@@ -42,9 +42,9 @@ COMPRESS_EARLY_BYTES = 16_384
 class Append:
     """What to append and how to record it. Instants are microseconds since year 1.
 
-    `expected`: stream -> revision that the caller believes to be its last. `recorded_at_event_time`:
-    record as an imported batch (DESIGN 4). `further_parents` and `left_out` (event ids) make the
-    commit a merge.
+    `expected`: stream -> revision that the caller believes to be its last.
+    `recorded_at_event_time`: record as an imported batch (docs/format.md, "Time").
+    `further_parents` and `left_out` (event ids) make the commit a merge.
     """
 
     batch: EventBatch
@@ -70,8 +70,7 @@ class Appended:
     """What an append did.
 
     `commit`: id of the new commit, None where every event was there already. `head`: the commit
-    that the ref is at. `ids`: of every given event, in order (of the stored one where a key made it
-    a repetition). `already`: how many of them the log had. `size`: of the log now.
+    that the ref is at. `already`: how many of the given events the log had. `size`: of the log now.
     """
 
     commit: str | None
@@ -79,8 +78,13 @@ class Appended:
     appended: int
     already: int
     size: int
-    ids: list[str]
+    digests: list[bytes]
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of all given events, in order; of the stored one where a key made it a repetition."""
+        return [event_id.hex() for event_id in self.digests]
 
 
 @dataclass(slots=True)
@@ -148,8 +152,8 @@ class Appender:
         number, latest = history.blocks.end()
         found = sort_out(history, batch, parent, latest, number)
         if not found.fresh and not request.allow_empty and not request.further_parents:
-            ids = [event_id.hex() for event_id in found.ids]
-            return Appended(None, parent.hex, 0, len(ids), parent.size, ids), None
+            already = len(found.ids)
+            return Appended(None, parent.hex, 0, already, parent.size, found.ids), None
 
         guards = self._guards(request.expected, tip)
         merged = self._merged(request, parent) if request.further_parents else None
@@ -210,7 +214,7 @@ class Appender:
             len(found.fresh),
             len(found.ids) - len(found.fresh),
             frontier.size,
-            [event_id.hex() for event_id in found.ids],
+            found.ids,
             warnings,
         )
         return outcome, _Tip(target, row, frontier, revisions)
@@ -253,7 +257,7 @@ class Appender:
     def _added(
         self, found: Sorted, batch: EventBatch, number: int, merged: _Merged | None
     ) -> tuple[list[str], list[bytes], list[LineRange] | None]:
-        """(streams of all events that the commit adds, ids of its own, its segment if not plain)."""
+        """(streams of all added events, ids of the commit's own, its segment if not plain)."""
         events = batch.events
         if len(found.fresh) == len(events):
             own = [event.stream for event in events]
@@ -362,9 +366,10 @@ def _time_of(
     time = request.now if request.commit_time is None else request.commit_time
     if request.recorded_at_event_time and batch.events:
         recorded = "events"
-        now = to_text(request.now)
-        past = [event.time for event in batch.events if event.time <= now]
-        time = max(to_instant(max(past)) if past else request.now, parent.time)
+        now, latest = to_text(request.now), batch.last_time
+        if latest > now:
+            latest = max([e.time for e in batch.events if e.time <= now], default=now)
+        time = max(to_instant(latest), parent.time)
     elif time < parent.time:
         warnings.append(
             f"the clock ({to_text(time)}) is behind the last commit ({to_text(parent.time)}); "
@@ -386,13 +391,15 @@ def _refuse_future(time: int, now: int) -> None:
 def _latest(batch: EventBatch, latest: int) -> int:
     if not batch.events:
         return latest
-    return max(latest, to_instant(max(event.time for event in batch.events)))
+    return max(latest, to_instant(batch.last_time))
 
 
 def _keys(found: Sorted, batch: EventBatch, number: int) -> list[tuple[int, str, str]]:
+    if not found.keyed:
+        return []
     events: list[Event] = batch.events
     return [
-        (found.again.get(place, number + offset), events[place].stream, key)
+        (number + offset, events[place].stream, key)
         for offset, place in enumerate(found.fresh)
         if (key := events[place].key) is not None and place not in found.again
     ]

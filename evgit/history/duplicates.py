@@ -22,12 +22,13 @@ class Sorted:
 
     `ids`: of every event of the batch, in order; of the stored event where a key made one
     a repetition. `fresh`: places in the batch of what is to be appended. `again`: place -> line of
-    those fresh events that are stored, but not in this log.
+    those fresh events that are stored, but not in this log. `keyed`: places of events with a key.
     """
 
     ids: list[bytes]
     fresh: list[int]
     again: dict[int, int] = field(default_factory=dict)
+    keyed: list[int] = field(default_factory=list)
 
 
 def sort_out(
@@ -39,14 +40,14 @@ def sort_out(
     """
     events, ids = batch.events, list(batch.ids)
     keyed = [place for place, event in enumerate(events) if event.key is not None]
-    later = not events or to_instant(min(event.time for event in events)) > latest
+    later = not events or to_instant(batch.first_time) > latest
     if later and not keyed and len(set(ids)) == len(ids):
         return Sorted(ids, list(range(len(ids))))
 
     stored = {} if later else history.events.find(ids)
     repeated = _repeated_keys(history, batch, keyed, head)
     seen: set[bytes] = set()
-    found = Sorted(ids, [])
+    found = Sorted(ids, [], keyed=keyed)
     for place, event_id in enumerate(batch.ids):
         known = repeated.get(place)
         if known is not None:

@@ -12,6 +12,7 @@ from array import array
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from struct import iter_unpack
 
 import apsw
 
@@ -28,6 +29,7 @@ LINE_MASK = (1 << LINE_BITS) - 1
 PENDING_LINES = 128  # more than these are moved from commit rows into runs
 BULK_LOOKUP = 64  # from this many ids on, all fingerprints are loaded once and kept
 CHECKED_BLOCKS = 8
+_FIRST_FOUR = ">I28x"
 
 
 def id_fingerprint(event_id: bytes) -> int:
@@ -71,7 +73,8 @@ class EventIndex:
                 packed.byteswap()
             return packed.tobytes(), encode_words(key_words) if key_words else None
         words = self._pending_ids(reach)
-        words += [id_fingerprint(i) << LINE_BITS | n for n, i in enumerate(ids, first_line)]
+        prints = iter_unpack(_FIRST_FOUR, b"".join(ids))
+        words += [print_ << LINE_BITS | line for line, (print_,) in enumerate(prints, first_line)]
         key_words += self._pending_keys(reach)
         self._runs.add(IDS, words, next_line - 1)
         if key_words:
@@ -103,6 +106,11 @@ class EventIndex:
             (reach,),
         )
         return [word for (data,) in rows for word in decode_words(data)]
+
+    def pending(self, family: int) -> list[int]:
+        """The words of a family that still stand in commits' own rows."""
+        reach = self._runs.reach(IDS)
+        return self._pending_ids(reach) if family == IDS else self._pending_keys(reach)
 
     # ------------------------------------------------------------------ reading
     def find(self, ids: Iterable[bytes]) -> dict[bytes, int]:
@@ -183,8 +191,7 @@ class EventIndex:
                         found[fingerprint].append(words[place] & LINE_MASK)
                         place += 1
         wanted = set(fingerprints)
-        pending = self._pending_ids(reach) if family == IDS else self._pending_keys(reach)
-        for word in pending:
+        for word in self.pending(family):
             if word >> LINE_BITS in wanted:
                 found[word >> LINE_BITS].append(word & LINE_MASK)
         return found

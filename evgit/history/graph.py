@@ -72,7 +72,7 @@ class CommitRow(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """Part of a lineage: the positions [start, end) are held by commits of `chain` up to `height`."""
+    """Part of a lineage: commits of `chain` up to `height` hold the positions [start, end)."""
 
     chain: int
     start: int
@@ -303,8 +303,8 @@ class CommitGraph:
                 (stretch.chain, low, stretch.height),
             )
             for found in rows:
-                if found[6] <= instant:  # type: ignore[operator]
-                    return CommitRow(*found)  # type: ignore[arg-type]
+                if found[6] <= instant:
+                    return CommitRow(*found)
         return None
 
     def fork_size(self, a: CommitRow, b: CommitRow) -> int:

@@ -57,7 +57,9 @@ class StreamIndex:
             if row is None:
                 return None
             known = int(row[0])
-            self._remember(name, known)
+            if len(self._numbers) >= REMEMBERED_NAMES:
+                self._numbers.clear()
+            self._numbers[name] = known
         return known
 
     def name(self, number: int) -> str:
@@ -74,18 +76,14 @@ class StreamIndex:
         )
 
     def _number_or_new(self, name: str) -> int:
-        known = self.number(name)
-        if known is None:
-            (known,) = fetch_one(
-                self._connection, "INSERT INTO streams(name) VALUES(?) RETURNING number", (name,)
-            )
-            self._remember(name, known)
-        return known
-
-    def _remember(self, name: str, number: int) -> None:
-        if len(self._numbers) >= REMEMBERED_NAMES:
-            self._numbers.clear()
-        self._numbers[name] = number
+        row = fetch_one(
+            self._connection,
+            "INSERT INTO streams(name) VALUES(?) ON CONFLICT DO NOTHING RETURNING number",
+            (name,),
+        )
+        if row is None:
+            row = fetch_one(self._connection, "SELECT number FROM streams WHERE name=?", (name,))
+        return int(row[0])
 
     def forget_names(self) -> None:
         """Forget what was remembered, after a roll-back or a re-index."""
@@ -94,14 +92,16 @@ class StreamIndex:
     # ------------------------------------------------------------------ writing
     def postings(self, names: list[str], first_position: int) -> list[int]:
         """Sorted postings of events that stand one after another from `first_position` on."""
-        known = self._numbers
-        try:
-            numbers = [known[name] for name in names]
-        except KeyError:
-            numbers = [self._number_or_new(name) for name in names]
+        distinct = set(names)
+        if not distinct <= self._numbers.keys():
+            if len(self._numbers) + len(distinct) > REMEMBERED_NAMES:
+                self._numbers.clear()
+            for name in sorted(distinct - self._numbers.keys()):
+                self._numbers[name] = self._number_or_new(name)
+        numbers = self._numbers
         found = [
-            number << POSITION_BITS | position
-            for position, number in enumerate(numbers, first_position)
+            numbers[name] << POSITION_BITS | position
+            for position, name in enumerate(names, first_position)
         ]
         found.sort()
         return found
@@ -131,7 +131,7 @@ class StreamIndex:
                 low, high = self._bounds(stretch, size, stream)
                 if low < high:
                     words = self._runs.keys_between(stretch.chain, low, high)
-                    pending = self._pending(stretch.chain, low, high)
+                    pending = self.pending(stretch.chain, low, high)
                     found += [word & POSITION_MASK for word in words]
                     found += sorted(word & POSITION_MASK for word in pending)
         return found
@@ -144,7 +144,7 @@ class StreamIndex:
                 low, high = self._bounds(stretch, size, stream)
                 if low < high:
                     count += self._runs.count_between(stretch.chain, low, high)
-                    count += len(self._pending(stretch.chain, low, high))
+                    count += len(self.pending(stretch.chain, low, high))
         return count
 
     def counts(self, row: CommitRow, size: int) -> dict[int, tuple[int, int]]:
@@ -157,7 +157,7 @@ class StreamIndex:
             for stretch in reversed(self._graph.lineage(row)):
                 end = min(stretch.end, size)
                 words = self._runs.all_keys(stretch.chain)
-                words.extend(self._pending(stretch.chain, 0, 1 << 64))
+                words.extend(self.pending(stretch.chain))
                 for word in words:
                     position = word & POSITION_MASK
                     if stretch.start <= position < end:
@@ -170,7 +170,8 @@ class StreamIndex:
         base = stream << POSITION_BITS
         return base | stretch.start, base | min(stretch.end, size)
 
-    def _pending(self, chain: int, low: int, high: int) -> list[int]:
+    def pending(self, chain: int, low: int = 0, high: int = 1 << 64) -> list[int]:
+        """The chain's postings in [low, high) that still stand in commits' own rows."""
         rows = fetch_all(
             self._connection,
             "SELECT postings FROM commits WHERE chain=?1 AND postings IS NOT NULL"

@@ -54,7 +54,7 @@ class BlobStore:
         return None if row is None else int(row[0])
 
     def open(self, blob_id: str) -> BinaryIO:
-        """A stream of a blob's bytes. Raises UnknownObject, or DamagedObject if its file is gone."""
+        """A stream of a blob's bytes. Raises UnknownObject; DamagedObject if its file is gone."""
         row = fetch_one(
             self._connection, "SELECT data FROM blobs WHERE id=?", (bytes.fromhex(blob_id),)
         )

@@ -28,7 +28,7 @@ NEWLINE = b"\n"
 
 
 class BlockEntry(NamedTuple):
-    """One block's directory. `frames`: (offset in the block, compressed size, first line, lines)."""
+    """One block's directory. `frames`: (offset in it, compressed size, first line, lines)."""
 
     first_line: int
     line_count: int
@@ -138,7 +138,7 @@ class BlockStore:
             yield b"".join(pieces)
 
     def blocks(self, after: int = -1) -> Iterator[tuple[BlockEntry, bytes]]:
-        """(directory, bytes) of every block in the order of storing; for checking and re-indexing."""
+        """(directory, bytes) of every block in order, for checking and re-indexing."""
         while True:
             rows = fetch_all(
                 self._connection,
@@ -153,17 +153,16 @@ class BlockStore:
                 yield _entry(first_line, frames), data
 
     def decode(self, entry: BlockEntry, data: bytes) -> Iterator[tuple[int, list[bytes]]]:
-        """(first line, lines) of each frame of a block. Raises DamagedObject at the first bad one."""
+        """(first line, lines) of each frame. Raises DamagedObject at the first bad one."""
         for offset, size, first, count in entry.frames:
             yield first, _split(self._decode(data, offset, size, first, count))
 
     def _frame_of(self, line: int) -> tuple[int, list[bytes]]:
         entry = self._cached_entry(line)
-        for offset, size, first, count in entry.frames:
-            if first <= line < first + count:
-                break
-        else:
+        place = next((f for f in entry.frames if f[2] <= line < f[2] + f[3]), None)
+        if place is None:
             raise self._missing(line)
+        offset, size, first, count = place
         cached = self._frames.get(first)
         if cached is None:
             data = self._part(entry, offset, size)

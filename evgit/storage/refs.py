@@ -47,6 +47,13 @@ class RefStore:
     def move(self, changes: list[RefChange]) -> None:
         """Make all changes. Raises Conflict, having changed nothing, if a ref is not at `old`."""
         for change in changes:
+            if len(changes) == 1 and change.old is not None and change.new is not None:
+                self._connection.execute(
+                    "UPDATE refs SET target=? WHERE name=? AND target=?",
+                    (change.new, change.ref, change.old),
+                )
+                if self._connection.changes():
+                    return
             actual = self.get(change.ref)
             if actual != change.old:
                 raise Conflict(

@@ -99,11 +99,14 @@ class SortedRuns:
     def all_keys(self, family: int) -> array[int]:
         """Every key of the family in ascending order: 8 bytes a key of memory."""
         everything = array("Q")
-        runs = self._runs(family)
-        for run in runs:
-            for chunk in self._iterate(run):
-                everything.extend(chunk)
-        return everything if len(runs) < 2 else array("Q", sorted(everything))
+        for chunk in self.chunks(family):
+            everything.extend(chunk)
+        return everything if len(self._runs(family)) < 2 else array("Q", sorted(everything))
+
+    def chunks(self, family: int) -> Iterator[array[int]]:
+        """Every key of the family, run by run, some tens of thousands at a time."""
+        for run in self._runs(family):
+            yield from self._iterate(run)
 
     # ------------------------------------------------------------------ runs and pages
     def _runs(self, family: int) -> list[int]:

@@ -1,0 +1,143 @@
+"""From a stored block to what the index says of its commit: for checking and for re-indexing.
+
+Appending knows all this already; here it is worked out again from the bytes, given that the index
+is right about the commits stored before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from evgit.errors import InvalidObject
+from evgit.formats.commit import Commit
+from evgit.formats.event import Event, EventBatch, again_id, decode_event, is_again
+from evgit.formats.merkle import Frontier
+from evgit.formats.times import to_instant
+from evgit.history.append import merged_lines
+from evgit.history.graph import CommitRow
+from evgit.history.history import History
+from evgit.history.indexing import CommitToIndex
+from evgit.history.line_ranges import LineRange, joined
+
+FrontierOf = Callable[[CommitRow], Frontier]
+
+
+def commit_to_index(
+    history: History,
+    number: int,
+    batch: EventBatch,
+    again: Sequence[tuple[int, bytes]],
+    commit: Commit,
+    commit_id: bytes,
+    frontier_of: FrontierOf,
+) -> CommitToIndex:
+    """What the index must hold for the block that starts at line `number`.
+
+    `batch`: the block's events that are stored in it; `again`: (place among the block's event
+    lines, event id) of those that are not. Raises InvalidObject where the block can't be right.
+    """
+    parents = [_parent(history, parent) for parent in commit.parents]
+    if not parents:
+        return CommitToIndex(
+            number=number,
+            id=commit_id,
+            time=to_instant(commit.time),
+            parents=[],
+            ids=[],
+            streams=[],
+            frontier=Frontier(),
+            nodes=[],
+        )
+    own_ids, own_events, own_lines = _own(history, number, batch, again)
+    keys = [
+        (line, event.stream, event.key)
+        for line, event in zip(own_lines, own_events, strict=True)
+        if event.key is not None and line >= number
+    ]
+    nodes: list[tuple[int, int, bytes]] = []
+    frontier = frontier_of(parents[0]).copy()
+    streams = [event.stream for event in own_events]
+    segment: list[LineRange] | None = None
+    held_back = _held_back(history, parents, commit)
+    if len(parents) > 1 or again:
+        merged = merged_lines(history, parents[0], parents[1:], held_back)
+        there = set(merged.ids)
+        fresh = [
+            place
+            for place, event_id in enumerate(own_ids)
+            if event_id not in there
+            and (
+                own_lines[place] >= number
+                or history.graph.position_of(parents[0], own_lines[place]) is None
+            )
+        ]
+        segment = joined([*merged.ranges, *((own_lines[place], 1) for place in fresh)])
+        added_ids = merged.ids + [own_ids[place] for place in fresh]
+        streams = merged.streams + [own_events[place].stream for place in fresh]
+    else:
+        added_ids = own_ids
+    frontier.extend(added_ids, lambda *node: nodes.append(node))
+    held_back -= set(own_lines)
+    return CommitToIndex(
+        number=number,
+        id=commit_id,
+        time=to_instant(commit.time),
+        parents=parents,
+        ids=own_ids,
+        streams=streams,
+        frontier=frontier,
+        nodes=nodes,
+        keys=keys,
+        segment=segment,
+        held_back=[
+            line for line in held_back if history.graph.position_of(parents[0], line) is None
+        ],
+    )
+
+
+def _parent(history: History, commit_id: str) -> CommitRow:
+    row = history.graph.find(bytes.fromhex(commit_id))
+    if row is None:
+        raise InvalidObject(f"parent {commit_id} is not stored before it")
+    return row
+
+
+def _own(
+    history: History, number: int, batch: EventBatch, again: Sequence[tuple[int, bytes]]
+) -> tuple[list[bytes], list[Event], list[int]]:
+    """(ids, events, lines) of a commit's own events, in order."""
+    ids, events = list(batch.ids), list(batch.events)
+    lines = list(range(number, number + len(ids) + len(again)))
+    elsewhere = history.events.find([event_id for _, event_id in again]) if again else {}
+    for place, event_id in again:
+        line = elsewhere.get(event_id)
+        if line is None:
+            raise InvalidObject(f"event {event_id.hex()} is not stored before it")
+        ids.insert(place, event_id)
+        events.insert(place, decode_event(history.blocks.line(line)))
+        lines[place] = line
+    return ids, events, lines
+
+
+def _held_back(history: History, parents: list[CommitRow], commit: Commit) -> set[int]:
+    """Lines of what is held back on any side, before the commit's own events count."""
+    held: set[int] = set()
+    for row in parents:
+        held.update(history.indexer.held_back_lines(row))
+    for event_id in commit.merge.left_out if commit.merge else ():
+        line = history.line_of_event(event_id)
+        if line is None:
+            raise InvalidObject(f"event {event_id}, left out, is not stored before it")
+        held.add(line)
+    return held
+
+
+def split_again(lines: Sequence[bytes]) -> tuple[list[bytes], list[tuple[int, bytes]]]:
+    """(event lines, (place, id) of the `again` lines) of a block's lines but the last."""
+    again = [
+        (place, bytes.fromhex(again_id(line))) for place, line in enumerate(lines) if is_again(line)
+    ]
+    if not again:
+        return list(lines), again
+    places = {place for place, _ in again}
+    return [line for place, line in enumerate(lines) if place not in places], again

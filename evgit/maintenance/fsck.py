@@ -1,0 +1,237 @@
+"""Checks every stored byte against what it must be: hashes, canonical form, order, log roots.
+
+What it finds, it reports, with the ids that are hit; it changes nothing. It works block by block in
+the order of storing, so that each commit is judged on ones that have been judged already.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from evgit.errors import DamagedObject, EvgitError
+from evgit.formats.canonical import digest, object_id
+from evgit.formats.commit import Commit, decode_commit, verify_commit_line
+from evgit.formats.event import EventBatch, decode_event, verified_batch, verify_event_lines
+from evgit.formats.tag import decode_tag
+from evgit.formats.times import to_instant
+from evgit.history.derive import commit_to_index, split_again
+from evgit.history.graph import CommitRow
+from evgit.history.history import History
+from evgit.history.indexing import CommitToIndex
+from evgit.maintenance.index_check import IndexCheck
+from evgit.maintenance.reindex import Frontiers
+from evgit.storage.blobs import BlobStore
+from evgit.storage.blocks import BlockEntry
+from evgit.storage.database import fetch_all, integrity_problems
+from evgit.storage.refs import SYMBOLIC, RefStore
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. `kind`: damage, format, order, index, ref, blob or database."""
+
+    kind: str
+    message: str
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class FsckReport:
+    """What was checked, and what was found."""
+
+    commits: int = 0
+    events: int = 0
+    blobs: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        return not self.problems
+
+
+def fsck(
+    history: History, refs: RefStore, blobs: BlobStore, progress: Progress | None = None
+) -> FsckReport:
+    """Check a whole repository. Reads everything; needs 8 bytes of memory an event."""
+    check = _Fsck(history, blobs)
+    check.database()
+    check.blocks(progress)
+    check.refs(refs)
+    check.blobs()
+    return check.report
+
+
+class _Fsck:
+    def __init__(self, history: History, blobs: BlobStore) -> None:
+        self._history = history
+        self._blob_store = blobs
+        self._frontiers = Frontiers(history)
+        self._index = IndexCheck(history)
+        self._fingerprints = array("Q")
+        self._bad: set[int] = set()
+        self.report = FsckReport()
+
+    def _add(self, kind: str, message: str, *ids: str) -> None:
+        self.report.problems.append(Problem(kind, message, ids))
+
+    def database(self) -> None:
+        for text in integrity_problems(self._history.connection):
+            self._add("database", text)
+
+    # ------------------------------------------------------------------ blocks
+    def blocks(self, progress: Progress | None) -> None:
+        history = self._history
+        total, _ = history.blocks.end()
+        expected_line = 0
+        for entry, data in history.blocks.blocks():
+            if entry.first_line != expected_line:
+                self._add("damage", f"lines {expected_line} to {entry.first_line - 1} are missing")
+            expected_line = entry.first_line + entry.line_count
+            try:
+                self._block(entry, data)
+            except DamagedObject as error:
+                self._bad.add(entry.first_line)
+                self._add("damage", error.message, *error.ids)
+            except EvgitError as error:
+                self._bad.add(entry.first_line)
+                self._add("order", f"block at line {entry.first_line}: {error.message}")
+            self.report.commits += 1
+            if progress:
+                progress(expected_line, total)
+        self._repeated_events()
+        if not self._bad:
+            for text in self._index.problems():
+                self._add("index", text)
+
+    def _block(self, entry: BlockEntry, data: bytes) -> None:
+        history = self._history
+        lines: list[bytes] = []
+        for _, part in history.blocks.decode(entry, data):
+            lines += part
+        commit_line = lines.pop()
+        commit_id = digest(commit_line)
+        problem = verify_commit_line(commit_line)
+        if problem:
+            self._bad.add(entry.first_line)
+            self._add("format", f"commit {commit_id.hex()}: {problem}", commit_id.hex())
+            return
+        commit = decode_commit(commit_line)
+        own, again = split_again(lines)
+        batch = self._events(own)
+        self.report.events += len(own)
+        row = history.graph.find(commit_id)
+        if row is None or row.number != entry.first_line:
+            self._bad.add(entry.first_line)
+            self._add(
+                "index",
+                f"commit {commit_id.hex()} is stored but not in the index, or its bytes changed",
+                commit_id.hex(),
+            )
+            return
+        derived = commit_to_index(
+            history, entry.first_line, batch, again, commit, commit_id, self._frontiers.of
+        )
+        self._frontiers.remember(entry.first_line, derived.frontier)
+        self._index.add(derived, row)
+        self._order(commit, derived, row)
+
+    def _events(self, lines: list[bytes]) -> EventBatch:
+        batch = verified_batch(lines)
+        if batch is None:
+            for line, problem in zip(lines, verify_event_lines(lines), strict=True):
+                if problem:
+                    self._add("format", f"event {object_id(line)}: {problem}", object_id(line))
+            batch = EventBatch([decode_event(line) for line in lines], lines)
+        self._fingerprints.extend([int.from_bytes(i[:8], "little") for i in batch.ids])
+        for event in batch.events:
+            if event.blobs:
+                self._listed_blobs(event.id, event.blobs)
+        return batch
+
+    def _listed_blobs(self, event_id: str, listed: dict[str, int]) -> None:
+        for blob_id, size in listed.items():
+            stored = self._blob_store.size(blob_id)
+            if stored is None:
+                self._add("blob", f"event {event_id} lists blob {blob_id}, not stored", event_id)
+            elif stored != size:
+                self._add(
+                    "blob",
+                    f"event {event_id} says blob {blob_id} has {size} bytes, it has {stored}",
+                    event_id,
+                )
+
+    def _order(self, commit: Commit, derived: CommitToIndex, row: CommitRow) -> None:
+        """Does the commit say what its history makes of it?"""
+        if commit.events != len(derived.ids):
+            self._add(
+                "order",
+                f"commit {row.hex} says {commit.events} events, its block has {len(derived.ids)}",
+                row.hex,
+            )
+        if commit.log.size != derived.frontier.size:
+            self._add(
+                "order",
+                f"commit {row.hex} says its log has {commit.log.size} events, "
+                f"it has {derived.frontier.size}",
+                row.hex,
+            )
+        elif commit.log.root != derived.frontier.root().hex():
+            self._add(
+                "order",
+                f"commit {row.hex} says log root {commit.log.root}, "
+                f"its events give {derived.frontier.root().hex()}",
+                row.hex,
+            )
+        if derived.parents and to_instant(commit.time) < derived.parents[0].time:
+            self._add("order", f"commit {row.hex} is recorded before its first parent", row.hex)
+
+    def _repeated_events(self) -> None:
+        """No event may be stored twice: eight bytes of each id are enough to see suspects."""
+        ordered = sorted(self._fingerprints)
+        for before, after in zip(ordered, ordered[1:], strict=False):
+            if before == after:
+                prefix = before.to_bytes(8, "little").hex()
+                self._add("order", f"events that start with {prefix} are stored twice", prefix)
+
+    # ------------------------------------------------------------------ refs, tags, blobs
+    def refs(self, refs: RefStore) -> None:
+        known = {ref.name for ref in refs.under("")}
+        for name, target in refs.under(""):
+            if target.startswith(SYMBOLIC):
+                if target.removeprefix(SYMBOLIC) not in known:
+                    self._add("ref", f"{name} names {target.removeprefix(SYMBOLIC)}, not there")
+                continue
+            commit, _, size = target.partition("#")
+            row = self._history.graph.find(bytes.fromhex(commit))
+            if row is None and not self._is_tag(commit):
+                self._add("ref", f"{name} points at {commit}, which is not stored", commit)
+            elif row is not None and size and int(size) > row.size:
+                self._add("ref", f"{name} points behind the end of commit {commit}", commit)
+
+    def _is_tag(self, tag_id: str) -> bool:
+        rows = fetch_all(
+            self._history.connection,
+            "SELECT data FROM objects WHERE id=?",
+            (bytes.fromhex(tag_id),),
+        )
+        for (line,) in rows:
+            if object_id(line) != tag_id:
+                self._add("damage", f"tag {tag_id} is damaged", tag_id)
+            else:
+                decode_tag(line)
+            return True
+        return False
+
+    def blobs(self) -> None:
+        for blob_id, size in self._blob_store.all():
+            self.report.blobs += 1
+            try:
+                found = sum(map(len, self._blob_store.chunks(blob_id)))
+                if found != size:
+                    self._add("blob", f"blob {blob_id} has {found} bytes, not {size}", blob_id)
+            except EvgitError as error:
+                self._add("blob", error.message, blob_id)

@@ -1,0 +1,85 @@
+"""Makes all indexes again from the blocks, in one transaction: all of it happens, or nothing."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from evgit.errors import Damage, DamagedObject
+from evgit.formats.canonical import digest
+from evgit.formats.commit import decode_commit
+from evgit.formats.event import EventBatch, decode_event
+from evgit.formats.merkle import Frontier
+from evgit.history.derive import commit_to_index, split_again
+from evgit.history.graph import CommitRow
+from evgit.history.history import History
+from evgit.storage import database
+
+KEPT_FRONTIERS = 256
+
+
+class Frontiers:
+    """Merkle frontiers of commits seen lately; older ones come from the index."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._known: OrderedDict[int, Frontier] = OrderedDict()
+
+    def of(self, row: CommitRow) -> Frontier:
+        """The frontier of a commit's whole log."""
+        known = self._known.get(row.number)
+        return self._history.log_of(row).frontier() if known is None else known
+
+    def remember(self, number: int, frontier: Frontier) -> None:
+        """Keep the frontier of the commit at this line."""
+        self._known[number] = frontier
+        if len(self._known) > KEPT_FRONTIERS:
+            self._known.popitem(last=False)
+
+
+def reindex(history: History, progress: Callable[[int, int], None] | None = None) -> int:
+    """Drop every index and write it anew; returns the number of commits.
+
+    Raises Damage, having changed nothing, where a block can't be read: the present index still
+    finds everything that can be.
+    """
+    connection = history.connection
+    try:
+        with database.writing(connection):
+            total, _ = history.blocks.end()
+            for table in database.INDEX_TABLES:
+                connection.execute(f"DELETE FROM {table}")
+            history.forget()
+            frontiers = Frontiers(history)
+            count = 0
+            for entry, data in history.blocks.blocks():
+                lines: list[bytes] = []
+                for _, part in history.blocks.decode(entry, data):
+                    lines += part
+                commit_line = lines.pop()
+                own, again = split_again(lines)
+                commit = commit_to_index(
+                    history,
+                    entry.first_line,
+                    EventBatch([decode_event(line) for line in own], own),
+                    again,
+                    decode_commit(commit_line),
+                    digest(commit_line),
+                    frontiers.of,
+                )
+                history.indexer.index(commit)
+                frontiers.remember(entry.first_line, commit.frontier)
+                count += 1
+                if progress:
+                    progress(entry.first_line + entry.line_count, total)
+    except DamagedObject as error:
+        history.forget()
+        raise Damage(
+            f"the indexes were left as they are, because a block can't be read: {error}",
+            hint="restore the damaged objects from a clone or a backup first",
+        ) from error
+    except BaseException:
+        history.forget()
+        raise
+    history.forget()
+    return count
