@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from binascii import unhexlify
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from blake3 import blake3
 
@@ -26,30 +26,49 @@ _FIRST_LEVEL_MASK = 15  # one key in 16 ends a leaf
 _LEVEL_BITS = 5  # one child in 32 ends an inner node
 _key_of_edit = itemgetter(0)
 
-Edit = tuple[bytes, bytes | None]
+Change: TypeAlias = "bytes | Callable[[bytes | None], bytes | None] | None"
+"""A new document, None to remove it, or what makes the new document from the old one."""
+LineEdit = tuple[bytes, "bytes | None"]
 """A key and its new value line, None to remove it."""
 Item = tuple[bytes, bytes]
 """A key and its value line."""
+Fresh: TypeAlias = "dict[bytes, Node | bytes]"
+"""Hash -> node, or large document, that no cache has yet."""
 
 
-class NodeMissing(Exception):  # noqa: N818 - a signal between modules, never shown to a person
-    """A node that a map needs is no longer in the cache: the state must be computed again."""
+class NodeMissing(Exception):
+    """A node that a map needs is no longer in the cache: the state must be computed again.
+
+    A signal inside this layer, never shown to a person.
+    """
 
 
 class Node:
-    """A parsed node. `keys` are path keys in order; `values` the value lines beside them."""
+    """A node. `keys` are path keys in order; `values` the value lines beside them."""
 
     __slots__ = ("keys", "level", "text", "values")
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, level: int, keys: list[bytes], values: list[bytes], text: bytes) -> None:
+        self.level = level
+        self.keys = keys
+        self.values = values
         self.text = text
+
+    @classmethod
+    def parse(cls, text: bytes) -> Node:
         lines = text.split(b"\n")
         if not text or text[0] == 0x22:  # a quotation mark: a leaf begins with a path
-            self.level, first = 0, 0
+            level, first = 0, 0
         else:
-            self.level, first = int(lines[0]), 1
-        self.keys = [line[1:-1] for line in lines[first:-1:2]]
-        self.values = lines[first + 1 :: 2]
+            level, first = int(lines[0]), 1
+        return cls(level, [line[1:-1] for line in lines[first:-1:2]], lines[first + 1 :: 2], text)
+
+    @classmethod
+    def of(cls, level: int, items: list[Item]) -> Node:
+        text = b"".join([b'"%b"\n%b\n' % item for item in items])
+        if level:
+            text = b"%d\n%b" % (level, text)
+        return cls(level, [key for key, _ in items], [line for _, line in items], text)
 
     @property
     def count(self) -> int:
@@ -75,20 +94,20 @@ class Reader:
             raise NodeMissing(digest.hex())
         return text
 
-    def node(self, digest: bytes, fresh: Mapping[bytes, bytes]) -> Node:
-        """The node with this hash, from `fresh` or from where `load` looks. Raises NodeMissing."""
+    def node(self, digest: bytes) -> Node:
+        """The node with this hash. Raises NodeMissing."""
         node = self._young.get(digest)
-        if node is not None:
-            return node
-        node = self._old.get(digest)
         if node is None:
-            text = fresh.get(digest)
-            node = Node(self.text(digest) if text is None else text)
+            node = self._old.get(digest) or Node.parse(self.text(digest))
+            self.remember(digest, node)
+        return node
+
+    def remember(self, digest: bytes, node: Node) -> None:
+        """Keep a node at hand for a while."""
         self._young[digest] = node
         self._young_bytes += len(node.text)
         if self._young_bytes > CACHED_TEXT_BYTES:
             self._old, self._young, self._young_bytes = self._young, {}, 0
-        return node
 
 
 class _Range(NamedTuple):
@@ -105,15 +124,16 @@ class MerkleMap:
     __slots__ = ("_count", "fresh", "reader", "root")
 
     def __init__(
-        self, reader: Reader, root: bytes = EMPTY_ROOT, fresh: dict[bytes, bytes] | None = None
+        self, reader: Reader, root: bytes = EMPTY_ROOT, fresh: Fresh | None = None
     ) -> None:
         self.reader = reader
         self.root = root
-        self.fresh: dict[bytes, bytes] = {EMPTY_ROOT: b""} if fresh is None else fresh
+        self.fresh: Fresh = {EMPTY_ROOT: Node.of(0, [])} if fresh is None else fresh
         self._count: int | None = None
 
     def _node(self, digest: bytes) -> Node:
-        return self.reader.node(digest, self.fresh)
+        node = self.fresh.get(digest)
+        return node if isinstance(node, Node) else self.reader.node(digest)
 
     def __len__(self) -> int:
         if self._count is None:
@@ -141,7 +161,7 @@ class MerkleMap:
             return line
         digest = unhexlify(line[1:])
         text = self.fresh.get(digest)
-        return self.reader.text(digest) if text is None else text
+        return text if isinstance(text, bytes) else self.reader.text(digest)
 
     def items(self, prefix: str = "", after: str | None = None) -> Iterator[tuple[str, bytes]]:
         """(path, document) in key order, of paths that begin with `prefix` and come after
@@ -165,26 +185,25 @@ class MerkleMap:
 
     # ------------------------------------------------------------------ updating
 
-    def update(self, changes: Mapping[str, bytes | None]) -> MerkleMap:
-        """The map with these documents set, or removed where None."""
+    def update(self, changes: Mapping[str, Change]) -> MerkleMap:
+        """The map with these documents changed. Raises NodeMissing."""
         fresh = dict(self.fresh)
-        edits: list[Edit] = []
-        for path, document in changes.items():
-            if document is not None and len(document) > LARGE_DOCUMENT:
-                digest = blake3(document).digest()
-                fresh[digest] = document
-                document = b"#" + digest.hex().encode()
-            edits.append((key_of(path), document))
-        edits.sort(key=_key_of_edit)
+        wanted = [(key_of(path), change) for path, change in changes.items()]
+        wanted.sort(key=_key_of_edit)
+        edits = self._edit_level(0, wanted, fresh)
         top = self._node(self.root).level
-        for level in range(top + 1):
+        for level in range(1, top + 1):
             edits = self._edit_level(level, edits, fresh)
         if not edits:
             return self
-        return MerkleMap(self.reader, _grow(top + 1, edits, fresh, self), fresh)
+        return MerkleMap(self.reader, _grow(top + 1, edits, fresh, self.reader), fresh)
 
-    def _edit_level(self, level: int, edits: list[Edit], fresh: dict[bytes, bytes]) -> list[Edit]:
+    def _edit_level(
+        self, level: int, edits: Sequence[tuple[bytes, Change]], fresh: Fresh
+    ) -> list[LineEdit]:
         """Apply edits to the nodes of one level; what that changes in the level above.
+
+        At level 0 documents are changed, above it the lines that name nodes.
 
         A node that loses the key that ended it runs on into the next one, which is why what
         remains after the last boundary is carried there.
@@ -199,21 +218,39 @@ class MerkleMap:
             stop = (
                 len(edits) if rightmost else bisect_right(edits, high, lo=place, key=_key_of_edit)
             )
-            items, moved = _merged(node, edits[place:stop])
+            lines = self._new_lines(node, edits[place:stop], fresh)
+            items, moved = _merged(node, lines)
             if carry:
                 items, moved = carry + items, True
             pieces, carry = _cut(level, items, node.keys, rightmost) if moved else ([items], [])
-            texts = [_text(level, piece) for piece in pieces]
-            if not moved and texts and texts[0] == node.text:
+            nodes = [Node.of(level, piece) for piece in pieces]
+            if not moved and nodes[0].text == node.text:
                 place = stop
                 continue
             fresh.pop(digest, None)
             if node.keys:
                 above[high] = None
-            for piece, text in zip(pieces, texts, strict=True):
-                above[piece[-1][0]] = _keep(level, piece, text, fresh)
+            for new in nodes:
+                above[new.keys[-1]] = _keep(new, fresh)
             place, after = stop, high
         return sorted(above.items())
+
+    def _new_lines(
+        self, node: Node, edits: Sequence[tuple[bytes, Change]], fresh: Fresh
+    ) -> list[LineEdit]:
+        """The value lines that changes to a node come to."""
+        found: list[LineEdit] = []
+        for key, change in edits:
+            if callable(change):
+                place = bisect_left(node.keys, key)
+                known = place < len(node.keys) and node.keys[place] == key
+                change = change(self._document(node.values[place]) if known else None)
+            if change is not None and len(change) > LARGE_DOCUMENT:
+                digest = blake3(change).digest()
+                fresh[digest] = change
+                change = b"#" + digest.hex().encode()
+            found.append((key, change))
+        return found
 
     def _node_at(self, level: int, key: bytes) -> tuple[bytes, Node, bool]:
         """The node of `level` whose range holds `key`: hash, node, is it the rightmost one."""
@@ -230,7 +267,10 @@ class MerkleMap:
 
     def flushed(self, keep: Callable[[Iterable[tuple[bytes, bytes]]], None]) -> MerkleMap:
         """This map once `keep` was given the nodes that no cache had."""
-        keep(self.fresh.items())
+        keep((d, n.text if isinstance(n, Node) else n) for d, n in self.fresh.items())
+        for digest, node in self.fresh.items():
+            if isinstance(node, Node):
+                self.reader.remember(digest, node)
         return MerkleMap(self.reader, self.root, {})
 
     # ------------------------------------------------------------------ comparing
@@ -321,7 +361,7 @@ def rank(key: bytes) -> int:
     return levels
 
 
-def _merged(node: Node, edits: list[Edit]) -> tuple[list[Item], bool]:
+def _merged(node: Node, edits: list[LineEdit]) -> tuple[list[Item], bool]:
     """The items of a node after edits, and whether its keys changed."""
     items = dict(zip(node.keys, node.values, strict=True))
     before, inserted = len(items), False
@@ -356,37 +396,28 @@ def _cut(
     return pieces, rest
 
 
-def _text(level: int, items: list[Item]) -> bytes:
-    body = b"".join([b'"%b"\n%b\n' % item for item in items])
-    return b"%d\n%b" % (level, body) if level else body
-
-
-def _keep(
-    level: int, items: list[Item], text: bytes, fresh: dict[bytes, bytes]
-) -> bytes:
+def _keep(node: Node, fresh: Fresh) -> bytes:
     """Add a node to `fresh`; the line that names it in the level above."""
-    digest = blake3(text).digest()
-    fresh[digest] = text
-    count = len(items) if level == 0 else sum(int(line[65:]) for _, line in items)
-    return b"%b %d" % (digest.hex().encode(), count)
+    digest = blake3(node.text).digest()
+    fresh[digest] = node
+    return b"%b %d" % (digest.hex().encode(), node.count)
 
 
-def _grow(
-    level: int, edits: list[Edit], fresh: dict[bytes, bytes], before: MerkleMap
-) -> bytes:
+def _grow(level: int, edits: list[LineEdit], fresh: Fresh, reader: Reader) -> bytes:
     """The root over the nodes that edits of the level above the old root name."""
     items = [(key, line) for key, line in edits if line is not None]
     if not items:
-        fresh[EMPTY_ROOT] = b""
+        fresh[EMPTY_ROOT] = Node.of(0, [])
         return EMPTY_ROOT
     while len(items) > 1:
         pieces, _ = _cut(level, items, [], True)
-        items = [(p[-1][0], _keep(level, p, _text(level, p), fresh)) for p in pieces]
+        items = [(piece[-1][0], _keep(Node.of(level, piece), fresh)) for piece in pieces]
         level += 1
     root = unhexlify(items[0][1][:64])
     # Where documents went away, the lowest level with a single node is the root.
     while True:
-        node = before.reader.node(root, fresh)
+        found = fresh.get(root)
+        node = found if isinstance(found, Node) else reader.node(root)
         if node.level == 0 or len(node.keys) > 1:
             return root
         fresh.pop(root, None)

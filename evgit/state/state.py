@@ -1,0 +1,233 @@
+"""A state: all documents at one point, read-only, computed no sooner than somebody asks.
+
+It knows documents and what they are folded from, not logs or snapshots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar, cast
+
+import msgspec
+
+from evgit.state.merkle_map import Change, MerkleMap, NodeMissing, Reader, key_of
+from evgit.state.projection import KeyedProjection
+
+T = TypeVar("T")
+
+_decode = msgspec.json.Decoder().decode
+_IN_TREE: Any = object()
+_ABSENT: Any = object()
+_NO_TREE = MerkleMap(Reader(lambda digest: None))
+
+
+class Pending:
+    """A document that has still to take in events: made when first asked for, then kept.
+
+    States that follow one another share these, and so the work.
+    """
+
+    __slots__ = ("_projection", "_result", "before", "events")
+
+    def __init__(self, before: Any, events: Sequence[Any], projection: KeyedProjection) -> None:
+        self.before = before
+        self.events = events
+        self._projection = projection
+        self._result: Any = _ABSENT
+
+    def then(self, events: Sequence[Any]) -> Pending:
+        """The same document, with these events to follow."""
+        if self._result is not _ABSENT:
+            return Pending(self._result, events, self._projection)
+        return Pending(self.before, [*self.events, *events], self._projection)
+
+    def same(self, other: object) -> bool:
+        """Is the other certainly the same document, as far as can be told without making it?"""
+        if self is other:
+            return True
+        return (
+            isinstance(other, Pending)
+            and self.before == other.before
+            and len(self.events) == len(other.events)
+            and self.events == other.events
+        )
+
+    def resolve(self, path: str, tree: MerkleMap) -> bytes | None:
+        """Canonical bytes of the document, None for none. `tree` is what its overlay lies over."""
+        if self._result is _ABSENT:
+            before = tree.get(path) if self.before is _IN_TREE else self.before
+            self._result = self._projection.fold_document(path, before, self.events)
+        return cast("bytes | None", self._result)
+
+    def change(self, path: str) -> Change:
+        """The same as a change of the Merkle map that the overlay lies over: making many documents
+        so, in the map's order, finds what they were made from without looking for each."""
+        if self._result is not _ABSENT or self.before is not _IN_TREE:
+            return self.resolve(path, _NO_TREE)
+        return lambda before: self._projection.fold_document(path, before, self.events)
+
+
+Overlay: TypeAlias = "dict[str, bytes | Pending | None]"
+"""Documents that differ from the Merkle map below: bytes, still to be made, or None for gone."""
+
+
+class State(Mapping[str, Any]):
+    """All documents after the first `size` events of a log: path -> JSON value.
+
+    Every look-up gives a new value, so changing one changes nothing here. `log_root` is the RFC
+    6962 root of those events.
+    """
+
+    def __init__(
+        self,
+        tree: MerkleMap,
+        overlay: Overlay,
+        *,
+        size: int,
+        log_root: bytes,
+        since_snapshot: int,
+        rebuild: Callable[[], MerkleMap],
+    ) -> None:
+        self.size = size
+        self.log_root = log_root
+        self.since_snapshot = since_snapshot
+        self._tree = tree
+        self._overlay = overlay
+        self._settled: MerkleMap | None = None
+        self._rebuild = rebuild
+
+    # ------------------------------------------------------------------ as a mapping
+
+    def __getitem__(self, path: str) -> Any:
+        document = self.document(path)
+        if document is None:
+            raise KeyError(path)
+        return _decode(document)
+
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, str) and self.document(path) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        for path, _ in self.documents():
+            yield path
+
+    def __len__(self) -> int:
+        return self.retrying(lambda: len(self.settle()))
+
+    def __repr__(self) -> str:
+        return f"<State of {self.size} events>"
+
+    # ------------------------------------------------------------------ as bytes
+
+    def document(self, path: str) -> bytes | None:
+        """Canonical JSON of the document at `path`; None if there is none."""
+        return self.retrying(lambda: self._document(path))
+
+    def documents(self, under: str = "") -> Iterator[tuple[str, bytes]]:
+        """(path, canonical JSON) of all documents whose path begins with `under`, in key order."""
+        after: str | None = None
+        while True:
+            try:
+                for path, document in self._merged(under, after):
+                    yield path, document
+                    after = path
+                return
+            except NodeMissing:
+                self._compute_again()
+
+    @property
+    def root(self) -> str:
+        """Root of the Merkle map, 64 hex digits: equal for equal states, whatever led to them."""
+        return self.retrying(self.settle).root.hex()
+
+    # ------------------------------------------------------------------ for this layer
+
+    @property
+    def tree(self) -> MerkleMap:
+        """The Merkle map that `overlay` lies over."""
+        return self._tree
+
+    @property
+    def overlay(self) -> Overlay:
+        return self._overlay
+
+    @property
+    def settled(self) -> MerkleMap | None:
+        """The Merkle map of exactly this state, if it was computed already."""
+        return self._settled if self._overlay else self._tree
+
+    def settle(self) -> MerkleMap:
+        """The Merkle map of exactly this state. Raises NodeMissing."""
+        settled = self.settled
+        if settled is None:
+            settled = self._settled = self._tree.update(changes_of(self._overlay))
+        return settled
+
+    def retrying(self, work: Callable[[], T]) -> T:
+        """`work()`, with everything computed again if the cache lost what it needs."""
+        try:
+            return work()
+        except NodeMissing:
+            self._compute_again()
+            return work()
+
+    def _compute_again(self) -> None:
+        self._tree, self._overlay, self._settled = self._rebuild(), {}, None
+
+    def _document(self, path: str) -> bytes | None:
+        entry = self._overlay.get(path, _ABSENT)
+        if entry is _ABSENT:
+            return self._tree.get(path)
+        if self._settled is not None:
+            return self._settled.get(path)
+        if isinstance(entry, Pending):
+            return entry.resolve(path, self._tree)
+        return cast("bytes | None", entry)
+
+    def _merged(self, under: str, after: str | None) -> Iterator[tuple[str, bytes]]:
+        settled = self.settled
+        if settled is not None:
+            yield from settled.items(under, after)
+            return
+        low = b"" if after is None else key_of(after) + b"\0"
+        over = sorted(
+            (key, path)
+            for path in self._overlay
+            if path.startswith(under) and (key := key_of(path)) >= low
+        )
+        below = self._tree.items(under, after)
+        base = next(below, None)
+        for key, path in over:
+            while base is not None and key_of(base[0]) < key:
+                yield base
+                base = next(below, None)
+            if base is not None and base[0] == path:
+                base = next(below, None)
+            document = self._document(path)
+            if document is not None:
+                yield path, document
+        while base is not None:
+            yield base
+            base = next(below, None)
+
+
+def changes_of(overlay: Overlay) -> dict[str, Change]:
+    """What an overlay changes in the Merkle map that it lies over."""
+    return {
+        path: entry.change(path) if isinstance(entry, Pending) else entry
+        for path, entry in overlay.items()
+    }
+
+
+def extended(
+    overlay: Overlay, groups: Mapping[str, Sequence[Any]], projection: KeyedProjection
+) -> Overlay:
+    """An overlay like this one, whose documents have also these events to take in."""
+    result = dict(overlay)
+    for path, events in groups.items():
+        entry = result.get(path, _IN_TREE)
+        if isinstance(entry, Pending):
+            result[path] = entry.then(events)
+        else:
+            result[path] = Pending(entry, events, projection)
+    return result

@@ -1,0 +1,268 @@
+"""States at any point of a log, at a bounded cost: what is in memory, snapshots, and the tail.
+
+Snapshots are taken while a log is replayed, and found again by (projection key, size, root of the
+log up to there): a snapshot of another history or of other code is never served, and branches with
+the same events share theirs. It knows a log only as something to read events from.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Protocol
+
+from evgit.errors import UnknownRevision
+from evgit.formats.event import decode_events
+from evgit.state.builtin import BUILTIN
+from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap, NodeMissing, Reader, references
+from evgit.state.projection import AnyProjection, Documents, Groups, KeyedProjection
+from evgit.state.state import Overlay, Pending, State, changes_of, extended
+from evgit.storage.cache import Cache, Snapshot
+
+SNAPSHOT_INTERVAL = 8192
+"""A snapshot is due after this many events, or as many as there are documents if those are more:
+so that making snapshots costs no more than replaying, and a tail is short."""
+REMEMBERED_STATES = 4
+PENDING_EVENTS = 20_000
+PENDING_BYTES = 16 << 20
+OVERLAY_BYTES = 32 << 20
+_PER_DOCUMENT = 300  # what Python adds to the bytes of a document in an overlay, about
+
+
+class EventLog(Protocol):
+    """What is needed of a log. Positions are 0-based."""
+
+    @property
+    def size(self) -> int: ...
+
+    def texts(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The events at positions [start, stop) as canonical JSON lines, several to a text."""
+
+    def root(self, size: int | None = None) -> bytes: ...
+
+
+class States:
+    """The states of logs as one projection sees them."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        projection: AnyProjection = BUILTIN,
+        *,
+        interval: int = SNAPSHOT_INTERVAL,
+        remembered: int = REMEMBERED_STATES,
+    ) -> None:
+        self._cache = cache
+        self._projection = projection
+        self._interval = interval
+        self._remembered = remembered
+        self._reader = Reader(cache.node)
+        self._recent: list[State] = []  # the latest used comes last
+
+    def at(self, log: EventLog, size: int | None = None) -> State:
+        """The state after the first `size` events of `log`, or after all of them."""
+        size = _checked_size(log, size)
+        root = log.root(size)
+        for state in self._recent:
+            if state.size == size and state.log_root == root:
+                self._remember(state)
+                return state
+        while True:
+            start = self._nearest(log, size)
+            if start is None:  # an empty state is false, too
+                start = self._nothing(log)
+            try:
+                state = self._replay(log, start, size, root)
+                break
+            except NodeMissing:
+                self._forget(start)
+        self._remember(state)
+        return state
+
+    def rebuild(self, log: EventLog, size: int | None = None) -> State:
+        """The same state from the events alone: no snapshot is used and none is made."""
+        size = _checked_size(log, size)
+        apart = States(Cache(None), self._projection, interval=1 << 62, remembered=0)
+        return apart._replay(log, apart._nothing(log), size, log.root(size))
+
+    # ------------------------------------------------------------------ where to start
+
+    def _nearest(self, log: EventLog, size: int) -> State | None:
+        """The state known that costs least to go on from."""
+        best: State | None = None
+        for state in self._recent:
+            if (-1 if best is None else best.size) < state.size <= size and (
+                log.root(state.size) == state.log_root
+            ):
+                best = state
+        # What is in memory has its nodes at hand, and shares documents with what is made of it.
+        least = -1 if best is None else best.size + self._interval // 8
+        roots: dict[int, bytes] = {}
+        for snapshot in self._cache.snapshots(self._projection.key, size):
+            if snapshot.size <= least:
+                break
+            if snapshot.size not in roots:
+                roots[snapshot.size] = log.root(snapshot.size)
+            if roots[snapshot.size] != snapshot.log_root:
+                continue
+            if self._cache.node(snapshot.map_root) is None:
+                self._cache.forget_snapshot(snapshot)
+                continue
+            tree = MerkleMap(self._reader, snapshot.map_root, {})
+            return self._state(log, tree, {}, snapshot.size, snapshot.log_root, 0)
+        return best
+
+    def _nothing(self, log: EventLog) -> State:
+        return self._state(log, MerkleMap(self._reader), {}, 0, log.root(0), 0)
+
+    def _state(
+        self,
+        log: EventLog,
+        tree: MerkleMap,
+        overlay: Overlay,
+        size: int,
+        log_root: bytes,
+        since_snapshot: int,
+    ) -> State:
+        return State(
+            tree,
+            overlay,
+            size=size,
+            log_root=log_root,
+            since_snapshot=since_snapshot,
+            rebuild=lambda: self.rebuild(log, size).settle(),
+        )
+
+    def _remember(self, state: State) -> None:
+        self._recent = [s for s in self._recent if s is not state]
+        self._recent.append(state)
+        del self._recent[: -self._remembered or len(self._recent)]
+
+    def _forget(self, start: State) -> None:
+        """The cache lost nodes of a state that we started from."""
+        self._recent = [s for s in self._recent if s is not start]
+        if start.tree.root != EMPTY_ROOT:
+            self._reader = Reader(self._cache.node)
+            self._cache.forget_snapshot(
+                Snapshot(self._projection.key, start.size, start.log_root, start.tree.root, 0)
+            )
+
+    # ------------------------------------------------------------------ replaying
+
+    def _replay(self, log: EventLog, start: State, size: int, root: bytes) -> State:
+        if start.size == size:
+            return start
+        fold = _Fold(self._cache, self._projection, start)
+        position, since = start.size, start.since_snapshot
+        snapshots = 0
+        for text in log.texts(position, size):
+            taken = fold.take(text)
+            position += taken
+            since += taken
+            if since >= max(self._interval, len(fold.tree)):
+                fold.snapshot(position, log.root(position))
+                since, snapshots = 0, snapshots + 1
+        if snapshots and self._cache.oversized():
+            self._cache.sweep(references)
+        overlay = fold.overlay()
+        return self._state(log, fold.tree, overlay, size, root, since)
+
+
+class _Fold:
+    """Events on their way into documents, in bounded memory.
+
+    Documents of a keyed projection wait with their events until somebody asks; those of a general
+    one are Python values. When either grow too many they become bytes, and when those grow too many
+    they go into the Merkle map.
+    """
+
+    def __init__(self, cache: Cache, projection: AnyProjection, start: State) -> None:
+        self.tree = start.tree
+        self._cache = cache
+        self._key = projection.key
+        self._keyed: KeyedProjection | None = None
+        if isinstance(projection, KeyedProjection):
+            self._keyed = projection
+        else:
+            self._general = projection
+        self._overlay = dict(start.overlay)
+        self._groups: Groups = defaultdict(list)
+        self._documents = Documents(self._document, lambda: iter(self._paths()))
+        self._events = 0
+        self._bytes = 0
+        self._overlay_bytes = 0
+
+    def take(self, text: bytes) -> int:
+        """Take in the events of these JSON lines; how many they are."""
+        if self._keyed is not None:
+            events = self._keyed.decode(text)
+            self._keyed.group(events, self._groups)
+        else:
+            events = decode_events(text)
+            self._general.fold(events, self._documents)
+        self._events += len(events)
+        self._bytes += len(text)
+        if self._events > PENDING_EVENTS or self._bytes > PENDING_BYTES:
+            self._settle()
+            if self._overlay_bytes > OVERLAY_BYTES:
+                self._into_tree()
+                self.tree = self.tree.flushed(self._cache.add_nodes)
+        return len(events)
+
+    def overlay(self) -> Overlay:
+        """What lies over `tree` after the events taken so far."""
+        self._gather()
+        return self._overlay
+
+    def snapshot(self, size: int, log_root: bytes) -> None:
+        """Put everything into the tree and keep it as the state after `size` events."""
+        self._gather()
+        self._into_tree()
+        tree = self.tree
+        snapshot = Snapshot(self._key, size, log_root, tree.root, len(tree))
+        self.tree = tree.flushed(lambda nodes: self._cache.add_nodes(nodes, snapshot))
+
+    def _gather(self) -> None:
+        """Bring what was touched into the overlay."""
+        if self._keyed is not None:
+            self._overlay = extended(self._overlay, self._groups, self._keyed)
+            self._groups.clear()
+        else:
+            self._overlay.update(self._documents.take_changes())
+        self._events = self._bytes = 0
+
+    def _settle(self) -> None:
+        """Make bytes of all documents that were touched."""
+        self._gather()
+        for path in self._overlay:
+            self._overlay[path] = self._document(path)
+        size = sum(len(d) for d in self._overlay.values() if isinstance(d, bytes))
+        self._overlay_bytes = size + len(self._overlay) * _PER_DOCUMENT
+
+    def _into_tree(self) -> None:
+        self.tree = self.tree.update(changes_of(self._overlay))
+        self._overlay = {}
+        self._overlay_bytes = 0
+
+    def _document(self, path: str) -> bytes | None:
+        if path not in self._overlay:
+            return self.tree.get(path)
+        entry = self._overlay[path]
+        if isinstance(entry, Pending):
+            return entry.resolve(path, self.tree)
+        return entry
+
+    def _paths(self) -> list[str]:
+        paths = {path for path, _ in self.tree.items()} | self._overlay.keys()
+        return sorted(path for path in paths if self._document(path) is not None)
+
+
+def _checked_size(log: EventLog, size: int | None) -> int:
+    if size is None:
+        return log.size
+    if not 0 <= size <= log.size:
+        raise UnknownRevision(
+            f"this log has {log.size} events, so there is no point after {size}",
+            hint=f"ask for a point from 0 to {log.size}",
+        )
+    return size
