@@ -75,7 +75,7 @@ class State(Mapping[str, Any]):
     """All documents after the first `size` events of a log: path -> JSON value.
 
     Every look-up gives a new value, so changing one changes nothing here. `log_root` is the RFC
-    6962 root of those events.
+    6962 root of those events, `last_snapshot` the size of the snapshot before it.
     """
 
     def __init__(
@@ -85,12 +85,12 @@ class State(Mapping[str, Any]):
         *,
         size: int,
         log_root: bytes,
-        since_snapshot: int,
+        last_snapshot: int,
         rebuild: Callable[[], MerkleMap],
     ) -> None:
         self.size = size
         self.log_root = log_root
-        self.since_snapshot = since_snapshot
+        self.last_snapshot = last_snapshot
         self._tree = tree
         self._overlay = overlay
         self._settled: MerkleMap | None = None

@@ -68,11 +68,9 @@ class States:
                 self._remember(state)
                 return state
         while True:
-            start = self._nearest(log, size)
-            if start is None:  # an empty state is false, too
-                start = self._nothing(log)
+            start, covered = self._nearest(log, size)
             try:
-                state = self._replay(log, start, size, root)
+                state = self._replay(log, start, size, root, covered)
                 break
             except NodeMissing:
                 self._forget(start)
@@ -83,34 +81,34 @@ class States:
         """The same state from the events alone: no snapshot is used and none is made."""
         size = _checked_size(log, size)
         apart = States(Cache(None), self._projection, interval=1 << 62, remembered=0)
-        return apart._replay(log, apart._nothing(log), size, log.root(size))
+        return apart._replay(log, apart._nothing(log), size, log.root(size), 0)
 
     # ------------------------------------------------------------------ where to start
 
-    def _nearest(self, log: EventLog, size: int) -> State | None:
-        """The state known that costs least to go on from."""
-        best: State | None = None
+    def _nearest(self, log: EventLog, size: int) -> tuple[State, int]:
+        """The state known that costs least to go on from, and the size of the last snapshot."""
+        best = self._nothing(log)
         for state in self._recent:
-            if (-1 if best is None else best.size) < state.size <= size and (
-                log.root(state.size) == state.log_root
-            ):
+            if best.size < state.size <= size and log.root(state.size) == state.log_root:
                 best = state
-        # What is in memory has its nodes at hand, and shares documents with what is made of it.
-        least = -1 if best is None else best.size + self._interval // 8
         roots: dict[int, bytes] = {}
         for snapshot in self._cache.snapshots(self._projection.key, size):
-            if snapshot.size <= least:
+            if snapshot.size <= best.size:
                 break
             if snapshot.size not in roots:
                 roots[snapshot.size] = log.root(snapshot.size)
             if roots[snapshot.size] != snapshot.log_root:
                 continue
+            # What is in memory has its nodes at hand, and shares documents with what follows it.
+            if best.size and snapshot.size - best.size < self._interval // 8:
+                return best, snapshot.size
             if self._cache.node(snapshot.map_root) is None:
                 self._cache.forget_snapshot(snapshot)
                 continue
             tree = MerkleMap(self._reader, snapshot.map_root, {})
-            return self._state(log, tree, {}, snapshot.size, snapshot.log_root, 0)
-        return best
+            found = self._state(log, tree, {}, snapshot.size, snapshot.log_root, snapshot.size)
+            return found, snapshot.size
+        return best, best.last_snapshot
 
     def _nothing(self, log: EventLog) -> State:
         return self._state(log, MerkleMap(self._reader), {}, 0, log.root(0), 0)
@@ -122,14 +120,14 @@ class States:
         overlay: Overlay,
         size: int,
         log_root: bytes,
-        since_snapshot: int,
+        last_snapshot: int,
     ) -> State:
         return State(
             tree,
             overlay,
             size=size,
             log_root=log_root,
-            since_snapshot=since_snapshot,
+            last_snapshot=last_snapshot,
             rebuild=lambda: self.rebuild(log, size).settle(),
         )
 
@@ -149,23 +147,21 @@ class States:
 
     # ------------------------------------------------------------------ replaying
 
-    def _replay(self, log: EventLog, start: State, size: int, root: bytes) -> State:
+    def _replay(
+        self, log: EventLog, start: State, size: int, root: bytes, last_snapshot: int
+    ) -> State:
         if start.size == size:
             return start
         fold = _Fold(self._cache, self._projection, start)
-        position, since = start.size, start.since_snapshot
-        snapshots = 0
+        position, taken = start.size, 0
         for text in log.texts(position, size):
-            taken = fold.take(text)
-            position += taken
-            since += taken
-            if since >= max(self._interval, len(fold.tree)):
+            position += fold.take(text)
+            if position - last_snapshot >= max(self._interval, len(fold.tree)):
                 fold.snapshot(position, log.root(position))
-                since, snapshots = 0, snapshots + 1
-        if snapshots and self._cache.oversized():
+                last_snapshot, taken = position, taken + 1
+        if taken and self._cache.oversized():
             self._cache.sweep(references)
-        overlay = fold.overlay()
-        return self._state(log, fold.tree, overlay, size, root, since)
+        return self._state(log, fold.tree, fold.overlay(), size, root, last_snapshot)
 
 
 class _Fold:
