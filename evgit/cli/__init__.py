@@ -1,1 +1,6 @@
-"""evgit: cli."""
+"""The command line: one command, one module under `commands`; a module's docstring is its help.
+
+This layer turns words into calls of `evgit.repository` and of the bridges, and their answers into
+text or JSON. It alone knows the environment, the terminal and the clock's overrides; it must not
+know how anything is stored.
+"""

@@ -1,0 +1,63 @@
+"""Every command's name, module and one-line summary, so that help and completion import nothing.
+
+A test holds each summary to the first line of its module's docstring.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """Where a command lives (`evgit.cli.commands.<module>`), and what it does in one line."""
+
+    module: str
+    summary: str
+
+
+SECTIONS: dict[str, dict[str, Entry]] = {
+    "start": {
+        "init": Entry("init", "Make a new, empty repository."),
+        "demo": Entry("demo", "Show the main job on a real history, command by command."),
+        "config": Entry("config", "Read and write settings."),
+    },
+    "append": {
+        "commit": Entry("commit", "Append events as one commit."),
+        "import": Entry("import_events", "Append events from a file of JSON lines, in batches."),
+        "export": Entry("export", "Write events as JSON lines."),
+    },
+    "look": {
+        "log": Entry("log", "Show the history: commits, or events."),
+        "show": Entry("show", "Show a commit, an event, a tag, or a document at some point."),
+        "diff": Entry("diff", "Show what differs between two states, field by field."),
+        "streams": Entry("streams", "List the streams with their last revision."),
+        "status": Entry("status", "Show the branch, and how the working tree differs from it."),
+    },
+    "work with branches and the working tree": {
+        "branch": Entry("branch", "List, make, rename or delete branches."),
+        "switch": Entry("switch", "Switch to a branch, and the working tree with it."),
+        "checkout": Entry("checkout", "Write the state at a branch or any past point as files."),
+        "restore": Entry("restore", "Write documents anew over edited or deleted files."),
+        "tag": Entry("tag", "List, make or delete tags."),
+        "reflog": Entry("reflog", "Show where a branch has pointed."),
+        "op": Entry("op", "List, show and restore operations: what each command did to refs."),
+        "undo": Entry("undo", "Take back the last operation."),
+    },
+    "keep healthy": {
+        "fsck": Entry("fsck", "Check every hash, every order and every log root."),
+        "reindex": Entry("reindex", "Build the indexes anew from the stored blocks."),
+    },
+    "use in scripts": {
+        "cat-file": Entry("cat_file", "Print an object, its kind or its size."),
+        "hash-object": Entry("hash_object", "Compute the id of a blob or an event; store a blob."),
+        "rev-parse": Entry("rev_parse", "Print the id that a revision names."),
+        "rev-list": Entry("rev_list", "List commit ids or event ids."),
+        "ls-tree": Entry("ls_tree", "List the documents of a state."),
+        "for-each-ref": Entry("for_each_ref", "List refs: branches, tags, streams."),
+        "completion": Entry("completion", "Print the completion script of a shell."),
+    },
+}
+
+COMMANDS: dict[str, Entry] = {
+    name: entry for section in SECTIONS.values() for name, entry in section.items()
+}

@@ -1,0 +1,119 @@
+"""List, make, rename or delete branches.
+
+    evgit branch                     list them; the current one has a star
+    evgit branch -v                  with where they are
+    evgit branch trial               make one at HEAD, and stay where you are
+    evgit branch trial main~3        make one elsewhere; `main@{2015-06-01}` is a place, too
+    evgit branch -m trial better     rename it
+    evgit branch -d better           delete it; -D even if its events are on no other branch
+
+A branch is made at a whole commit, in no time, whatever the number of events and streams. `evgit
+undo` brings a deleted one back. To make a branch and go there: evgit switch -c NAME.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+import click
+
+from evgit.cli.command import documented
+from evgit.cli.commit_text import title
+from evgit.cli.event_text import short
+from evgit.cli.invocation import Invocation
+from evgit.cli.opening import open_repository
+from evgit.cli.output import Output
+from evgit.cli.parameters import Branch, Revision, json_option
+from evgit.errors import UsageError
+from evgit.repository import Repository
+
+HEADS = "refs/heads/"
+
+
+@documented(__doc__, "branch")
+@click.argument("name", required=False, type=Branch())
+@click.argument("start", required=False, type=Revision(), metavar="[START]")
+@click.option("-l", "--list", "listing", is_flag=True, help="List; NAME may be a pattern.")
+@click.option("-v", "--verbose", is_flag=True, help="List with commit and title.")
+@click.option("-m", "--move", is_flag=True, help="Rename: [OLD] NEW.")
+@click.option("-d", "--delete", is_flag=True, help="Delete NAME.")
+@click.option("-D", "force_delete", is_flag=True, help="Delete even what no other branch has.")
+@click.option("-f", "--force", is_flag=True, help="Move NAME if it exists already.")
+@click.option("--show-current", is_flag=True, help="Print the current branch's name.")
+@json_option("a line for each branch")
+@click.pass_obj
+def command(
+    invocation: Invocation,
+    name: str | None,
+    start: str | None,
+    listing: bool,
+    verbose: bool,
+    move: bool,
+    delete: bool,
+    force_delete: bool,
+    force: bool,
+    show_current: bool,
+    as_json: bool,
+) -> None:
+    if sum((move, delete or force_delete, listing or show_current)) > 1:
+        raise UsageError("-m, -d and --list don't go together", hint="use one at a time")
+    with open_repository() as repository, invocation.output() as output:
+        if show_current:
+            output.line(repository.head().branch or "")
+        elif move:
+            _rename(repository, output, name, start)
+        elif delete or force_delete:
+            if name is None or start is not None:
+                raise UsageError("give the one branch to delete", hint="evgit branch -d NAME")
+            was = repository.branches.delete(name, force=force_delete or force)
+            output.line(f"Deleted branch {name} (was {short(was)})")
+        elif name is None or listing:
+            _list(repository, output, name, verbose=verbose, as_json=as_json)
+        else:
+            commit = repository.resolve_commit(start or "HEAD")
+            repository.branches.create(name, commit, force=force)
+            output.line(f"Made branch {name} at {short(commit)}")
+
+
+def _rename(repository: Repository, output: Output, old: str | None, new: str | None) -> None:
+    if old is None:
+        raise UsageError("give the new name", hint="evgit branch -m [OLD] NEW")
+    if new is None:
+        old, new = repository.head().branch or "", old
+        if not old:
+            raise UsageError("no branch is checked out", hint="evgit branch -m OLD NEW")
+    repository.branches.rename(old, new)
+    output.line(f"Branch {old} is now {new}")
+
+
+def _list(
+    repository: Repository, output: Output, pattern: str | None, *, verbose: bool, as_json: bool
+) -> None:
+    head = repository.head()
+    refs = [
+        (ref.name.removeprefix(HEADS), ref.target)
+        for ref in repository.refs(HEADS)
+        if pattern is None or fnmatchcase(ref.name.removeprefix(HEADS), pattern)
+    ]
+    width = max((len(name) for name, _ in refs), default=0)
+    if head.branch is None and pattern is None and not as_json:
+        output.line(output.style(f"* (detached at {short(head.point.commit)})", "green"))
+    for name, target in refs:
+        current = name == head.branch
+        entry = repository.commit(target) if verbose or as_json else None
+        if as_json and entry is not None:
+            output.json(
+                {
+                    "branch": name,
+                    "commit": target,
+                    "current": current,
+                    "size": entry.commit.log.size,
+                    "time": entry.commit.time,
+                }
+            )
+            continue
+        shown = output.style(name.ljust(width if verbose else 0), *(["green"] if current else []))
+        line = f"{'*' if current else ' '} {shown}"
+        if entry is not None:
+            line += f" {output.style(short(target), 'yellow')} {title(entry.commit)}"
+        output.line(line)

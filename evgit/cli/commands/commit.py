@@ -1,0 +1,239 @@
+"""Append events as one commit.
+
+One event, with -s and -t; its data as JSON, or as key=value pairs whose values are JSON where
+they read as JSON, else strings:
+
+    evgit commit -s account-42 -t deposit_made -d '{"amount": 500}'
+    evgit commit -s account-42 -t deposit_made amount=500 note='first pay'
+    evgit commit -s account-42 -t statement_sent -d @statement.json
+
+Several events, to any number of streams, all or none of them: JSON lines on standard input.
+Each line has a stream and a type, and may have data, time, version, key, meta and blobs:
+
+    evgit commit -m 'Transfer' <<'END'
+    {"stream": "account-42", "type": "money_sent", "data": {"amount": 5}}
+    {"stream": "account-7", "type": "money_received", "data": {"amount": 5}}
+    END
+
+--expect says what you believe a stream's last revision to be (N, none, any). If it has moved,
+nothing is appended and the exit code is 4. What you believed is recorded as a guard, and checked
+again when histories meet.
+
+An event with a --time is identified by what it says: the same again is a reported no-op. An event
+without one is stamped with the present, and is always a new event. With --key, a retry of the
+same event is a no-op, stamped or not.
+
+Afterwards the files of the working tree show the new state. Files that were edited by hand are
+left alone. --no-checkout, or the setting worktree.update = false, leaves all files alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evgit.cli.clock import fixed_now
+from evgit.cli.command import documented
+from evgit.cli.commit_text import plural
+from evgit.cli.event_arguments import event_data, events_from_lines, expectations, instant, pairs
+from evgit.cli.event_text import short
+from evgit.cli.identity import GUESS_HINT, identity
+from evgit.cli.invocation import Invocation
+from evgit.cli.opening import open_repository
+from evgit.cli.parameters import Branch, Stream, json_option
+from evgit.cli.tree_update import update_after_commit
+from evgit.errors import NotFound, UsageError
+from evgit.formats.names import looks_like_command
+from evgit.repository import Appended, NewEvent, Repository
+
+
+@documented(__doc__, "commit")
+@click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("-s", "--stream", type=Stream(), help="Append to this stream.")
+@click.option("-t", "--type", "event_type", help="The event's type, in the past tense.")
+@click.option("-d", "--data", metavar="JSON", help="The event's data; @FILE or @- to read it.")
+@click.option("-m", "--message", default="", help="The commit's message.")
+@click.option("--expect", multiple=True, metavar="[STREAM=]N|none|any", help="See above.")
+@click.option("--time", metavar="TIME", help="When it happened, if not now.")
+@click.option("--version", "version", type=click.IntRange(min=1), help="Schema version [1].")
+@click.option("--key", help="Idempotency key, unique in the stream.")
+@click.option("--meta", multiple=True, metavar="KEY=VALUE", help="For example actor=till-7.")
+@click.option(
+    "--blob",
+    "blob_files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="Store FILE as a blob that the event refers to.",
+    metavar="FILE",
+)
+@click.option("--allow-empty", is_flag=True, help="Commit even if there is nothing to append.")
+@click.option("-b", "--branch", type=Branch(), help="Append to this branch, not the current one.")
+@click.option("--no-checkout", is_flag=True, help="Leave the working tree as it is.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
+@json_option("one document")
+@click.pass_obj
+def command(
+    invocation: Invocation,
+    /,
+    message: str,
+    expect: tuple[str, ...],
+    allow_empty: bool,
+    branch: str | None,
+    no_checkout: bool,
+    quiet: bool,
+    as_json: bool,
+    **one_event: Any,
+) -> None:
+    with open_repository() as repository:
+        single = _is_single(one_event)
+        events = [_single_event(repository, **one_event)] if single else _batch(one_event)
+        if not events and not allow_empty:
+            raise UsageError(
+                "nothing to commit: no events were given",
+                hint="give one with -s STREAM -t TYPE, or JSON lines on standard input; "
+                "--allow-empty records a commit without events",
+            )
+        who = identity(repository)
+        head_before = repository.head()
+        appended = repository.append(
+            events,
+            branch=branch,
+            message=message,
+            author=who.author,
+            expected=expectations(expect, one_event["stream"] if single else None),
+            commit_time=fixed_now(),
+            allow_empty=allow_empty,
+            arguments=_summary(events),
+        )
+        with invocation.output() as output:
+            if as_json:
+                output.json(_document(repository, appended, branch))
+            elif not quiet:
+                for line in _report(repository, appended, branch, events, message):
+                    output.line(line)
+        for warning in appended.warnings:
+            invocation.warn(warning)
+        _hint_at_past_tense(invocation, events)
+        if who.guessed:
+            invocation.hint(GUESS_HINT)
+        on_current = branch is None or branch == head_before.branch
+        if on_current and appended.commit is not None and not no_checkout:
+            update_after_commit(invocation, repository, head_before)
+
+
+def _is_single(one_event: dict[str, Any]) -> bool:
+    stream, event_type = one_event["stream"], one_event["event_type"]
+    if stream and event_type:
+        return True
+    if not stream and not event_type:
+        return False
+    missing, option = ("a type", "-t TYPE") if stream else ("a stream", "-s STREAM")
+    raise UsageError(
+        f"the event needs {missing}: {option}",
+        hint="for example: evgit commit -s account-42 -t deposit_made amount=500",
+    )
+
+
+def _single_event(
+    repository: Repository,
+    *,
+    stream: str,
+    event_type: str,
+    data: str | None,
+    words: tuple[str, ...],
+    time: str | None,
+    version: int | None,
+    key: str | None,
+    meta: tuple[str, ...],
+    blob_files: tuple[str, ...],
+) -> NewEvent:
+    blobs: dict[str, int] = {}
+    event = NewEvent(
+        stream,
+        event_type,
+        event_data(data, words),
+        time=None if time is None else instant(time),
+        version=version or 1,
+        meta=pairs(meta, "--meta"),
+        key=key,
+        blobs=blobs,
+    )
+    for name in blob_files:
+        try:
+            with Path(name).open("rb") as file:
+                blob_id, size = repository.write_blob(file)
+        except OSError as error:
+            raise NotFound(f"can't read {name}: {error.strerror}") from error
+        blobs[blob_id] = size
+    return event
+
+
+def _batch(one_event: dict[str, Any]) -> list[NewEvent]:
+    stray = [name for name, given in one_event.items() if given]
+    if stray:
+        raise UsageError(
+            "data was given, but no stream and no type",
+            hint="for example: evgit commit -s account-42 -t deposit_made amount=500",
+        )
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(
+            "no event was given",
+            hint="evgit commit -s STREAM -t TYPE KEY=VALUE…, or JSON lines on standard input",
+        )
+    return events_from_lines(sys.stdin.buffer)
+
+
+def _summary(events: list[NewEvent]) -> dict[str, Any]:
+    """What the op log keeps of the command line."""
+    if len(events) == 1:
+        return {"stream": events[0].stream, "type": events[0].type}
+    return {"events": len(events)}
+
+
+def _document(repository: Repository, appended: Appended, branch: str | None) -> dict[str, Any]:
+    return {
+        "commit": appended.commit,
+        "head": appended.head,
+        "branch": branch or repository.head().branch,
+        "appended": appended.appended,
+        "already": appended.already,
+        "size": appended.size,
+        "ids": appended.ids,
+        "warnings": appended.warnings,
+    }
+
+
+def _report(
+    repository: Repository,
+    appended: Appended,
+    branch: str | None,
+    events: list[NewEvent],
+    message: str,
+) -> list[str]:
+    if appended.commit is None:
+        already = plural(appended.already, "event")
+        return [f"Nothing new: {already} already in the history, nothing appended"]
+    where = branch or repository.head().branch or "detached HEAD"
+    title = message.strip().split("\n", 1)[0] or plural(appended.appended, "event")
+    lines = [f"[{where} {short(appended.commit)}] {title}"]
+    if len(events) == 1 and appended.appended == 1:
+        event = events[0]
+        lines.append(f" {short(appended.ids[0])} {event.stream} {event.type}")
+    else:
+        streams = plural(len({event.stream for event in events}), "stream")
+        lines.append(f" {plural(appended.appended, 'event')} appended to {streams}")
+    if appended.already:
+        lines.append(f" {plural(appended.already, 'event')} already in the history")
+    return lines
+
+
+def _hint_at_past_tense(invocation: Invocation, events: list[NewEvent]) -> None:
+    for event_type in dict.fromkeys(event.type for event in events):
+        better = looks_like_command(event_type)
+        if better:
+            invocation.hint(
+                f"{event_type!r} reads as a command; an event says what happened: {better!r}?"
+            )

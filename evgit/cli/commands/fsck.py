@@ -1,0 +1,57 @@
+"""Check every hash, every order and every log root.
+
+Reads everything that is stored and computes it anew: the ids of events, commits and blobs, their
+canonical form, the order of the log and its Merkle roots, the indexes and refs. Changes nothing.
+Exits with 0 if all is well, else with 6.
+"""
+
+from __future__ import annotations
+
+import click
+
+from evgit.cli.command import documented
+from evgit.cli.commit_text import plural
+from evgit.cli.event_text import plain
+from evgit.cli.invocation import Invocation
+from evgit.cli.opening import open_repository
+from evgit.cli.output import shown_in_line
+from evgit.cli.parameters import json_option
+from evgit.cli.progress import ProgressBar
+from evgit.errors import Damage
+
+
+@documented(__doc__, "fsck")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing if all is well.")
+@json_option("one document")
+@click.pass_context
+def command(context: click.Context, quiet: bool, as_json: bool) -> None:
+    invocation: Invocation = context.obj
+    with open_repository() as repository:
+        with ProgressBar("checking", "objects") as bar:
+            report = repository.fsck(bar.update)
+        with invocation.output() as output:
+            counts = (
+                f"{plural(report.commits, 'commit')}, {plural(report.events, 'event')}, "
+                f"{plural(report.blobs, 'blob')}"
+            )
+            if as_json:
+                output.json({"clean": report.clean} | plain(report))
+            elif report.clean:
+                if not quiet:
+                    output.line(f"All is well: {counts}")
+            else:
+                for problem in report.problems:
+                    kind = output.style(problem.kind, "red")
+                    output.line(f"{kind}: {shown_in_line(problem.message)}")
+                    for object_id in problem.ids:
+                        output.line(f"    {object_id}")
+                output.line(f"{plural(len(report.problems), 'problem')} found in {counts}")
+    if report.clean:
+        return
+    indexes_only = all(problem.kind == "index" for problem in report.problems)
+    invocation.hint(
+        "`evgit reindex` builds the indexes anew"
+        if indexes_only
+        else "damaged objects come back from a clone or a backup; what is not named is sound"
+    )
+    context.exit(Damage.exit_code)

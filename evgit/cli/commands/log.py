@@ -1,0 +1,244 @@
+"""Show the history: commits, or events.
+
+Newest first. Without a REVISION, the history of HEAD; `A..B` is what B has and A does not, `^A`
+leaves out what A has.
+
+    evgit log -n 3                     the last three commits
+    evgit log --oneline --graph        each on one line, with the lines of descent
+    evgit log main~3..main             what the last three commits added
+    evgit log --events -n 10           the last ten events, whatever commits brought them
+    evgit log --events --stream account-42
+    evgit log --type 'deposit_*' --since '3 days ago'
+    evgit log -p -n 1                  with the changes that the commit made to the documents
+
+--since and --until look at the time of recording of commits, and with --events at the time when
+the event happened. --grep looks into messages, and with --events into the events' text. --stream,
+--type, --author and --grep may be given several times: one of each must fit. --stream and --type
+may be patterns (`account-*`).
+
+With --json, one line of JSON for each commit or event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import TypeVar
+
+import click
+
+from evgit.cli.change_text import write_changes, write_statistics
+from evgit.cli.command import documented
+from evgit.cli.commit_text import (
+    Decorations,
+    commit_document,
+    commit_line,
+    commit_lines,
+)
+from evgit.cli.decorations import decorations
+from evgit.cli.event_text import compact, event_document, event_line
+from evgit.cli.graph_lines import Drawing, Graph
+from evgit.cli.invocation import Invocation
+from evgit.cli.opening import open_repository
+from evgit.cli.output import Output
+from evgit.cli.parameters import Revision, json_option
+from evgit.cli.selection import (
+    CommitTest,
+    Filters,
+    Placed,
+    chosen,
+    compiled,
+    events,
+    time_bound,
+    walk,
+)
+from evgit.errors import UsageError
+from evgit.formats.names import STREAM_REFS, parse_stream_ref
+from evgit.repository import CommitEntry, Repository, Selection
+
+Item = TypeVar("Item")
+
+
+@documented(__doc__, "log", count_option=True)
+@click.argument("revisions", nargs=-1, type=Revision(), metavar="[REVISION]...")
+@click.option("-n", "--max-count", "limit", type=click.IntRange(min=0), help="At most so many.")
+@click.option("--skip", type=click.IntRange(min=0), default=0, help="Leave out the first so many.")
+@click.option("--reverse", is_flag=True, help="Oldest first, of those that would be shown.")
+@click.option("--oneline", is_flag=True, help="One line for each commit.")
+@click.option("--graph", is_flag=True, help="Draw the lines of descent.")
+@click.option("-p", "--patch", is_flag=True, help="With the changes of documents; data of events.")
+@click.option("--stat", is_flag=True, help="With the names of the documents that changed.")
+@click.option("--events", "as_events", is_flag=True, help="List events in place of commits.")
+@click.option("--first-parent", is_flag=True, help="Follow first parents only.")
+@click.option("--since", "--after", metavar="TIME", help="Not before TIME.")
+@click.option("--until", "--before", metavar="TIME", help="Not after TIME.")
+@click.option("--stream", "streams", multiple=True, help="With events of this stream.")
+@click.option("--type", "types", multiple=True, help="With events of this type.")
+@click.option("--author", "authors", multiple=True, metavar="REGEX", help="By this author.")
+@click.option("--grep", "patterns", multiple=True, metavar="REGEX", help="That say this.")
+@click.option("-i", "--ignore-case", is_flag=True, help="--author and --grep ignore case.")
+@json_option("a line for each commit or event")
+@click.pass_obj
+def command(
+    invocation: Invocation,
+    revisions: tuple[str, ...],
+    limit: int | None,
+    skip: int,
+    reverse: bool,
+    oneline: bool,
+    graph: bool,
+    patch: bool,
+    stat: bool,
+    as_events: bool,
+    first_parent: bool,
+    since: str | None,
+    until: str | None,
+    streams: tuple[str, ...],
+    types: tuple[str, ...],
+    authors: tuple[str, ...],
+    patterns: tuple[str, ...],
+    ignore_case: bool,
+    as_json: bool,
+) -> None:
+    _refuse_together(graph=graph, reverse=reverse)
+    _refuse_together(graph=graph, json=as_json)
+    _refuse_together(graph=graph, events=as_events)
+    filters = Filters(
+        since=time_bound(since),
+        until=time_bound(until),
+        streams=streams,
+        types=types,
+        authors=compiled(authors, "--author", ignore_case=ignore_case),
+        patterns=compiled(patterns, "--grep", ignore_case=ignore_case),
+    )
+    with open_repository() as repository:
+        selection = _selected(invocation, repository, revisions, filters)
+
+        def cut(items: Iterable[Item]) -> Iterable[Item]:
+            shown = islice(items, skip, None if limit is None else skip + limit)
+            return reversed(list(shown)) if reverse else shown
+
+        if as_events:
+            listing = cut(events(repository, selection, filters))
+            with invocation.paged() as output:
+                _write_events(output, listing, as_json=as_json, patch=patch)
+            return
+        entries = walk(repository, selection, first_parent=first_parent)
+        fits = CommitTest(repository, selection, filters)
+        with invocation.paged() as output:
+            if as_json:
+                for entry in cut(filter(fits, entries)):
+                    output.json(commit_document(entry.id, entry.commit))
+                return
+            writer = _CommitWriter(repository, output, oneline=oneline, patch=patch, stat=stat)
+            if graph:
+                last = None if limit is None else skip + limit
+                writer.write_graph(entries, fits, range(skip, last or 1 << 62), first_parent)
+            else:
+                writer.write(cut(filter(fits, entries)))
+
+
+def _selected(
+    invocation: Invocation, repository: Repository, revisions: tuple[str, ...], filters: Filters
+) -> Selection:
+    """The revisions, HEAD by default. The ref of a stream also chooses the stream."""
+    for word in revisions:
+        if word.startswith(STREAM_REFS):
+            filters.streams = [*filters.streams, parse_stream_ref(word)[1]]
+    selection = chosen(invocation, repository, revisions or ("HEAD",))
+    if not selection.include and not selection.symmetric:
+        head = repository.resolve("HEAD")
+        selection = replace(selection, include=(head,))
+    return selection
+
+
+def _refuse_together(**flags: bool) -> None:
+    if all(flags.values()):
+        names = " and ".join(f"--{name}" for name in flags)
+        raise UsageError(f"{names} don't go together", hint="leave one of them out")
+
+
+def _write_events(output: Output, listing: Iterable[Placed], *, as_json: bool, patch: bool) -> None:
+    for position, revision, event in listing:
+        if as_json:
+            output.json(event_document(event, position=position, revision=revision))
+            continue
+        output.line(event_line(output, event, position=position, revision=revision))
+        if patch:
+            output.line(f"        {compact(event.data)}")
+
+
+class _CommitWriter:
+    """Writes commits in the chosen form."""
+
+    def __init__(
+        self, repository: Repository, output: Output, *, oneline: bool, patch: bool, stat: bool
+    ) -> None:
+        self._repository = repository
+        self._output = output
+        self._oneline = oneline
+        self._patch = patch
+        self._stat = stat
+        self._names: Decorations = decorations(repository)
+
+    def write(self, entries: Iterable[CommitEntry]) -> None:
+        """One after the other."""
+        first = True
+        for entry in entries:
+            if not first and not self._oneline:
+                self._output.line()
+            first = False
+            for line in self._lines(entry):
+                self._output.line(line)
+
+    def write_graph(
+        self,
+        entries: Iterable[CommitEntry],
+        fits: Callable[[CommitEntry], bool],
+        shown: range,
+        first_parent: bool,
+    ) -> None:
+        """Those that fit, with the lines of descent at the left.
+
+        Every commit takes part in the drawing, so that the lines lead from one shown to the next.
+        """
+        graph = Graph()
+        number = 0
+        for entry in entries:
+            parents = entry.commit.parents[:1] if first_parent else entry.commit.parents
+            drawing = graph.add(entry.id, parents)
+            fitting = fits(entry)
+            visible = fitting and number in shown
+            number += fitting
+            if number >= shown.stop and not visible:
+                return
+            lines = self._lines(entry) if visible else []
+            if visible and not self._oneline:
+                lines.append("")
+            if number > shown.start or visible:
+                self._write_drawing(drawing, lines)
+
+    def _write_drawing(self, drawing: Drawing, lines: list[str]) -> None:
+        for row in drawing.above:
+            self._output.line(row)
+        if lines:
+            self._output.line(f"{drawing.own} {lines[0]}")
+        rest = iter(lines[1:])
+        for row in drawing.below:
+            self._output.line(f"{row} {next(rest, '')}".rstrip())
+        for line in rest:
+            self._output.line(f"{drawing.beside} {line}".rstrip())
+
+    def _lines(self, entry: CommitEntry) -> list[str]:
+        if self._oneline:
+            lines = [commit_line(self._output, entry.id, entry.commit, self._names)]
+        else:
+            lines = commit_lines(self._output, entry.id, entry.commit, self._names)
+        if (self._patch or self._stat) and entry.commit.parents:
+            changes = self._repository.diff(entry.commit.parents[0], entry.id)
+            write: Callable[..., Iterator[str]] = write_changes if self._patch else write_statistics
+            found = list(write(self._output, changes))
+            if found:
+                lines += found if self._oneline else ["", *found]
+        return lines

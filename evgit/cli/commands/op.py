@@ -1,0 +1,81 @@
+"""List, show and restore operations: what each command did to refs.
+
+    evgit op log            the operations, newest first
+    evgit op show 12        what operation 12 did
+    evgit op restore 12     set all refs to where they were after operation 12
+
+Consecutive commits of one process are one operation. `evgit undo` takes back the last one.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import click
+
+from evgit.cli.command import SETTINGS, documented_group
+from evgit.cli.invocation import Invocation
+from evgit.cli.opening import open_repository
+from evgit.cli.operation_text import (
+    change_document,
+    change_text,
+    operation_document,
+    operation_line,
+    write_operation,
+)
+from evgit.cli.parameters import json_option
+from evgit.cli.tree_update import update_after_move
+
+
+@documented_group(__doc__, "op")
+def command() -> None:
+    pass
+
+
+@command.command("log", context_settings=SETTINGS)
+@click.option("-n", "--max-count", "limit", type=click.IntRange(min=0), help="At most so many.")
+@json_option("a line for each operation")
+@click.pass_obj
+def log(invocation: Invocation, limit: int | None, as_json: bool) -> None:
+    """List the operations, newest first."""
+    with open_repository() as repository, invocation.paged() as output:
+        for operation in islice(repository.operations(), limit):
+            if as_json:
+                output.json(operation_document(operation))
+            else:
+                output.line(operation_line(output, operation))
+
+
+@command.command("show", context_settings=SETTINGS)
+@click.argument("number", type=int)
+@json_option("one document")
+@click.pass_obj
+def show(invocation: Invocation, number: int, as_json: bool) -> None:
+    """Show what an operation did."""
+    with open_repository() as repository, invocation.paged() as output:
+        operation = repository.operation(number)
+        if as_json:
+            output.json(operation_document(operation))
+        else:
+            write_operation(output, operation)
+
+
+@command.command("restore", context_settings=SETTINGS)
+@click.argument("number", type=int)
+@click.option("--no-checkout", is_flag=True, help="Leave the working tree as it is.")
+@json_option("one document")
+@click.pass_obj
+def restore(invocation: Invocation, number: int, no_checkout: bool, as_json: bool) -> None:
+    """Set all refs to where they were after an operation."""
+    with open_repository() as repository:
+        before = repository.head()
+        changes = repository.branches.restore(number)
+        with invocation.output() as output:
+            if as_json:
+                output.json({"operation": number, "changes": list(map(change_document, changes))})
+            else:
+                output.line(f"All refs are where they were after operation {number}")
+                for change in changes:
+                    output.line(f"    {change_text(change)}")
+        if not no_checkout:
+            update_after_move(invocation, repository, before)

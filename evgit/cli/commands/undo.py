@@ -1,0 +1,38 @@
+"""Take back the last operation.
+
+The refs go back to where they were before it: a commit leaves its branch, a deleted branch is
+there again. Nothing is lost, and undoing is itself an operation: `evgit undo --redo` takes back
+the last undo. `evgit op log` lists the operations.
+
+The files of the working tree follow, but for those that were edited by hand.
+"""
+
+from __future__ import annotations
+
+import click
+
+from evgit.cli.command import documented
+from evgit.cli.invocation import Invocation
+from evgit.cli.opening import open_repository
+from evgit.cli.operation_text import operation_document, write_operation
+from evgit.cli.parameters import json_option
+from evgit.cli.tree_update import update_after_move
+
+
+@documented(__doc__, "undo")
+@click.option("--redo", is_flag=True, help="Take back the last undo.")
+@click.option("--no-checkout", is_flag=True, help="Leave the working tree as it is.")
+@json_option("one document")
+@click.pass_obj
+def command(invocation: Invocation, redo: bool, no_checkout: bool, as_json: bool) -> None:
+    with open_repository() as repository:
+        before = repository.head()
+        operation = repository.branches.redo() if redo else repository.branches.undo()
+        with invocation.output() as output:
+            if as_json:
+                output.json(operation_document(operation))
+            else:
+                output.line(f"{'Redid' if redo else 'Took back'} operation {operation.number}:")
+                write_operation(output, operation)
+        if not no_checkout:
+            update_after_move(invocation, repository, before)

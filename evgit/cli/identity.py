@@ -1,0 +1,54 @@
+"""Who is at the keyboard: the author of commits, and who stands in the op log.
+
+From EVGIT_AUTHOR_NAME and EVGIT_AUTHOR_EMAIL, then the settings user.name and user.email, then the
+user and host of the operating system. Never a refusal: a fact that happened must be recordable.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from typing import NamedTuple
+
+from evgit.repository import Repository
+
+# Angle brackets would make "Ada <ada@example.org>" ambiguous, line ends would break a line of text.
+FORBIDDEN = str.maketrans("", "", "<>\r\n\0")
+
+
+class Identity(NamedTuple):
+    """An author as a commit records it, and whether it had to be guessed."""
+
+    author: str
+    guessed: bool
+
+
+def identity(repository: Repository) -> Identity:
+    """The person that this process speaks for."""
+    name = os.environ.get("EVGIT_AUTHOR_NAME") or setting(repository, "user.name")
+    email = os.environ.get("EVGIT_AUTHOR_EMAIL") or setting(repository, "user.email")
+    guessed = not name
+    user = system_user() if guessed or not email else ""
+    name = (name or user).translate(FORBIDDEN).strip()
+    email = (email or f"{user}@{socket.gethostname()}").translate(FORBIDDEN).strip()
+    return Identity(f"{name} <{email}>", guessed)
+
+
+def setting(repository: Repository, name: str) -> str:
+    """A setting as text; empty where it is not set."""
+    value = repository.config.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def system_user() -> str:
+    """The operating system's name for the user; its number where it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user-{os.getuid()}" if hasattr(os, "getuid") else "unknown"
+
+
+GUESS_HINT = (
+    'say who you are: evgit config user.name "Your Name", evgit config user.email you@example.org'
+)

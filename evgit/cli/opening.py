@@ -1,0 +1,34 @@
+"""Opening the repository that a command works on: the one around the current directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from evgit.cli.clock import now
+from evgit.repository import Repository
+
+
+def open_repository() -> Repository:
+    """The repository of the current directory or one above it. Raises NotARepository."""
+    return Repository.open(".", clock=now, user_config=user_config())
+
+
+def user_config() -> Path:
+    """The file of settings for all of a person's repositories.
+
+    EVGIT_CONFIG_GLOBAL if it is set, else evgit/config.toml in the directory that the XDG base
+    directory specification gives for settings.
+    """
+    named = os.environ.get("EVGIT_CONFIG_GLOBAL")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "evgit" / "config.toml"
+
+
+def init_repository(directory: Path, *, bare: bool = False, branch: str = "main") -> Repository:
+    """A new repository, open. Raises AlreadyExists."""
+    return Repository.init(
+        directory, bare=bare, branch=branch, clock=now, user_config=user_config()
+    )

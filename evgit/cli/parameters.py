@@ -1,0 +1,102 @@
+"""Options and arguments that several commands share, with completion of names.
+
+Completion never fails and never speaks: where there is no repository there is nothing to offer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from evgit.cli.opening import open_repository
+from evgit.errors import EvgitError
+
+MOST_OFFERED = 200
+
+if TYPE_CHECKING:
+    TextType = click.ParamType[str]
+else:
+    TextType = click.ParamType  # not generic before click 8.4
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Revision(TextType):
+    """A revision expression; completes to branches, tags and remote branches."""
+
+    name = "revision"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """HEAD and the short names of refs that start with `incomplete`."""
+        return _items(lambda: ref_names("refs/"), incomplete)
+
+
+class Branch(TextType):
+    """The name of a branch."""
+
+    name = "branch"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Branches that start with `incomplete`."""
+        return _items(lambda: ref_names("refs/heads/"), incomplete)
+
+
+class Stream(TextType):
+    """The name of a stream."""
+
+    name = "stream"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Streams of HEAD that start with `incomplete`."""
+        return _items(lambda: stream_names(incomplete), incomplete)
+
+
+def ref_names(prefix: str) -> list[str]:
+    """Short names of the refs under `prefix`, HEAD first where all are asked for."""
+    with open_repository() as repository:
+        names = [ref.name.split("/", 2)[2] for ref in repository.refs(prefix) if "/" in ref.name]
+    return names if prefix == "refs/heads/" else ["HEAD", *names]
+
+
+def stream_names(prefix: str) -> list[str]:
+    """The first streams of HEAD under `prefix`."""
+    names: list[str] = []
+    with open_repository() as repository:
+        for summary in repository.streams("HEAD", prefix):
+            names.append(summary.name)
+            if len(names) >= MOST_OFFERED:
+                break
+    return names
+
+
+def _items(names: Callable[[], list[str]], incomplete: str) -> list[CompletionItem]:
+    try:
+        return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+    except (EvgitError, OSError):
+        return []
+
+
+def json_option(what: str) -> Callable[[F], F]:
+    """`--json`; `what` says what is printed: one document, or a line for each thing."""
+    return click.option("--json", "as_json", is_flag=True, help=f"Print JSON: {what}.")
+
+
+def counting(name: str = "-n") -> Callable[[F], F]:
+    """`-n N`: at most so many."""
+    return click.option(
+        name,
+        "--max-count",
+        "limit",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Show at most N.",
+    )

@@ -1,0 +1,4 @@
+from __future__ import annotations
+
+
+def file_changes(*a): ...
