@@ -7,7 +7,7 @@ know the terminal, the environment, or any transport.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -33,20 +33,65 @@ from evgit.history.log import Log
 from evgit.history.points import Point
 from evgit.history.reading import CommitEntry, LogEvent, Reader, StreamEvent, StreamSummary
 from evgit.history.resolve import Resolver
-from evgit.history.revision_source import Resolved
+from evgit.history.revision_source import (
+    FoundBlob,
+    FoundDocument,
+    FoundEvent,
+    FoundTag,
+    Resolved,
+    Selection,
+)
+from evgit.history.time_expression import parse_time
 from evgit.maintenance.fsck import FsckReport, fsck
 from evgit.maintenance.reindex import reindex
-from evgit.state.diff import DocumentChange, diff_states
+from evgit.state.diff import MISSING, DocumentChange, FieldChange, diff_states, field_changes
 from evgit.state.state import State
 from evgit.state.states import States
 from evgit.storage import database
 from evgit.storage.blobs import BlobStore
 from evgit.storage.cache import Cache
-from evgit.storage.config import Config
+from evgit.storage.config import Config, Setting
 from evgit.storage.layout import Layout
 from evgit.storage.operations import Operation, OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, Ref, RefStore
 from evgit.worktree.working_tree import CheckoutResult, WorkingTree
+
+# What goes in and out of the façade, so that those above need nothing from the layers below it.
+__all__ = [
+    "MISSING",
+    "Appended",
+    "CheckoutResult",
+    "CommitEntry",
+    "Config",
+    "DocumentChange",
+    "Expected",
+    "FieldChange",
+    "FoundBlob",
+    "FoundDocument",
+    "FoundEvent",
+    "FoundTag",
+    "FsckReport",
+    "Head",
+    "Log",
+    "LogEvent",
+    "NewEvent",
+    "Operation",
+    "Point",
+    "Ref",
+    "RefChange",
+    "Repository",
+    "Resolved",
+    "Selection",
+    "Setting",
+    "State",
+    "StreamEvent",
+    "StreamSummary",
+    "WorkingTree",
+    "field_changes",
+    "init",
+    "open",
+    "parse_time",
+]
 
 Progress = Callable[[int, int], None]
 """Called now and then with (done, total)."""
@@ -482,6 +527,11 @@ def _publish(partial: Path, final: Path) -> None:
         partial.rename(final)
 
 
-def event_batch(events: Iterable[Event]) -> EventBatch:
-    """Check events and make them canonical, to be appended together."""
-    return batch_from_events(list(events))
+def init(path: Path | str, *, bare: bool = False, branch: str = "main") -> Repository:
+    """Make a repository and open it. See `Repository.init`."""
+    return Repository.init(path, bare=bare, branch=branch)
+
+
+def open(path: Path | str = ".") -> Repository:  # noqa: A001 - evgit.open reads as gzip.open
+    """Open the repository that `path` is in. See `Repository.open`."""
+    return Repository.open(path)
