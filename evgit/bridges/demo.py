@@ -53,9 +53,10 @@ def demo_steps(
 
     git: the Git repository whose file changes become events.
     """
+    directory, git = Path(directory).absolute(), Path(git).absolute()
     yield DemoStep(["init"], "Make a repository.")
     yield DemoStep(
-        ["import", "--git", os.fspath(git)], "Import the file changes of a Git history as events."
+        ["import", "--git", str(git)], "Import the file changes of a Git history as events."
     )
     with Repository.open(directory) as repository:
         log = repository.log("main")
