@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -176,6 +179,20 @@ def test_one_revision_is_no_range() -> None:
     for text in ("a..b", "a...b", "^a"):
         with pytest.raises(UsageError, match="one revision is wanted"):
             parse_revision(text)
+
+
+def test_the_documentation_writes_what_can_be_read() -> None:
+    text = Path(__file__).parents[2].joinpath("docs", "revisions.md").read_text()
+    table = text.partition("\n### ")[0]
+    written = [
+        code
+        for row in re.findall(r"^\| (`.+?`) \| ", table, re.MULTILINE)
+        for code in re.findall(r"`([^`]+)`", row)
+    ]
+    assert len(written) == 30
+    kinds = {type(parse(code)) for code in written}
+    assert {Name, AtTime, OperationsAgo, PreviousBranch, Upstream, AtPosition, Peeled} < kinds
+    assert {Ancestor, Parent, Document, Range, SymmetricRange, Excluded} < kinds
 
 
 numbers = st.integers(0, 10**15 - 1)

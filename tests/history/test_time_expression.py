@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -174,6 +176,15 @@ def test_refused_with_a_reason(text: str, reason: str) -> None:
         parse_time(text, now=NOW)
     assert reason in str(caught.value)
     assert "'3 days ago'" in caught.value.hint
+
+
+def test_the_documentation_says_so_too() -> None:
+    text = Path(__file__).parents[2].joinpath("docs", "revisions.md").read_text()
+    now = datetime.fromisoformat(re.findall(r"If now is (\S+),", text)[0])
+    rows = re.findall(r"^\| `([^`]+)` \| (\d{4}-\S+) \|$", text, re.MULTILINE)
+    assert len(rows) == 30
+    for text, meaning in rows:
+        assert (text, parse_time(text, now=now)) == (text, parse_instant(meaning))
 
 
 def test_months_end_where_the_month_does() -> None:
