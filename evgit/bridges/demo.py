@@ -72,7 +72,7 @@ def demo_steps(
     )
     yield DemoStep(["show", f"main:{document}"], "Its state: what its events add up to.")
     yield DemoStep(
-        ["show", f"{before}:{document}"], f"The same {position}: any past point can be asked for."
+        ["show", f"{before}:{document}"], f"The same, {position}: any past point can be asked for."
     )
     yield DemoStep(["diff", before, "main", "--", document], "What changed between, by field.")
     yield DemoStep(["diff", "--stat", few_before, "main"], "All that the last few events changed.")
@@ -102,7 +102,7 @@ def _earlier(repository: Repository, stream: StreamSummary) -> tuple[str, str]:
     except EvgitError:
         point = None
     if point is not None and repository.stream_revision(stream.name, point) >= 0:
-        return expression, f"as it was recorded by {middle.event.time[:10]}"
+        return expression, f"as recorded by {middle.event.time[:10]}"
     return f"main#{middle.position}", f"at position {middle.position} of the log"
 
 

@@ -38,7 +38,7 @@ _CHANGES = {"A": "file_added", "D": "file_deleted"}  # anything else (content, m
 
 def find_git_repository(start: str | os.PathLike[str]) -> Path | None:
     """The Git directory of the repository that `start` lies in; None where it lies in none."""
-    import pygit2
+    import pygit2  # noqa: PLC0415
 
     found = pygit2.discover_repository(os.fspath(start))
     return None if found is None else Path(found)
@@ -54,7 +54,7 @@ class GitHistory:
     """
 
     def __init__(self, path: str | os.PathLike[str], revision: str = "HEAD") -> None:
-        import pygit2
+        import pygit2  # noqa: PLC0415
 
         directory = find_git_repository(path) if Path(path).exists() else None
         if directory is None:
@@ -73,7 +73,7 @@ class GitHistory:
         self.total = sum(1 for _ in self._walk())
 
     def _resolve(self, revision: str) -> pygit2.Oid:
-        import pygit2
+        import pygit2  # noqa: PLC0415
 
         repository = self._repository
         if revision == "HEAD" and repository.head_is_unborn:
@@ -90,7 +90,7 @@ class GitHistory:
             ) from error
 
     def _walk(self) -> Iterator[pygit2.Commit]:
-        import pygit2
+        import pygit2  # noqa: PLC0415
 
         order = pygit2.enums.SortMode.TOPOLOGICAL | pygit2.enums.SortMode.REVERSE
         return iter(self._repository.walk(self._tip, order))
@@ -130,7 +130,7 @@ class GitHistory:
 
     def _changes(self, commit: pygit2.Commit) -> list[tuple[str, str]]:
         """(event type, path) of each file that differs from the parent's, in Git's order."""
-        import pygit2
+        import pygit2  # noqa: PLC0415
 
         parents = commit.parent_ids
         if len(parents) > 1:
@@ -162,7 +162,7 @@ class GitHistory:
 @contextmanager
 def _any_owner() -> Iterator[None]:
     """Reading runs nothing that the repository configures, so it may belong to another user."""
-    import pygit2
+    import pygit2  # noqa: PLC0415
 
     before = pygit2.settings.owner_validation
     pygit2.settings.owner_validation = False
