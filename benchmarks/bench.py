@@ -34,7 +34,7 @@ class Result:
 
     scenario: str
     title: str
-    dataset: str
+    dataset: Dataset
     unit: str
     higher_is_better: bool
     samples: dict[str, list[float]] = field(default_factory=dict)

@@ -48,11 +48,12 @@ event_decoder = msgspec.json.Decoder(Event)
 
 @dataclass(frozen=True)
 class Dataset:
-    """A file of events as JSON lines: `events` of them."""
+    """A file of events as JSON lines: `events` of them. `real`: not made by the generator."""
 
     name: str
     path: Path
     events: int
+    real: bool = False
 
     def read_streams(self) -> Counter[str]:
         """How many events each stream has."""
@@ -99,4 +100,4 @@ def unpacked(directory: Path, source: Path) -> Dataset:
             file.writelines(packed)
     with path.open("rb") as file:
         count = sum(1 for _ in file)
-    return Dataset(path.name.removesuffix(".jsonl"), path, count)
+    return Dataset(path.name.removesuffix(".jsonl"), path, count, real=True)

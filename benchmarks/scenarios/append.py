@@ -22,7 +22,7 @@ def run(bench: Bench) -> list[Result]:
         Result(
             "append",
             "Bulk append of JSON lines, 1,000 a commit",
-            bench.dataset.name,
+            bench.dataset,
             "events/s",
             True,
             bench.in_turns(names, measure),

@@ -33,7 +33,7 @@ def run(bench: Bench) -> list[Result]:
         Result(
             "commit",
             "One durable commit of one event",
-            bench.dataset.name,
+            bench.dataset,
             "us",
             False,
             bench.in_turns(names, measure, rounds=bench.rounds + 4),

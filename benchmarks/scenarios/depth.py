@@ -5,6 +5,7 @@ Two repositories of one-event commits, one short and one long; chunks of durable
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import median
 
 from benchmarks.bench import Bench, Result
@@ -47,7 +48,7 @@ def run(bench: Bench) -> list[Result]:
         Result(
             "depth",
             "One durable commit, by the length of history",
-            f"{long:,} commits",
+            replace(dataset, name=f"{long:,} commits", events=long),
             "us",
             False,
             samples,

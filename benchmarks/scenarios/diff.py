@@ -35,7 +35,7 @@ def run(bench: Bench) -> list[Result]:
         Result(
             "diff",
             f"Diff of two states {_APART} events apart, warm",
-            bench.dataset.name,
+            bench.dataset,
             "ms",
             False,
             samples,

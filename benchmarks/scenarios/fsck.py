@@ -20,7 +20,7 @@ def run(bench: Bench) -> list[Result]:
         Result(
             "fsck",
             "Check the whole store",
-            bench.dataset.name,
+            bench.dataset,
             "events/s",
             True,
             bench.in_turns(names, measure),

@@ -29,7 +29,7 @@ def run(bench: Bench) -> list[Result]:
         Result(
             "memory",
             "Peak memory",
-            bench.dataset.name,
+            bench.dataset,
             "MiB",
             False,
             {name: [peak / 2**20] for name, peak in peaks.items()},

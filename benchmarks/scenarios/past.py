@@ -39,7 +39,7 @@ def run(bench: Bench) -> list[Result]:
         Result(
             "past",
             "State at a random past point",
-            bench.dataset.name,
+            bench.dataset,
             "ms",
             False,
             {name: [seconds * 1000 for seconds in taken] for name, taken in samples.items()},

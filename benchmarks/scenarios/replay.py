@@ -25,7 +25,7 @@ def run(bench: Bench) -> list[Result]:
         Result(
             "replay",
             "Full replay into a Python fold",
-            bench.dataset.name,
+            bench.dataset,
             "events/s",
             True,
             samples,

@@ -15,7 +15,7 @@ def run(bench: Bench) -> list[Result]:
         Result(
             "size",
             "On the disk",
-            bench.dataset.name,
+            bench.dataset,
             "bytes/event",
             False,
             {name: [bench.call(name, "size") / bench.dataset_for(name).events] for name in names},

@@ -37,7 +37,7 @@ def run(bench: Bench) -> list[Result]:
         Result(
             "start",
             "Start of a process",
-            bench.dataset.name,
+            bench.dataset,
             "ms",
             False,
             samples,

@@ -27,7 +27,7 @@ def run(bench: Bench) -> list[Result]:
             Result(
                 f"stream-{count}",
                 f"Read {count} events of one stream",
-                bench.dataset.name,
+                bench.dataset,
                 "us",
                 False,
                 bench.in_turns(taking_part, _measure(bench, drawn, count)),

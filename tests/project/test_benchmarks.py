@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 from benchmarks.bench import Result
-from benchmarks.events import generate
+from benchmarks.events import Dataset, generate
 from benchmarks.report import figures
 
+DATASET = Dataset("100,000 events", Path("events.jsonl"), 100_000)
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -46,7 +47,7 @@ def test_generated_events_are_the_same_everywhere() -> None:
 
 
 def test_the_ratio_is_taken_round_by_round() -> None:
-    result = Result("append", "Append", "100,000 events", "events/s", True)
+    result = Result("append", "Append", DATASET, "events/s", True)
     result.samples = {"evgit": [200.0, 20.0, 300.0], "sqlite": [100.0, 10.0, 100.0]}
     assert result.advantage("sqlite") == 2.0
     assert result.advantage("evgit") is None
@@ -56,7 +57,7 @@ def test_the_ratio_is_taken_round_by_round() -> None:
 
 
 def test_less_is_better_where_time_is_measured() -> None:
-    result = Result("commit", "Commit", "100,000 events", "us", False)
+    result = Result("commit", "Commit", DATASET, "us", False)
     result.samples = {"file": [100.0, 100.0], "evgit": [250.0, 250.0]}
     assert result.advantage("file") == 0.4
     [figure] = figures([result])
