@@ -297,14 +297,14 @@ class CommitGraph:
                     low = max(middle, min(probe[0], high))
                 else:
                     high = middle - 1
-            rows = self._connection.execute(
+            found = fetch_one(
+                self._connection,
                 f"SELECT {_COLUMNS} FROM commits WHERE chain=? AND size<=? AND height<=?"
-                " ORDER BY size DESC, height DESC",
-                (stretch.chain, low, stretch.height),
+                " AND time<=? ORDER BY size DESC, height DESC LIMIT 1",
+                (stretch.chain, low, stretch.height, instant),
             )
-            for found in rows:
-                if found[6] <= instant:
-                    return CommitRow(*found)
+            if found is not None:
+                return CommitRow(*found)
         return None
 
     def fork_size(self, a: CommitRow, b: CommitRow) -> int:

@@ -102,7 +102,7 @@ class BlobStore:
             yield blob_id.hex(), size
 
     def _add_row(self, blob_id: bytes, size: int, data: bytes | None) -> None:
-        with database.translate_errors(self._layout.database), database.writing(self._connection):
+        with database.writing(self._connection):
             self._connection.execute(
                 "INSERT INTO blobs(id, size, data) VALUES(?,?,?) ON CONFLICT(id) DO NOTHING",
                 (blob_id, size, data),

@@ -11,7 +11,7 @@ ones may carry a bug in resetting the write-ahead log that was fixed in 3.51.3 (
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +135,8 @@ def translate_errors(path: Path) -> Iterator[None]:
         raise translated(error, path) from error
 
 
-def translated(error: apsw.Error, path: Path) -> EvgitError:
-    """The evgit error for an SQLite error about the database at `path`."""
+def translated(error: apsw.Error | UnicodeDecodeError, path: Path) -> EvgitError:
+    """The evgit error for an SQLite error, or undecodable text, in the database at `path`."""
     detail = str(error)
     if isinstance(error, apsw.BusyError | apsw.LockedError):
         return Locked(
@@ -164,7 +164,8 @@ def translated(error: apsw.Error, path: Path) -> EvgitError:
             f"{path} is not an evgit database (or its first page is damaged)",
             hint="restore it from a clone or a backup; nothing was changed",
         )
-    if isinstance(error, apsw.CorruptError):
+    if isinstance(error, apsw.CorruptError | apsw.ConstraintError | UnicodeDecodeError):
+        # No row that evgit writes breaks a constraint of its own tables, unless others are wrong.
         return Damage(
             f"{path} is damaged: {detail}",
             hint="run `evgit fsck` for the extent, `evgit reindex` if only indexes are hit",
@@ -264,20 +265,22 @@ def _configure(connection: apsw.Connection) -> None:
 
 @contextmanager
 def writing(connection: apsw.Connection) -> Iterator[None]:
-    """One write transaction: all of it is durable afterwards, or none of it happened."""
-    connection.execute("BEGIN IMMEDIATE")
+    """One write transaction: all of it is durable afterwards, or none of it happened.
+
+    Raises what `translated` makes of SQLite's errors, also of those inside.
+    """
     try:
-        yield
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    try:
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                with suppress(apsw.Error):  # the first error is the one to tell
+                    connection.execute("ROLLBACK")
+            raise
+    except apsw.Error as error:
+        raise translated(error, Path(connection.filename)) from error
 
 
 @contextmanager
@@ -286,12 +289,13 @@ def reading(connection: apsw.Connection) -> Iterator[None]:
     if connection.in_transaction:
         yield
         return
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        if connection.in_transaction:
-            connection.execute("COMMIT")
+    with translate_errors(Path(connection.filename)):
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if connection.in_transaction:
+                connection.execute("COMMIT")
 
 
 def integrity_problems(connection: apsw.Connection, limit: int = 100) -> list[str]:
@@ -308,12 +312,18 @@ def integrity_problems(connection: apsw.Connection, limit: int = 100) -> list[st
 
 def fetch_one(connection: apsw.Connection, sql: str, parameters: Sequence[Any] = ()) -> Any:
     """The first row as a tuple, or None. (apsw types a column as a union of all that fits one.)"""
-    return connection.execute(sql, parameters).fetchone()
+    try:
+        return connection.execute(sql, parameters).fetchone()
+    except (apsw.Error, UnicodeDecodeError) as error:
+        raise translated(error, Path(connection.filename)) from error
 
 
 def fetch_all(connection: apsw.Connection, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
     """All rows, as tuples."""
-    return connection.execute(sql, parameters).fetchall()
+    try:
+        return connection.execute(sql, parameters).fetchall()
+    except (apsw.Error, UnicodeDecodeError) as error:
+        raise translated(error, Path(connection.filename)) from error
 
 
 def setting(connection: apsw.Connection, name: str) -> Any:
