@@ -47,7 +47,8 @@ CREATE TABLE files(
     hash BLOB NOT NULL,
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
-    inode INTEGER NOT NULL
+    inode INTEGER NOT NULL,
+    planned BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX files_by_document ON files(document);
 CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -71,15 +72,20 @@ class Snapshot(NamedTuple):
 
 
 class IndexedFile(NamedTuple):
-    """One file of the working tree as it was written: its name relative to the tree, the path and
-    BLAKE3 of its document, and what the file system said of it afterwards."""
+    """One file of the working tree: its name relative to the tree, the path of its document, and
+    what was written: BLAKE3 of the content, and what the file system said of it afterwards.
+
+    A size of -1 says that the content has to be looked at. `planned` is the BLAKE3 of content about
+    to be written, empty but for the time until it is.
+    """
 
     file: str
     document: str
     hash: bytes
-    size: int
-    mtime_ns: int
-    inode: int
+    size: int = -1
+    mtime_ns: int = 0
+    inode: int = 0
+    planned: bytes = b""
 
 
 class Cache:
@@ -217,17 +223,20 @@ class Cache:
 
     # ------------------------------------------------------------------ index of the working tree
 
-    def files(self) -> list[IndexedFile]:
-        """All files of the index, by name."""
-        return [IndexedFile(*row) for row in self._rows("SELECT * FROM files ORDER BY file", ())]
+    def files(self, after: str = "", limit: int = 1000) -> list[IndexedFile]:
+        """The next files of the index, by name."""
+        sql = "SELECT * FROM files WHERE file>? ORDER BY file LIMIT ?"
+        return [IndexedFile(*row) for row in self._rows(sql, (after, limit))]
 
-    def files_of(self, documents: Iterable[str]) -> list[IndexedFile]:
-        """The files that hold these documents, where the index knows any."""
-        found: list[IndexedFile] = []
-        for document in documents:
-            rows = self._rows("SELECT * FROM files WHERE document=?", (document,))
-            found.extend(IndexedFile(*row) for row in rows)
-        return found
+    def file(self, file: str) -> IndexedFile | None:
+        """One file of the index."""
+        rows = self._rows("SELECT * FROM files WHERE file=?", (file,))
+        return IndexedFile(*rows[0]) if rows else None
+
+    def files_of(self, document: str) -> list[IndexedFile]:
+        """The files that hold this document: one, or more after an interruption."""
+        rows = self._rows("SELECT * FROM files WHERE document=?", (document,))
+        return [IndexedFile(*row) for row in rows]
 
     def notes(self) -> dict[str, str]:
         """What was noted beside the index, by name."""
@@ -244,7 +253,9 @@ class Cache:
 
         def change(connection: apsw.Connection) -> None:
             connection.executemany("DELETE FROM files WHERE file=?", ((f,) for f in removed))
-            connection.executemany("INSERT OR REPLACE INTO files VALUES(?, ?, ?, ?, ?, ?)", written)
+            connection.executemany(
+                "INSERT OR REPLACE INTO files VALUES(?, ?, ?, ?, ?, ?, ?)", written
+            )
             if notes is not None:
                 connection.execute("DELETE FROM notes")
                 connection.executemany("INSERT INTO notes VALUES(?, ?)", notes.items())
