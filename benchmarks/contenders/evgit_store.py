@@ -7,20 +7,19 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import evgit
 from benchmarks.contenders.fold import checksum
 from benchmarks.events import event_decoder
-from evgit.formats.event import batch_from_lines
-from evgit.repository import NewEvent, Repository
 
 
 class EvgitStore:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         if directory.exists():
-            self.repository = Repository.open(directory)
+            self.repository = evgit.open(directory)
         else:
             directory.mkdir(parents=True)
-            self.repository = Repository.init(directory)
+            self.repository = evgit.init(directory)
 
     def append(self, path: str, batch: int) -> dict[str, Any]:
         """Lines of JSON as users give them: parsed, checked, made canonical, hashed, committed."""
@@ -29,7 +28,7 @@ class EvgitStore:
             start = perf_counter()
             while lines := list(itertools.islice(file, batch)):
                 self.repository.append(
-                    batch_from_lines(lines, count + 1),
+                    evgit.batch_from_lines(lines, count + 1),
                     message="import",
                     recorded_at_event_times=True,
                 )
@@ -45,7 +44,7 @@ class EvgitStore:
         for event in events:
             start = perf_counter()
             self.repository.append(
-                [NewEvent(event.stream, event.type, event.data, meta=event.meta)],
+                [evgit.NewEvent(event.stream, event.type, event.data, meta=event.meta)],
                 message=event.type,
             )
             taken.append(perf_counter() - start)
@@ -122,6 +121,8 @@ class EvgitStore:
         with Path(path).open("rb") as file:
             for number, line in enumerate(itertools.islice(file, count), 1):
                 self.repository.append(
-                    batch_from_lines([line], number), message="one", recorded_at_event_times=True
+                    evgit.batch_from_lines([line], number),
+                    message="one",
+                    recorded_at_event_times=True,
                 )
         return count
