@@ -16,7 +16,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from evgit.errors import EvgitError, InvalidName, InvalidObject, InvalidTime, UnsupportedFormat
+from evgit.errors import (
+    EvgitError,
+    InvalidJSON,
+    InvalidName,
+    InvalidObject,
+    InvalidTime,
+    UnsupportedFormat,
+)
 from evgit.formats import canonical
 from evgit.formats.merkle import EMPTY_ROOT
 from evgit.formats.names import check_stream_name
@@ -31,6 +38,7 @@ ROOT_AUTHOR = "evgit"
 ROOT_MESSAGE = "root"
 
 _ID = re.compile(r"[0-9a-f]{64}")
+_OPTIONAL = ("crit", "guards", "merge", "meta", "recorded")
 _UPGRADE = "it was made by a newer evgit; use that"
 
 
@@ -79,9 +87,9 @@ class Commit(
     def canonical(self) -> bytes:
         """The canonical bytes. Raises InvalidObject where the commit breaks a rule or a limit."""
         try:
-            line = canonical.encode(msgspec.to_builtins(self))
-        except (EvgitError, TypeError, ValueError) as error:
-            raise InvalidObject(f"not a commit: {error}") from None
+            line = canonical.encode(_members(self))
+        except InvalidJSON as error:
+            raise InvalidObject(f"not a commit: {error.message}", hint=error.hint) from None
         decode_commit(line)
         return line
 
@@ -89,6 +97,10 @@ class Commit(
     def id(self) -> str:
         """BLAKE3-256 of the canonical bytes, 64 hex digits."""
         return canonical.object_id(self.canonical())
+
+
+class _AnotherKind(msgspec.Struct, tag_field="kind", tag=""):
+    """Makes msgspec insist on `kind`, which it does only where there are two to choose from."""
 
 
 KNOWN_MEMBERS = frozenset(Commit.__struct_fields__) | {"kind"}
@@ -110,9 +122,24 @@ def root_commit(nonce: str) -> Commit:
     )
 
 
+def _members(commit: Commit) -> dict[str, Any]:
+    """What the canonical form writes."""
+    members = {name: getattr(commit, name) for name in commit.__struct_fields__}
+    members["kind"] = "commit"
+    members["log"] = {"root": commit.log.root, "size": commit.log.size}
+    if commit.merge is not None:
+        merge = {name: getattr(commit.merge, name) for name in commit.merge.__struct_fields__}
+        members["merge"] = {name: value for name, value in merge.items() if value not in (None, [])}
+    return {
+        name: value
+        for name, value in members.items()
+        if name not in _OPTIONAL or value not in (None, {}, [])
+    }
+
+
 @cache
-def _decoder() -> msgspec.json.Decoder[Commit]:
-    return msgspec.json.Decoder(Commit)
+def _decoder() -> msgspec.json.Decoder[Commit | _AnotherKind]:
+    return msgspec.json.Decoder(Commit | _AnotherKind)
 
 
 def decode_commit(line: bytes) -> Commit:
@@ -127,6 +154,8 @@ def decode_commit(line: bytes) -> Commit:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         _refuse_unknown(line)
         raise InvalidObject(f"not a commit: {error}") from None
+    if not isinstance(commit, Commit):
+        raise InvalidObject("not a commit")
     if commit.format != FORMAT or commit.crit:
         _refuse_unknown(line)
     _check(commit)
@@ -153,9 +182,11 @@ def verify_commit_line(line: bytes) -> str | None:
 
 
 def _absent_not_empty(members: dict[str, Any]) -> str | None:
-    for name in ("crit", "guards", "merge", "meta", "recorded"):
-        if name in members and members[name] in (None, [], {}):
-            return f"{name!r} is empty, where it should be absent"
+    merge = members.get("merge") or {}
+    for where, names in ((members, _OPTIONAL), (merge, ("left_out", "model", "resolved"))):
+        for name in names:
+            if name in where and where[name] in (None, [], {}):
+                return f"{name!r} is empty, where it should be absent"
     return None
 
 

@@ -10,7 +10,7 @@ from functools import cache
 
 import msgspec
 
-from evgit.errors import EvgitError, InvalidObject
+from evgit.errors import EvgitError, InvalidJSON, InvalidObject
 from evgit.formats import canonical
 from evgit.formats.names import check_branch_name
 from evgit.formats.times import to_instant
@@ -37,9 +37,9 @@ class Tag(
     def canonical(self) -> bytes:
         """The canonical bytes. Raises InvalidObject where the tag breaks a rule."""
         try:
-            line = canonical.encode(msgspec.to_builtins(self))
-        except (EvgitError, TypeError, ValueError) as error:
-            raise InvalidObject(f"not a tag: {error}") from None
+            line = canonical.encode({"kind": "tag", **msgspec.structs.asdict(self)})
+        except InvalidJSON as error:
+            raise InvalidObject(f"not a tag: {error.message}", hint=error.hint) from None
         decode_tag(line)
         return line
 
@@ -49,15 +49,21 @@ class Tag(
         return canonical.object_id(self.canonical())
 
 
+class _AnotherKind(msgspec.Struct, tag_field="kind", tag=""):
+    """Makes msgspec insist on `kind`, which it does only where there are two to choose from."""
+
+
 @cache
-def _decoder() -> msgspec.json.Decoder[Tag]:
-    return msgspec.json.Decoder(Tag)
+def _decoder() -> msgspec.json.Decoder[Tag | _AnotherKind]:
+    return msgspec.json.Decoder(Tag | _AnotherKind)
 
 
 def decode_tag(line: bytes) -> Tag:
     """The tag of a stored line. Raises InvalidObject unless it is exactly canonical and valid."""
     try:
         tag = _decoder().decode(line)
+        if not isinstance(tag, Tag):
+            raise InvalidObject("its kind is another")
         check_branch_name(tag.name)
         to_instant(tag.time)
         if canonical.canonicalize(line) != line:
