@@ -235,9 +235,7 @@ def _extension(event: Event) -> str:
         if (value := getattr(event, name)) is not None:
             members[name] = value
     # ASCII: a CloudEvents String must not hold some characters that JSON texts may.
-    return json.dumps(
-        json.loads(canonical.encode(members)), separators=(",", ":"), ensure_ascii=True
-    )
+    return json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def _schema(event: Event) -> str:

@@ -18,6 +18,7 @@ from evgit.bridges.json_lines import LineWriter
 from evgit.errors import EvgitError, InvalidInput, NotFound, UsageError
 from evgit.formats.canonical import object_id
 from evgit.formats.event import decode_event, decode_events
+from evgit.history.points import Point
 from evgit.repository import Repository
 
 ExportFormat = Literal["evgit", "cloudevents"]
@@ -71,27 +72,27 @@ def _selected(
     repository: Repository, revision: str, streams: frozenset[str]
 ) -> tuple[Iterator[bytes], int | None]:
     """The events as texts of whole lines, and how many there are if that is known."""
-    start, dots, stop = revision.partition("..")
-    if stop.startswith("."):
+    selection = repository.resolver().select([revision])
+    if selection.symmetric or len(selection.include) != 1:
         raise UsageError(
-            f"{revision!r} names the events on either side",
-            hint="export one of them: A..B is what B has and A has not",
+            f"{revision!r} does not say what to export from one log",
+            hint="give a revision, or a range A..B: what B has and A has not",
         )
-    if not dots:
-        total = _count(repository, streams, revision)
+    point = selection.include[0]
+    if not selection.exclude:
+        total = _count(repository, streams, point, revision)
         if streams:
-            return _joined(_lines_of_streams(repository, streams, revision)), total
-        return repository.log(revision).texts(), total
-    lines = _lines_of_range(repository, start or "HEAD", stop or "HEAD")
+            return _joined(_lines_of_streams(repository, streams, point)), total
+        return repository.log(point).texts(), total
+    lines = _lines_of_range(repository, selection.exclude[0], point)
     if streams:
-        _count(repository, streams, stop or "HEAD")
+        _count(repository, streams, point, revision)
         lines = (line for line in lines if decode_event(line).stream in streams)
     return _joined(lines), None
 
 
-def _count(repository: Repository, streams: Iterable[str], revision: str) -> int:
+def _count(repository: Repository, streams: frozenset[str], point: Point, revision: str) -> int:
     """Events of these streams, or of all if there are none given. Raises NotFound."""
-    point = repository.resolve(revision)
     total = 0
     for name in streams:
         last = repository.stream_revision(name, point)
@@ -104,9 +105,8 @@ def _count(repository: Repository, streams: Iterable[str], revision: str) -> int
 
 
 def _lines_of_streams(
-    repository: Repository, streams: Iterable[str], revision: str
+    repository: Repository, streams: Iterable[str], point: Point
 ) -> Iterator[bytes]:
-    point = repository.resolve(revision)
     log = repository.log(point)
     positions = (
         (entry.position for entry in repository.stream(name, point)) for name in sorted(streams)
@@ -114,16 +114,16 @@ def _lines_of_streams(
     return map(log.line, heapq.merge(*positions))
 
 
-def _lines_of_range(repository: Repository, start: str, stop: str) -> Iterator[bytes]:
+def _lines_of_range(repository: Repository, start: Point, stop: Point) -> Iterator[bytes]:
+    """What the log at `stop` holds and the one at `start` does not."""
     before, after = repository.log(start), repository.log(stop)
-    point = repository.resolve(start)
     # Equal log roots are equal beginnings: search for where the two logs part.
     shortest = min(before.size, after.size)
     common = bisect_left(
         range(1, shortest + 1), True, key=lambda size: before.root(size) != after.root(size)
     )
     for line in after.lines(common):
-        if common == before.size or repository.locate(object_id(line), point) is None:
+        if common == before.size or repository.locate(object_id(line), start) is None:
             yield line
 
 
