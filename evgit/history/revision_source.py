@@ -6,9 +6,10 @@ Only shapes: `resolve` decides with them, and whoever has refs and logs implemen
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+import msgspec
 
 from evgit.history.points import Point
 
@@ -106,8 +107,7 @@ class RevisionSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class FoundEvent:
+class FoundEvent(msgspec.Struct, frozen=True):
     """An event. `position` and `point` (the log up to and with it) are None where only its id was
     given; `Resolver.located` looks for them.
     """
@@ -117,23 +117,20 @@ class FoundEvent:
     point: Point | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FoundTag:
+class FoundTag(msgspec.Struct, frozen=True):
     """A tag object, and the id of what it names."""
 
     id: str
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class FoundBlob:
+class FoundBlob(msgspec.Struct, frozen=True):
     """A blob."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class FoundDocument:
+class FoundDocument(msgspec.Struct, frozen=True):
     """A document of the state at a point; whether there is one is not looked up.
 
     The empty path is the state as a whole.
@@ -146,8 +143,7 @@ class FoundDocument:
 Resolved: TypeAlias = Point | FoundEvent | FoundTag | FoundBlob | FoundDocument
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """What several expressions choose together: all that `include` and both sides of every
     `symmetric` pair reach, but for what `exclude` or both sides of a pair reach.
     """

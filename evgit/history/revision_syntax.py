@@ -19,8 +19,9 @@ The rules, in the order in which they are applied:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
+
+import msgspec
 
 from evgit.errors import UsageError
 
@@ -31,75 +32,67 @@ MAX_SUFFIXES = 64  # keeps every tree shallow, so that walking one never exhaust
 PeelKind: TypeAlias = Literal["", "commit", "tag", "event", "object"]
 PEEL_KINDS: tuple[PeelKind, ...] = ("", "commit", "tag", "event", "object")
 
+# Structs, because making a dozen dataclasses takes milliseconds of every start of a program.
 
-@dataclass(frozen=True, slots=True)
-class Name:
+
+class Name(msgspec.Struct, frozen=True):
     """A ref, an id, an id's first digits, or STREAM@N."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentBranch:
+class CurrentBranch(msgspec.Struct, frozen=True):
     """What `@{…}` without a name before it speaks of."""
 
 
-@dataclass(frozen=True, slots=True)
-class PreviousBranch:
+class PreviousBranch(msgspec.Struct, frozen=True):
     """`@{-N}`: what was checked out N switches ago. N is at least 1."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
+class Upstream(msgspec.Struct, frozen=True):
     """`X@{u}`, `X@{upstream}`: the ref that branch X follows."""
 
     of: Revision
 
 
-@dataclass(frozen=True, slots=True)
-class AtTime:
+class AtTime(msgspec.Struct, frozen=True):
     """`X@{TIME}`: X as it was recorded at that time. `when` is not read yet."""
 
     of: Revision
     when: str
 
 
-@dataclass(frozen=True, slots=True)
-class OperationsAgo:
+class OperationsAgo(msgspec.Struct, frozen=True):
     """`X@{N}`: what ref X was N operations ago."""
 
     of: Revision
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ancestor:
+class Ancestor(msgspec.Struct, frozen=True):
     """`X~N`: N commits back along first parents."""
 
     of: Revision
     generations: int
 
 
-@dataclass(frozen=True, slots=True)
-class Parent:
+class Parent(msgspec.Struct, frozen=True):
     """`X^N`: the N-th parent, from 1; `X^0` is the commit itself."""
 
     of: Revision
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Peeled:
+class Peeled(msgspec.Struct, frozen=True):
     """`X^{KIND}`: what X leads to of that kind; `X^{}` is what a tag leads to."""
 
     of: Revision
     kind: PeelKind
 
 
-@dataclass(frozen=True, slots=True)
-class AtPosition:
+class AtPosition(msgspec.Struct, frozen=True):
     """`X#N`: the first N + 1 events of X's log."""
 
     of: Revision
@@ -120,31 +113,27 @@ Revision: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """`X:PATH`: a document of X's state. The empty path is the state as a whole."""
 
     of: Revision
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Excluded:
+class Excluded(msgspec.Struct, frozen=True):
     """`^X`: without what X reaches."""
 
     of: Revision
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """`A..B`: what B reaches and A does not."""
 
     left: Revision
     right: Revision
 
 
-@dataclass(frozen=True, slots=True)
-class SymmetricRange:
+class SymmetricRange(msgspec.Struct, frozen=True):
     """`A...B`: what one of them reaches and the other does not."""
 
     left: Revision
@@ -159,9 +148,7 @@ _SUFFIX = re.compile(
     r"~(?P<generations>[0-9]*)|\^\{(?P<kind>[^}]*)\}|\^(?P<parent>[0-9]*)"
     r"|#(?P<position>[0-9]+)|@\{(?P<braces>[^}]*)\}"
 )
-_STREAM_REVISION = re.compile(
-    rf"(.+@[0-9]+)((?:{re.sub(r'[?]P<[a-z]+>', '?:', _SUFFIX.pattern)})*)"
-)
+_STREAM_REVISION = rf"(.+@[0-9]+)((?:{re.sub('[?]P<[a-z]+>', '?:', _SUFFIX.pattern)})*)"
 _BAD_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -273,7 +260,7 @@ def _parse_plain_revision(text: str, whole: str) -> Revision:
 def _parse_revision(text: str) -> Revision:
     name = cast(re.Match[str], _NAME.match(text))[0]  # it matches the empty text, so always
     suffixes = _split_suffixes(text[len(name) :])
-    if suffixes is None and (match := _STREAM_REVISION.fullmatch(text)):
+    if suffixes is None and (match := re.fullmatch(_STREAM_REVISION, text)):
         name = match[1]
         suffixes = _split_suffixes(match[2])
     if suffixes is None:

@@ -18,12 +18,11 @@ reads the zone database through zoneinfo where a text names a zone.
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo
+
+import msgspec
 
 from evgit.errors import InvalidTime
 
@@ -35,29 +34,29 @@ HINT = (
 MAX_LENGTH = 200
 
 _EPOCH = datetime(1, 1, 1, tzinfo=UTC)
-_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MAX_INSTANT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
+# Patterns are compiled when they are first used: most programs never read a time.
 _ZONE = r"(?P<zone>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
-_DATE = re.compile(
-    r"(?P<year>[0-9]{4})(?:"
-    r"-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})|(?P<month_day>[0-9]{4})|-(?P<only_month>[0-9]{2})"
-    r"|-?[Ww](?P<week>[0-9]{2})(?:-?(?P<weekday>[0-9]))?|-?(?P<ordinal>[0-9]{3}))"
+_DATE = (  # calendar, week and ordinal dates of ISO 8601, with and without hyphens
+    r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}|(?P<month>[0-9]{4}-[0-9]{2})"
+    r"|[0-9]{4}-[Ww][0-9]{2}(?:-[0-9])?|[0-9]{4}[Ww][0-9]{2,3}"
+    r"|(?P<year>[0-9]{4})-?(?P<ordinal>[0-9]{3}))"
 )
-_DATE_AND_CLOCK = re.compile(rf"({_DATE.pattern})([Tt].+)")
-_CLOCK = re.compile(
+_DATE_AND_CLOCK = rf"({_DATE})([Tt].+)"
+_CLOCK = (
     r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?)?"
     rf"(?P<half>[AaPp][Mm])?{_ZONE}"
 )
-_BASIC_CLOCK = re.compile(
+_BASIC_CLOCK = (
     r"(?P<hour>[0-9]{2})(?:(?P<minute>[0-9]{2})(?:(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?)?)?"
     rf"(?P<half>(?!))?{_ZONE}"
 )
-_HALF_DAY = re.compile(r"([0-9]{1,2})([ap]m)")
-_OFFSET = re.compile(r"[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?")
-_ZONE_NAME = re.compile(r"[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+")
-_UNIX = re.compile(r"@(-?[0-9]{1,12})(?:\.([0-9]+))?")
+_HALF_DAY = r"([0-9]{1,2})([ap]m)"
+_OFFSET = r"[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?"
+_ZONE_NAME = r"[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+"
+_UNIX = r"@(-?[0-9]{1,12})(?:\.([0-9]+))?"
 
 _NOISE = frozenset(("at", "on", "and", "of"))
 _NUMBER_WORDS = (
@@ -104,7 +103,7 @@ def parse_time(text: str, *, now: datetime) -> int:
         instant = (moment - _EPOCH) // _MICROSECOND
         if 0 <= instant <= _MAX_INSTANT:
             return instant
-        reason = "it lies outside the years 0001 to 9999"
+        raise OverflowError
     except OverflowError:
         reason = "it lies outside the years 0001 to 9999"
     except ValueError as error:
@@ -113,8 +112,7 @@ def parse_time(text: str, *, now: datetime) -> int:
     raise InvalidTime(f"can't read the time {shown!r}: {reason}", hint=HINT)
 
 
-@dataclass(slots=True)
-class _Parts:
+class _Parts(msgspec.Struct):
     """What the words of a text say, each at most once."""
 
     is_now: bool = False
@@ -136,6 +134,7 @@ class _Parts:
         setattr(self, name, value)
 
     def add_amount(self, unit: str, count: int) -> None:
+        """Count so many more back from now."""
         self.amounts = self.amounts or {}
         if unit in self.amounts:
             raise ValueError(f"it counts {unit} twice")
@@ -148,7 +147,7 @@ def _words(text: str) -> list[str]:
         raise ValueError(f"it is longer than {MAX_LENGTH} characters")
     words: list[str] = []
     for word in re.sub(r"(?<![0-9])[.,]|[.,](?![0-9])", " ", text).split():
-        if match := _DATE_AND_CLOCK.fullmatch(word):
+        if match := re.fullmatch(_DATE_AND_CLOCK, word):
             words += match[1], match[match.re.groups]
         elif word.lower() not in _NOISE:
             words.append(word)
@@ -190,7 +189,7 @@ def _read_word(original: str, following: str, parts: _Parts) -> int:
         parts.add_amount(_UNITS[following], count)
         return 2
     elif word == "ago" and parts.amounts is not None:
-        pass
+        return 1
     elif following in ("am", "pm") and re.fullmatch(r"[0-9]{1,2}(?::[0-9]{2})?", word):
         _read_clock(word + following, parts)
         return 2
@@ -209,7 +208,7 @@ def _count(word: str) -> int | None:
 
 def _read_number(word: str, parts: _Parts) -> bool:
     """Take a date of digits, a year, or a day of the month."""
-    if match := _DATE.fullmatch(word):
+    if match := re.fullmatch(_DATE, word):
         parts.put("date", _date(match))
     elif re.fullmatch(r"[0-9]{4}", word):
         parts.put("year", int(word))
@@ -221,38 +220,43 @@ def _read_number(word: str, parts: _Parts) -> bool:
 
 
 def _date(match: re.Match[str]) -> date:
-    year = int(match["year"])
-    if match["week"]:
-        return date.fromisocalendar(year, int(match["week"]), int(match["weekday"] or 1))
-    if match["ordinal"]:
-        number = int(match["ordinal"])
-        if not 1 <= number <= 365 + calendar.isleap(year):
-            raise ValueError(f"the year {year} has no day {number}")
-        return date(year, 1, 1) + timedelta(days=number - 1)
-    if match["only_month"]:
-        return date(year, int(match["only_month"]), 1)
-    if match["month_day"]:
-        return date(year, int(match["month_day"][:2]), int(match["month_day"][2:]))
-    return date(year, int(match["month"]), int(match["day"]))
+    if not match["ordinal"]:
+        try:
+            return date.fromisoformat(
+                match["month"] + "-01" if match["month"] else match[0].upper()
+            )
+        except ValueError:
+            raise ValueError("the calendar has no such day") from None
+    year, number = int(match["year"]), int(match["ordinal"])
+    if not 1 <= number <= _days_in_year(year):
+        raise ValueError(f"the year {year} has no day {number}")
+    return date(year, 1, 1) + timedelta(days=number - 1)
+
+
+def _days_in_year(year: int) -> int:
+    return 366 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 365
+
+
+def _days_in_month(year: int, month: int) -> int:
+    if month == 2:
+        return _days_in_year(year) - 337
+    return 30 if month in (4, 6, 9, 11) else 31
 
 
 def _read_clock(word: str, parts: _Parts) -> bool:
     """Take a time of day, with the zone that may be written against it."""
-    if match := _HALF_DAY.fullmatch(word):
+    if match := re.fullmatch(_HALF_DAY, word):
         parts.put("clock", time(_hour(int(match[1]), match[2])))
         return True
     after_t = word.startswith("t")
-    match = _CLOCK.fullmatch(word[after_t:])
+    match = re.fullmatch(_CLOCK, word[after_t:])
     if match is None and after_t:
-        match = _BASIC_CLOCK.fullmatch(word[1:])
+        match = re.fullmatch(_BASIC_CLOCK, word[1:])
     if match is None:
         return False
-    fraction = match["fraction"] or ""
-    if len(fraction) > 6:
-        raise ValueError("it has more than six fractional digits, and nothing is rounded")
     hour = _hour(int(match["hour"]), match["half"])
     minute, second = int(match["minute"] or 0), int(match["second"] or 0)
-    parts.put("clock", time(hour, minute, second, int(fraction.ljust(6, "0"))))
+    parts.put("clock", time(hour, minute, second, _microseconds(match["fraction"])))
     if match["zone"]:
         parts.put("zone", _offset(match["zone"]))
     return True
@@ -266,10 +270,15 @@ def _hour(hour: int, half: str | None) -> int:
     return hour % 12 + (12 if half == "pm" else 0)
 
 
+def _microseconds(fraction: str | None) -> int:
+    if len(fraction or "") > 6:
+        raise ValueError("it has more than six fractional digits, and nothing is rounded")
+    return int((fraction or "").ljust(6, "0"))
+
+
 def _offset(text: str) -> tzinfo:
-    if text in "Zz":
-        return UTC
-    hours, minutes = int(text[1:3]), int(text[3:].lstrip(":") or 0)
+    """The zone of `Z`, `+01:00`, `+0100` or `+01`."""
+    hours, minutes = int(text[1:3] or 0), int(text[3:].lstrip(":") or 0)
     if hours > 23 or minutes > 59:
         raise ValueError(f"there is no offset {text}")
     offset = timedelta(hours=hours, minutes=minutes)
@@ -278,11 +287,13 @@ def _offset(text: str) -> tzinfo:
 
 def _read_zone(word: str, parts: _Parts) -> None:
     """Take a zone as a word of its own. Raises ValueError: it is the last thing tried."""
-    if _OFFSET.fullmatch(word):
+    if re.fullmatch(_OFFSET, word):
         parts.put("zone", _offset(word))
     elif word.upper() in ("UTC", "GMT"):
         parts.put("zone", UTC)
-    elif _ZONE_NAME.fullmatch(word):
+    elif re.fullmatch(_ZONE_NAME, word):
+        from zoneinfo import ZoneInfo  # noqa: PLC0415 - 3 ms, for what few texts name
+
         try:
             zone = ZoneInfo(word)
         except (KeyError, ValueError, OSError):
@@ -297,16 +308,10 @@ def _read_zone(word: str, parts: _Parts) -> None:
 
 
 def _read_unix(text: str) -> datetime | None:
-    match = _UNIX.fullmatch(text)
-    if match is None:
+    if not (match := re.fullmatch(_UNIX, text)):
         return None
-    fraction = match[2] or ""
-    if len(fraction) > 6:
-        raise ValueError("it has more than six fractional digits, and nothing is rounded")
-    sign = -1 if match[1].startswith("-") else 1
-    return _UNIX_EPOCH + timedelta(
-        seconds=int(match[1]), microseconds=sign * int(fraction.ljust(6, "0"))
-    )
+    part = _microseconds(match[2]) * (-1 if match[1].startswith("-") else 1)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(match[1]), microseconds=part)
 
 
 def _combine(parts: _Parts, now: datetime) -> datetime:
@@ -368,10 +373,10 @@ def _named_date(parts: _Parts, local: datetime, clock: time) -> date:
     month, day_number = parts.month or 1, parts.day
     if day_number is None:
         raise ValueError("a month needs a year or a day")
-    if not 1 <= day_number <= calendar.monthrange(2000, month)[1]:
+    if not 1 <= day_number <= _days_in_month(2000, month):
         raise ValueError(f"{_MONTH_NAMES[month - 1]} has no day {day_number}")
     for year in range(local.year, max(local.year - 9, 0), -1):  # 29 February may be 8 years back
-        if day_number <= calendar.monthrange(year, month)[1]:
+        if day_number <= _days_in_month(year, month):
             day = date(year, month, day_number)
             if _at(day, clock, local) <= local:
                 return day
@@ -384,7 +389,7 @@ def _ago(amounts: dict[str, int], local: datetime, clock: time | None) -> dateti
     year, month = divmod(local.year * 12 + local.month - 1 - months, 12)
     if year < 1:
         raise OverflowError
-    day = min(local.day, calendar.monthrange(year, month + 1)[1])
+    day = min(local.day, _days_in_month(year, month + 1))
     back = local.replace(year=year, month=month + 1, day=day)
     back -= timedelta(days=amounts.get("days", 0), weeks=amounts.get("weeks", 0))
     if clock is not None:

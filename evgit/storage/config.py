@@ -7,13 +7,13 @@ looks at the environment: where the user's file is, is for the caller to say.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
+
+import msgspec
 
 from evgit.errors import InvalidInput, UsageError
 from evgit.storage.config_file import Key, SettingsFile, Value, join_key
@@ -23,8 +23,7 @@ Origin: TypeAlias = Literal["default", "user", "repository"]
 ANY = "*"  # stands for a name in the key of a known setting
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """A setting with a meaning. `bytes` is a number from 0 that may be written `512M` or `2G`."""
 
     kind: Literal["text", "boolean", "bytes"]
@@ -42,8 +41,8 @@ KNOWN: Mapping[Key, Known] = {
     ("remote", ANY, "url"): Known("text", None, "where a remote is"),
 }
 
-_SEGMENT = re.compile(r"""([^\s."'=\[\]#]+)|"((?:[^"\\]|\\.)*)"|'([^']*)'""")
-_SIZE = re.compile(r"([0-9]{1,15})\s*([kKmMgGtT]?)(?:i?[bB])?")
+_SEGMENT = re.compile(r"""([^\s."'=\[\]#\ud800-\udfff]+)|"((?:[^"\\]|\\.)*)"|'([^']*)'""")
+_SIZE = r"([0-9]{1,15})\s*([kKmMgGtT]?)(?:i?[bB])?"
 _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
@@ -70,8 +69,8 @@ def split_key(text: str) -> Key:
     while match := _SEGMENT.match(text, at):
         bare, basic, literal = match.groups()
         try:
-            parts.append(bare or literal or json.loads(f'"{basic or ""}"', strict=False))
-        except ValueError:
+            parts.append(bare or literal or msgspec.json.decode(f'"{basic or ""}"', type=str))
+        except (msgspec.DecodeError, UnicodeEncodeError):
             break
         at = match.end()
         if at == len(text) and len(parts) > 1:
@@ -200,7 +199,7 @@ def _checked(value: Any, known: Known, what: str) -> Value:
         if isinstance(value, bool):
             return value
         raise InvalidInput(f"{what} must be true or false, not {value!r}")
-    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
+    if isinstance(value, str) and (match := re.fullmatch(_SIZE, value.strip())):
         value = int(match[1]) << 10 * " kmgt".index(match[2].lower() or " ")
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
         return value

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import re
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
 
 from evgit.errors import InvalidInput, Locked, ReadOnly, StorageFull, Unavailable
 
@@ -27,12 +27,12 @@ Key: TypeAlias = tuple[str, ...]
 LOCK_TIMEOUT_SECONDS = 10.0
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_TOML_PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
+_TOML_PLACE = r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$"
 
 
 def join_key(*parts: str) -> str:
     """The dotted spelling of a key, its parts quoted where need be: `branch."a.b".merge`."""
-    return ".".join(p if _BARE.fullmatch(p) else json.dumps(p, ensure_ascii=False) for p in parts)
+    return ".".join(p if _BARE.fullmatch(p) else msgspec.json.encode(p).decode() for p in parts)
 
 
 class Stored(NamedTuple):
@@ -118,12 +118,16 @@ class SettingsFile:
 
 
 def _parse(text: str, path: Path) -> dict[str, Any]:
+    if not text:
+        return {}
+    import tomllib  # noqa: PLC0415 - 3 ms that most repositories, having no settings, can do without
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         place = ""
-        if match := _TOML_PLACE.search(message):
+        if match := re.search(_TOML_PLACE, message):
             message = message[: match.start()]
             place = f", line {match[1]}, column {match[2]}" if match[1] else ", at its end"
         raise InvalidInput(

@@ -128,11 +128,11 @@ REFUSED = {
     "nov": "a month needs a year or a day",
     "31 feb": "february has no day 31",
     "0 nov": "november has no day 0",
-    "2026-02-30": "day",
-    "2026-13-01": "month",
+    "2026-02-30": "the calendar has no such day",
+    "2026-13-01": "the calendar has no such day",
     "2025-366": "the year 2025 has no day 366",
     "2026-000": "the year 2026 has no day 0",
-    "2026-W54": "week",
+    "2026-W54": "the calendar has no such day",
     "2026-11-17T25:00": "hour",
     "2026-11-17T15:00:60Z": "second",
     "2026-11-17T15:00:00.1234567": "more than six fractional digits",
@@ -164,7 +164,7 @@ REFUSED = {
     "1000000 days ago": "outside the years 0001 to 9999",
     "99999999999999999999 days ago": "outside the years 0001 to 9999",
     "@999999999999": "outside the years 0001 to 9999",
-    "0000-01-01": "year",
+    "0000-01-01": "the calendar has no such day",
     "today " * 100: "longer than 200 characters",
     "٣ days ago": "not understood",  # digits are ASCII
 }
