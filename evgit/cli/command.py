@@ -5,15 +5,16 @@ It knows click, and nothing of evgit below it.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
-from difflib import get_close_matches
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from evgit.cli.command_table import COMMANDS, SECTIONS
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Decorator = Callable[[Callable[..., Any]], "Command"]
 
@@ -91,7 +92,7 @@ class LazyGroup(CommandGroup):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        module = importlib.import_module(f"evgit.cli.commands.{entry.module}")
+        module = import_module(f"evgit.cli.commands.{entry.module}")
         found: click.Command = module.command
         return found
 
@@ -101,7 +102,7 @@ class LazyGroup(CommandGroup):
         """Find the command that `args` start with, or say which one may have been meant."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            near = get_close_matches(name, COMMANDS, n=3, cutoff=0.5)
+            near = import_module("difflib").get_close_matches(name, COMMANDS, n=3, cutoff=0.5)
             meant = " or ".join(f"`evgit {candidate}`" for candidate in near)
             error = click.UsageError(
                 f"there is no command {name!r}" + (f"; did you mean {meant}?" if meant else ""), ctx
@@ -121,8 +122,9 @@ class LazyGroup(CommandGroup):
         """Command names from the table, without importing the commands."""
         if incomplete.startswith("-"):
             return super().shell_complete(ctx, incomplete)
+        item = import_module("click.shell_completion").CompletionItem
         return [
-            CompletionItem(name, help=entry.summary)
+            item(name, help=entry.summary)
             for name, entry in COMMANDS.items()
             if name.startswith(incomplete)
         ]

@@ -20,16 +20,6 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def title(commit: Commit) -> str:
-    """The first line of the message; for a commit without one, what it brought."""
-    message = commit.message.strip()
-    if message:
-        return shown_in_line(message.split("\n", 1)[0])
-    if not commit.parents:
-        return "(the beginning)"
-    return f"({plural(commit.events, 'event')})"
-
-
 def decoration(output: Output, commit_id: str, decorations: Decorations) -> str:
     """` (HEAD -> main, tag: v1)`, or nothing."""
     names = decorations.get(commit_id)
@@ -41,10 +31,10 @@ def decoration(output: Output, commit_id: str, decorations: Decorations) -> str:
     return " (" + ", ".join(coloured) + ")"
 
 
-def commit_line(output: Output, commit_id: str, commit: Commit, decorations: Decorations) -> str:
+def commit_line(output: Output, commit_id: str, title: str, decorations: Decorations) -> str:
     """One commit on one line: id, names, title."""
     names = decoration(output, commit_id, decorations)
-    return f"{output.style(short(commit_id), 'yellow')}{names} {title(commit)}"
+    return f"{output.style(short(commit_id), 'yellow')}{names} {title}"
 
 
 def commit_lines(

@@ -8,13 +8,14 @@ from pathlib import Path, PurePosixPath
 
 from evgit.errors import NotFound, UsageError
 from evgit.repository import Repository, State
+from evgit.worktree.working_tree import content_of
 
 MOST_COMPARED = 20_000  # paths looked through for one that may have been meant
 
 
 def file_bytes(document: bytes) -> bytes:
     """A document as it stands in the working tree."""
-    return document
+    return content_of(document)
 
 
 def names_below(state: State, directory: str) -> list[str]:

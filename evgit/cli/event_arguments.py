@@ -19,6 +19,7 @@ from evgit.repository import Expected, NewEvent
 LINE_MEMBERS = frozenset(
     {"blobs", "data", "key", "kind", "meta", "origin", "stream", "time", "type", "version"}
 )
+DATA_HINT = "quote it for the shell: -d '{\"amount\": 500}', or write pairs: amount=500"
 MAX_INPUT_BYTES = canonical.MAX_OBJECT_BYTES
 
 
@@ -109,9 +110,17 @@ def event_data(json_text: str | None, words: Sequence[str]) -> Any:
         source = f" in {json_text[1:]}" if json_text.startswith("@") else ""
         raise InvalidJSON(
             f"the data{source} is not JSON that can be stored: {error.message}",
-            hint=error.hint
-            or "quote it for the shell: -d '{\"amount\": 500}', or write pairs: amount=500",
+            hint=error.hint or ("" if _is_json(data) else DATA_HINT),
         ) from error
+
+
+def _is_json(data: bytes) -> bool:
+    """Is it JSON to others, though not to be stored here?"""
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def events_from_lines(lines: Iterable[bytes]) -> list[NewEvent]:

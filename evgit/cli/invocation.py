@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager
+from importlib import import_module
 
-from evgit.cli.output import Output, paged_output, standard_output
+from evgit.cli.output import Output, standard_output
 
 
 class Invocation:
@@ -21,7 +22,12 @@ class Invocation:
 
     def paged(self) -> AbstractContextManager[Output]:
         """Standard output, through the pager if it is a terminal."""
-        return paged_output(self.colour) if self.pager else standard_output(self.colour)
+        if not self.pager or not sys.stdout.isatty():
+            return standard_output(self.colour)
+        # What starting a pager needs is not loaded by commands that need none.
+        paging = import_module("evgit.cli.paging")
+        paged: AbstractContextManager[Output] = paging.paged_output(self.colour)
+        return paged
 
     def note(self, text: str) -> None:
         """Tell the person something that is no part of the answer."""

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 from evgit import __version__
 from evgit.cli.command import SETTINGS, LazyGroup
-from evgit.cli.invocation import Invocation
-from evgit.cli.output import json_bytes
 from evgit.errors import EvgitError
 
 EXIT_USAGE = 2
@@ -42,12 +40,14 @@ def evgit(context: click.Context, directory: tuple[str, ...], no_pager: bool, co
             os.chdir(step)
         except OSError as error:
             raise click.UsageError(f"can't run in {step!r}: {error.strerror}") from error
-    context.obj = Invocation(colour=colour, pager=not no_pager)
+    # Loaded here, not above, so that --version and --help need not wait for it.
+    invocation = import_module("evgit.cli.invocation").Invocation
+    context.obj = invocation(colour=colour, pager=not no_pager)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit code and leaves the current directory as it was."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     before = _current_directory()
     try:
@@ -90,7 +90,7 @@ def _report(message: str, hint: str, exit_code: int, as_json: bool) -> None:
         _discard_output()
     if as_json:
         document = {"error": message, "hint": hint, "exit_code": exit_code}
-        text = json_bytes(document).decode("utf-8")
+        text = import_module("evgit.cli.output").json_bytes(document).decode("utf-8")
     else:
         text = f"evgit: error: {message}" + (f"\nhint: {hint}" if hint else "")
     try:
@@ -115,7 +115,7 @@ def _usage_hint(error: click.ClickException) -> str:
 def _report_system_error(error: OSError, as_json: bool) -> int:
     """An error of the operating system that nothing below has put into words."""
     if os.environ.get("EVGIT_TRACEBACK"):
-        traceback.print_exc()
+        sys.excepthook(type(error), error, error.__traceback__)
     where = f"{error.filename}: " if error.filename else ""
     _report(f"{where}{error.strerror or error}", "", EvgitError.exit_code, as_json)
     return EvgitError.exit_code
@@ -124,7 +124,7 @@ def _report_system_error(error: OSError, as_json: bool) -> int:
 def _report_internal_error(error: Exception, as_json: bool) -> int:
     """A mistake in evgit itself: one line, and how to see the rest."""
     if os.environ.get("EVGIT_TRACEBACK"):
-        traceback.print_exc()
+        sys.excepthook(type(error), error, error.__traceback__)
     detail = str(error).split("\n", 1)[0]
     _report(
         f"internal error: {type(error).__name__}: {detail}",

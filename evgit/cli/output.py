@@ -1,4 +1,4 @@
-"""Where a command's answer goes: standard output or a pager, in colour or plain, text or JSON.
+"""Where a command's answer goes: standard output, in colour or plain, as text or JSON.
 
 Text is always UTF-8, whatever the locale says, since names and data may hold any character. This
 module must not know what it prints.
@@ -7,17 +7,12 @@ module must not know what it prints.
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
 import msgspec
-
-DEFAULT_PAGER = "less -FRX"
 
 STYLES = {
     "bold": "\x1b[1m",
@@ -95,19 +90,6 @@ def colour_wanted(choice: str) -> bool:
     return sys.stdout.isatty()
 
 
-def pager_command() -> list[str]:
-    """The pager as a command with arguments; empty for none."""
-    text = os.environ.get("EVGIT_PAGER")
-    if text is None:
-        text = os.environ.get("PAGER")
-    if text is None:
-        text = DEFAULT_PAGER
-    words = shlex.split(text)
-    if not words or words[0] == "cat" or shutil.which(words[0]) is None:
-        return []
-    return words
-
-
 @contextmanager
 def standard_output(colour_choice: str) -> Iterator[Output]:
     """Standard output, flushed at the end."""
@@ -116,39 +98,3 @@ def standard_output(colour_choice: str) -> Iterator[Output]:
         yield Output(stream, colour=colour_wanted(colour_choice))
     finally:
         stream.flush()
-
-
-@contextmanager
-def paged_output(colour_choice: str) -> Iterator[Output]:
-    """A pager if standard output is a terminal and there is one, else standard output.
-
-    Leaving the pager early ends the command in peace.
-    """
-    words = pager_command() if sys.stdout.isatty() else []
-    if not words:
-        with standard_output(colour_choice) as output:
-            yield output
-        return
-    process = subprocess.Popen(words, stdin=subprocess.PIPE)
-    assert process.stdin is not None
-    try:
-        yield Output(process.stdin, colour=colour_wanted(colour_choice))
-        process.stdin.flush()
-    except BrokenPipeError:
-        pass
-    finally:
-        _close_and_wait(process)
-
-
-def _close_and_wait(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None
-    try:
-        process.stdin.close()
-    except BrokenPipeError:
-        pass
-    while True:
-        try:
-            process.wait()
-            return
-        except KeyboardInterrupt:
-            continue  # Ctrl-C is the pager's, which keeps the terminal until it is left

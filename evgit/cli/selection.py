@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -28,16 +27,25 @@ class Placed(NamedTuple):
     event: Event
 
 
-@dataclass
 class Filters:
     """What must hold for a commit or an event to be shown. Empty: everything."""
 
-    since: str | None = None
-    until: str | None = None
-    streams: Sequence[str] = ()
-    types: Sequence[str] = ()
-    authors: Sequence[re.Pattern[str]] = field(default_factory=tuple)
-    patterns: Sequence[re.Pattern[str]] = field(default_factory=tuple)
+    def __init__(
+        self,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        streams: Sequence[str] = (),
+        types: Sequence[str] = (),
+        authors: Sequence[re.Pattern[str]] = (),
+        patterns: Sequence[re.Pattern[str]] = (),
+    ) -> None:
+        self.since = since
+        self.until = until
+        self.streams = streams
+        self.types = types
+        self.authors = authors
+        self.patterns = patterns
 
     def time_fits(self, time: str) -> bool:
         """Is a time in the one format between the bounds?"""
@@ -243,14 +251,14 @@ def beyond(repository: Repository, tip: Point, excluded: Sequence[Point]) -> tup
     log = repository.log(tip)
     for point in excluded:
         other = repository.log(point)
-        shared = _shared_beginning(log, other)
+        shared = shared_beginning(log, other)
         start = max(start, shared)
         if shared < log.size:
             known.update(other.ids(shared))
     return start, known
 
 
-def _shared_beginning(a: Log, b: Log) -> int:
+def shared_beginning(a: Log, b: Log) -> int:
     """How many events two logs begin with in common: a binary search by their Merkle roots."""
     low, high = 0, min(a.size, b.size)
     if a.root(high) == b.root(high):

@@ -1,5 +1,84 @@
+"""Bringing the working tree along when a command has moved HEAD or its branch.
+
+What moved is durable already, so that files in the way are reported and never a failure.
+"""
+
 from __future__ import annotations
 
+from evgit.cli.commit_text import plural
+from evgit.cli.invocation import Invocation
+from evgit.cli.output import shown_in_line
+from evgit.cli.progress import ProgressBar
+from evgit.errors import EvgitError, LocalChanges
+from evgit.repository import CheckoutResult, Head, Point, Repository
 
-def update_after_commit(*a): ...
-def update_after_move(*a): ...
+LISTED = 10  # paths that a message names at most
+
+
+def follows_head(repository: Repository) -> bool:
+    """Does the working tree follow HEAD by itself?"""
+    tree = repository.layout.worktree is not None
+    return tree and repository.config.get("worktree.update") is not False
+
+
+def update_after_move(invocation: Invocation, repository: Repository, before: Head) -> None:
+    """Show the state at HEAD as files, if the files showed the one at `before`.
+
+    They don't after an import, say: then they are left for `evgit checkout`.
+    """
+    head = repository.head()
+    if not follows_head(repository) or head.point == before.point:
+        return
+    shown = repository.working_tree.shown
+    if shown != before.point and not (shown is None and before.point.size == 0):
+        invocation.hint("the working tree shows another point; `evgit checkout` updates it")
+        return
+    try:
+        write_files(invocation, repository, head.point, before=before.point)
+    except LocalChanges as error:
+        invocation.warn("the working tree was not updated: " + error.message)
+        for path in error.paths[:LISTED]:
+            invocation.note(f"    {shown_in_line(path)}")
+        invocation.hint(error.hint or "`evgit status` says more")
+    except EvgitError as error:
+        invocation.warn(f"the working tree was not updated: {error.message}")
+        invocation.hint(error.hint or "`evgit checkout` tries again")
+
+
+def write_files(
+    invocation: Invocation,
+    repository: Repository,
+    point: Point,
+    *,
+    before: Point,
+    force: bool = False,
+) -> CheckoutResult:
+    """Make the files show the state at a point. Raises LocalChanges.
+
+    `before`: what they are thought to show, should the cache that knows it be lost.
+    """
+    with ProgressBar("writing", "files") as bar:
+        result = repository.working_tree.checkout(
+            repository.state(point),
+            point,
+            force=force,
+            previous=lambda: repository.state(before),
+            progress=bar.update,
+        )
+    report_names(invocation, result)
+    return result
+
+
+def report_names(invocation: Invocation, result: CheckoutResult) -> None:
+    """Say which documents have no file, or one of another name."""
+    for skipped in result.skipped[:LISTED]:
+        path = shown_in_line(skipped.path)
+        invocation.warn(f"document {path} has no file: {shown_in_line(skipped.reason)}")
+    for renamed in result.renamed[:LISTED]:
+        invocation.warn(
+            f"document {shown_in_line(renamed.path)} is in the file {shown_in_line(renamed.file)}, "
+            "since its own name is taken here"
+        )
+    more = max(len(result.skipped) - LISTED, 0) + max(len(result.renamed) - LISTED, 0)
+    if more:
+        invocation.warn(f"{plural(more, 'more document')} of that kind: see `evgit status`")

@@ -18,12 +18,12 @@ from fnmatch import fnmatchcase
 import click
 
 from evgit.cli.command import documented
-from evgit.cli.commit_text import title
 from evgit.cli.event_text import short
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.output import Output
 from evgit.cli.parameters import Branch, Revision, json_option
+from evgit.cli.titles import commit_title
 from evgit.errors import UsageError
 from evgit.repository import Repository
 
@@ -115,5 +115,5 @@ def _list(
         shown = output.style(name.ljust(width if verbose else 0), *(["green"] if current else []))
         line = f"{'*' if current else ' '} {shown}"
         if entry is not None:
-            line += f" {output.style(short(target), 'yellow')} {title(entry.commit)}"
+            line += f" {output.style(short(target), 'yellow')} {commit_title(repository, entry)}"
         output.line(line)

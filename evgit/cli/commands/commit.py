@@ -35,16 +35,17 @@ from typing import Any
 
 import click
 
-from evgit.cli.clock import fixed_now
+from evgit.cli.clock import fixed_now, time_expression
 from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
-from evgit.cli.event_arguments import event_data, events_from_lines, expectations, instant, pairs
+from evgit.cli.event_arguments import event_data, events_from_lines, expectations, pairs
 from evgit.cli.event_text import short
 from evgit.cli.identity import GUESS_HINT, identity
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
+from evgit.cli.output import shown_in_line
 from evgit.cli.parameters import Branch, Stream, json_option
-from evgit.cli.tree_update import update_after_commit
+from evgit.cli.tree_update import update_after_move
 from evgit.errors import NotFound, UsageError
 from evgit.formats.names import looks_like_command
 from evgit.repository import Appended, NewEvent, Repository
@@ -53,12 +54,16 @@ from evgit.repository import Appended, NewEvent, Repository
 @documented(__doc__, "commit")
 @click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("-s", "--stream", type=Stream(), help="Append to this stream.")
-@click.option("-t", "--type", "event_type", help="The event's type, in the past tense.")
+@click.option(
+    "-t", "--type", "event_type", metavar="TYPE", help="The event's type, in the past tense."
+)
 @click.option("-d", "--data", metavar="JSON", help="The event's data; @FILE or @- to read it.")
-@click.option("-m", "--message", default="", help="The commit's message.")
+@click.option("-m", "--message", metavar="TEXT", default="", help="The commit's message.")
 @click.option("--expect", multiple=True, metavar="[STREAM=]N|none|any", help="See above.")
 @click.option("--time", metavar="TIME", help="When it happened, if not now.")
-@click.option("--version", "version", type=click.IntRange(min=1), help="Schema version [1].")
+@click.option(
+    "--version", "version", type=click.IntRange(min=1), metavar="N", help="Schema version [1]."
+)
 @click.option("--key", help="Idempotency key, unique in the stream.")
 @click.option("--meta", multiple=True, metavar="KEY=VALUE", help="For example actor=till-7.")
 @click.option(
@@ -121,7 +126,7 @@ def command(
             invocation.hint(GUESS_HINT)
         on_current = branch is None or branch == head_before.branch
         if on_current and appended.commit is not None and not no_checkout:
-            update_after_commit(invocation, repository, head_before)
+            update_after_move(invocation, repository, head_before)
 
 
 def _is_single(one_event: dict[str, Any]) -> bool:
@@ -155,7 +160,7 @@ def _single_event(
         stream,
         event_type,
         event_data(data, words),
-        time=None if time is None else instant(time),
+        time=None if time is None else time_expression(time),
         version=version or 1,
         meta=pairs(meta, "--meta"),
         key=key,
@@ -218,11 +223,10 @@ def _report(
         return [f"Nothing new: {already} already in the history, nothing appended"]
     where = branch or repository.head().branch or "detached HEAD"
     title = message.strip().split("\n", 1)[0] or plural(appended.appended, "event")
-    lines = [f"[{where} {short(appended.commit)}] {title}"]
+    lines = [f"[{where} {short(appended.commit)}] {shown_in_line(title)}"]
     if len(events) == 1 and appended.appended == 1:
-        event = events[0]
-        lines.append(f" {short(appended.ids[0])} {event.stream} {event.type}")
-    else:
+        lines.append(f" {short(appended.ids[0])} {events[0].stream}: {events[0].type}")
+    elif appended.appended:
         streams = plural(len({event.stream for event in events}), "stream")
         lines.append(f" {plural(appended.appended, 'event')} appended to {streams}")
     if appended.already:

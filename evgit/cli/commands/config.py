@@ -100,7 +100,7 @@ def _request(words: list[str], *, unset: bool, listing: bool) -> tuple[str, list
         wanted = {0: "nothing more", 1: "the name of a setting", 2: "a name and a value"}
         raise UsageError(
             f"`config {verb}` takes {wanted[VERBS[verb]]}",
-            hint='evgit config NAME, evgit config NAME VALUE; quote a value of several words: "a b"',
+            hint='evgit config NAME, evgit config NAME VALUE; several words in quotes: "a b"',
         )
     return verb, words
 

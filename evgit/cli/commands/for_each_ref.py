@@ -23,12 +23,12 @@ from itertools import islice
 import click
 
 from evgit.cli.command import documented
-from evgit.cli.commit_text import title
 from evgit.cli.event_text import short
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.output import shown
 from evgit.cli.parameters import json_option
+from evgit.cli.titles import commit_title
 from evgit.errors import UsageError
 from evgit.formats.names import STREAM_REFS, stream_ref
 from evgit.repository import Ref, Repository
@@ -160,7 +160,9 @@ def _ref_fields(repository: Repository, ref: Ref, head: str | None) -> Fields:
         "objectname": ref.target,
         "objectname:short": short(ref.target),
         "objecttype": kind,
-        "subject": title(entry.commit) if tag is None else tag.message.split("\n", 1)[0],
+        "subject": commit_title(repository, entry)
+        if tag is None
+        else tag.message.split("\n", 1)[0],
         "time": entry.commit.time if tag is None else tag.time,
         "size": str(entry.commit.log.size),
         "HEAD": "*" if ref.name == f"{HEADS}{head}" else " ",

@@ -22,7 +22,6 @@ With --json, one line of JSON for each commit or event.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
@@ -53,6 +52,7 @@ from evgit.cli.selection import (
     time_bound,
     walk,
 )
+from evgit.cli.titles import commit_title
 from evgit.errors import UsageError
 from evgit.formats.names import STREAM_REFS, parse_stream_ref
 from evgit.repository import CommitEntry, Repository, Selection
@@ -149,7 +149,7 @@ def _selected(
     selection = chosen(invocation, repository, revisions or ("HEAD",))
     if not selection.include and not selection.symmetric:
         head = repository.resolve("HEAD")
-        selection = replace(selection, include=(head,))
+        selection = Selection((head,), selection.exclude)
     return selection
 
 
@@ -232,7 +232,8 @@ class _CommitWriter:
 
     def _lines(self, entry: CommitEntry) -> list[str]:
         if self._oneline:
-            lines = [commit_line(self._output, entry.id, entry.commit, self._names)]
+            title = commit_title(self._repository, entry)
+            lines = [commit_line(self._output, entry.id, title, self._names)]
         else:
             lines = commit_lines(self._output, entry.id, entry.commit, self._names)
         if (self._patch or self._stat) and entry.commit.parents:

@@ -1,0 +1,97 @@
+"""Going to a branch or a point: the files first, then HEAD, so that a refusal changes nothing."""
+
+from __future__ import annotations
+
+from evgit.cli.commit_text import plural
+from evgit.cli.event_text import short
+from evgit.cli.invocation import Invocation
+from evgit.cli.titles import commit_title
+from evgit.cli.tree_update import follows_head, write_files
+from evgit.errors import UnknownRevision
+from evgit.repository import Head, Point, Repository
+
+HEADS = "refs/heads/"
+
+
+def branch_named(repository: Repository, word: str) -> str | None:
+    """The short name of the branch that a word names (`@{-1}` too); None if it names none."""
+    try:
+        name = repository.resolver().ref_name(word)
+    except UnknownRevision:
+        return None
+    if name is None or not name.startswith(HEADS) or word in ("HEAD", "@"):
+        return None
+    return name.removeprefix(HEADS)
+
+
+def go_to_branch(
+    invocation: Invocation,
+    repository: Repository,
+    name: str,
+    *,
+    command: str,
+    force: bool = False,
+    always: bool = False,
+    made: bool = False,
+) -> None:
+    """Make a branch the current one, and the files show its state."""
+    point = repository.resolve(HEADS + name)
+    changed = _write(invocation, repository, point, force=force, always=always)
+    repository.branches.set_head(f"ref: {HEADS}{name}", command, {"branch": name})
+    with invocation.output() as output:
+        output.line(f"{'Made and switched to' if made else 'On'} branch {name}{changed}")
+
+
+def go_to_point(
+    invocation: Invocation,
+    repository: Repository,
+    point: Point,
+    *,
+    command: str,
+    force: bool = False,
+    always: bool = False,
+) -> None:
+    """Put HEAD on a point without a branch, and make the files show its state."""
+    changed = _write(invocation, repository, point, force=force, always=always)
+    entry = repository.commit(point.commit)
+    whole = point.size == entry.commit.log.size
+    target = point.commit if whole else f"{point.commit}#{point.size}"
+    repository.branches.set_head(target, command, {"target": target})
+    with invocation.output() as output:
+        output.line(f"HEAD is at {place(repository, point)}{changed}")
+    if whole:
+        invocation.hint("to append from here, make a branch: evgit switch -c NAME")
+    else:
+        invocation.hint("this is a point inside a commit, to look at; nothing can be appended here")
+
+
+def place(repository: Repository, point: Point) -> str:
+    """A point in words: `1234abcd (message)`, or position and commit."""
+    entry = repository.commit(point.commit)
+    if point.size == entry.commit.log.size:
+        return f"{short(point.commit)} {commit_title(repository, entry)}"
+    inside = point.size - entry.size_before
+    return f"{short(point.commit)}#{point.size - 1}, {plural(inside, 'event')} into that commit"
+
+
+def where(repository: Repository, head: Head) -> str:
+    """HEAD in words."""
+    if head.branch is not None:
+        return f"On branch {head.branch}"
+    return f"HEAD is at {place(repository, head.point)} (no branch)"
+
+
+def _write(
+    invocation: Invocation, repository: Repository, point: Point, *, force: bool, always: bool
+) -> str:
+    """Write the files where there are any; what that changed, in words."""
+    if repository.layout.worktree is None or not (always or follows_head(repository)):
+        return ""
+    before = repository.head().point
+    result = write_files(invocation, repository, point, before=before, force=force)
+    changes = []
+    if result.written:
+        changes.append(f"{plural(result.written, 'file')} written")
+    if result.removed:
+        changes.append(f"{plural(result.removed, 'file')} removed")
+    return ": " + (", ".join(changes) or "all files were as they should be")
