@@ -50,11 +50,11 @@ from evgit.state.states import States
 from evgit.storage import database
 from evgit.storage.blobs import BlobStore
 from evgit.storage.cache import Cache
-from evgit.storage.config import Config, Setting
+from evgit.storage.config import Config, Setting, join_key
 from evgit.storage.layout import Layout
 from evgit.storage.operations import Operation, OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, Ref, RefStore
-from evgit.worktree.working_tree import CheckoutResult, WorkingTree
+from evgit.worktree.working_tree import CheckoutResult, Status, WorkingTree
 
 # What goes in and out of the façade, so that those above need nothing from the layers below it.
 __all__ = [
@@ -84,6 +84,7 @@ __all__ = [
     "Selection",
     "Setting",
     "State",
+    "Status",
     "StreamEvent",
     "StreamSummary",
     "WorkingTree",
@@ -209,6 +210,11 @@ class Repository:
             self._author = f"{name or 'unknown'} <{email or 'unknown@localhost'}>"
         return self._author
 
+    @author.setter
+    def author(self, author: str) -> None:
+        """To be set before anything is changed."""
+        self._author = author
+
     # ------------------------------------------------------------------ appending
     def append(
         self,
@@ -293,8 +299,8 @@ class Repository:
 
     def _upstream_of(self, branch: str) -> str | None:
         """The full name of the remote-tracking ref that a branch follows, or None."""
-        remote = self.config.get(f'branch."{branch}".remote')
-        followed = self.config.get(f'branch."{branch}".merge')
+        remote = self.config.get(join_key("branch", branch, "remote"))
+        followed = self.config.get(join_key("branch", branch, "merge"))
         if remote is None or followed is None:
             return None
         return f"refs/remotes/{remote}/{str(followed).removeprefix(HEADS)}"
@@ -305,12 +311,9 @@ class Repository:
 
     def resolve_commit(self, revision: str | Point = "HEAD") -> str:
         """The id of a whole commit. Raises UnknownRevision, UsageError inside a commit."""
-        point = self.resolve(revision)
-        if point.size != self.history.graph.get(point.commit).size:
-            raise UsageError(
-                f"{revision} is a point inside commit {point.commit[:12]}, not a whole commit"
-            )
-        return point.commit
+        if isinstance(revision, Point):
+            revision = self.resolver().spell(revision)
+        return self.resolver().commit(revision)
 
     def resolve_any(self, expression: str) -> Resolved:
         """Whatever a revision expression names: a point, an event, a tag, a document."""
@@ -433,7 +436,7 @@ class Repository:
     @cached_property
     def cache(self) -> Cache:
         """States, snapshots and the working tree's index; losing it costs only time."""
-        return Cache(self.layout.cache)
+        return Cache(self.layout.cache, max_bytes=int(str(self.config.get("cache.max_bytes"))))
 
     @cached_property
     def states(self) -> States:

@@ -21,6 +21,8 @@ from evgit.storage.refs import SYMBOLIC, Ref, RefStore
 
 HEADS = "refs/heads/"
 TAGS = "refs/tags/"
+HEAD_COMMANDS = ("switch", "checkout")
+"""What `set_head` may be called with: the operations that `@{-N}` counts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from itertools import islice
 from evgit.errors import UnknownObject
 from evgit.formats.canonical import digest
 from evgit.formats.tag import decode_tag
-from evgit.history.branches import HEADS, Branches
+from evgit.history.branches import HEAD_COMMANDS, HEADS, Branches
 from evgit.history.history import History
 from evgit.history.points import Point
 from evgit.history.reading import Reader
@@ -59,7 +59,11 @@ class HistorySource:
         return None if found is None else found[1].old
 
     def previous_branch(self, number: int) -> str | None:
-        switches = (change.old for _, change in self._operations.changes_of("HEAD") if change.old)
+        switches = (
+            change.old
+            for operation, change in self._operations.changes_of("HEAD")
+            if change.old and operation.command in HEAD_COMMANDS
+        )
         return next(islice(switches, number - 1, number), None)
 
     def upstream(self, branch: str) -> str | None:
