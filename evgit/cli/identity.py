@@ -11,6 +11,7 @@ import os
 import socket
 from typing import NamedTuple
 
+from evgit.cli.opening import open_repository
 from evgit.repository import Repository
 
 # Angle brackets would make "Ada <ada@example.org>" ambiguous, line ends would break a line of text.
@@ -22,6 +23,16 @@ class Identity(NamedTuple):
 
     author: str
     guessed: bool
+
+
+def open_to_change() -> Repository:
+    """The repository around the current directory, to be changed by the person at the keyboard.
+
+    Raises NotARepository.
+    """
+    repository = open_repository()
+    repository.author = identity(repository).author
+    return repository
 
 
 def identity(repository: Repository) -> Identity:

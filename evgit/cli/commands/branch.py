@@ -19,8 +19,8 @@ import click
 
 from evgit.cli.command import documented
 from evgit.cli.event_text import short
+from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
-from evgit.cli.opening import open_repository
 from evgit.cli.output import Output
 from evgit.cli.parameters import Branch, Revision, json_option
 from evgit.cli.titles import commit_title
@@ -57,7 +57,7 @@ def command(
 ) -> None:
     if sum((move, delete or force_delete, listing or show_current)) > 1:
         raise UsageError("-m, -d and --list don't go together", hint="use one at a time")
-    with open_repository() as repository, invocation.output() as output:
+    with open_to_change() as repository, invocation.output() as output:
         if show_current:
             output.line(repository.head().branch or "")
         elif move:

@@ -20,8 +20,8 @@ from evgit.cli.command import documented
 from evgit.cli.commands.restore import restore_documents
 from evgit.cli.documents import split_words
 from evgit.cli.head_moves import branch_named, go_to_branch, go_to_point
+from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
-from evgit.cli.opening import open_repository
 from evgit.cli.parameters import Revision
 from evgit.errors import UsageError
 from evgit.repository import FoundDocument
@@ -41,7 +41,7 @@ def command(
     detach: bool,
     force: bool,
 ) -> None:
-    with open_repository() as repository:
+    with open_to_change() as repository:
         revisions = list(words)
         if not paths:
             revisions, found = split_words(repository, revisions)

@@ -40,9 +40,8 @@ from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
 from evgit.cli.event_arguments import event_data, events_from_lines, expectations, pairs
 from evgit.cli.event_text import short
-from evgit.cli.identity import GUESS_HINT, identity
+from evgit.cli.identity import GUESS_HINT, identity, open_to_change
 from evgit.cli.invocation import Invocation
-from evgit.cli.opening import open_repository
 from evgit.cli.output import shown_in_line
 from evgit.cli.parameters import Branch, Stream, json_option
 from evgit.cli.tree_update import update_after_move
@@ -92,7 +91,7 @@ def command(
     as_json: bool,
     **one_event: Any,
 ) -> None:
-    with open_repository() as repository:
+    with open_to_change() as repository:
         single = _is_single(one_event)
         events = [_single_event(repository, **one_event)] if single else _batch(one_event)
         if not events and not allow_empty:

@@ -33,9 +33,8 @@ from evgit.bridges.importing import (
 from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
 from evgit.cli.event_text import short
-from evgit.cli.identity import GUESS_HINT, identity
+from evgit.cli.identity import GUESS_HINT, identity, open_to_change
 from evgit.cli.invocation import Invocation
-from evgit.cli.opening import open_repository
 from evgit.cli.parameters import Branch, json_option
 from evgit.cli.progress import ProgressBar
 from evgit.errors import UsageError
@@ -87,7 +86,7 @@ def command(
 ) -> None:
     _check(source, git, revision, time, time_field)
     invocation: Invocation = context.obj
-    with open_repository() as repository:
+    with open_to_change() as repository:
         who = identity(repository)
         report = ImportReport()
         interrupted = False

@@ -14,6 +14,7 @@ from itertools import islice
 import click
 
 from evgit.cli.command import SETTINGS, documented_group
+from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.operation_text import (
@@ -67,7 +68,7 @@ def show(invocation: Invocation, number: int, as_json: bool) -> None:
 @click.pass_obj
 def restore(invocation: Invocation, number: int, no_checkout: bool, as_json: bool) -> None:
     """Set all refs to where they were after an operation."""
-    with open_repository() as repository:
+    with open_to_change() as repository:
         before = repository.head()
         changes = repository.branches.restore(number)
         with invocation.output() as output:

@@ -15,8 +15,8 @@ import click
 
 from evgit.cli.command import documented
 from evgit.cli.head_moves import branch_named, go_to_branch, go_to_point
+from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
-from evgit.cli.opening import open_repository
 from evgit.cli.parameters import Branch, Revision
 from evgit.errors import UnknownRevision, UsageError
 
@@ -40,9 +40,10 @@ def command(
         raise UsageError("give one branch", hint="evgit switch BRANCH, evgit switch -c NEW [START]")
     if create and detach:
         raise UsageError("-c and --detach don't go together", hint="use one of them")
-    branch = "@{-1}" if branch == "-" else branch
-    with open_repository() as repository:
-        if detach:
+    back = branch == "-"
+    branch = "@{-1}" if back else branch
+    with open_to_change() as repository:
+        if detach or (back and branch_named(repository, branch) is None):
             go_to_point(
                 invocation, repository, repository.resolve(branch), command="switch", force=force
             )

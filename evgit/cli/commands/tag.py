@@ -18,9 +18,8 @@ import click
 
 from evgit.cli.command import documented
 from evgit.cli.event_text import short
-from evgit.cli.identity import GUESS_HINT, identity
+from evgit.cli.identity import GUESS_HINT, identity, open_to_change
 from evgit.cli.invocation import Invocation
-from evgit.cli.opening import open_repository
 from evgit.cli.output import Output, shown_in_line
 from evgit.cli.parameters import Revision, json_option
 from evgit.errors import UsageError
@@ -54,7 +53,7 @@ def command(
 ) -> None:
     if delete and (listing or annotate or message is not None):
         raise UsageError("-d goes with nothing else", hint="evgit tag -d NAME")
-    with open_repository() as repository, invocation.output() as output:
+    with open_to_change() as repository, invocation.output() as output:
         if name is None or listing:
             if annotate or message is not None or delete:
                 raise UsageError("give the tag's name", hint="evgit tag -m MESSAGE NAME")

@@ -12,11 +12,12 @@ from __future__ import annotations
 import click
 
 from evgit.cli.command import documented
+from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
-from evgit.cli.opening import open_repository
-from evgit.cli.operation_text import operation_document, write_operation
+from evgit.cli.operation_text import change_text, operation_document
 from evgit.cli.parameters import json_option
 from evgit.cli.tree_update import update_after_move
+from evgit.repository import RefChange
 
 
 @documented(__doc__, "undo")
@@ -25,14 +26,18 @@ from evgit.cli.tree_update import update_after_move
 @json_option("one document")
 @click.pass_obj
 def command(invocation: Invocation, redo: bool, no_checkout: bool, as_json: bool) -> None:
-    with open_repository() as repository:
+    with open_to_change() as repository:
         before = repository.head()
         operation = repository.branches.redo() if redo else repository.branches.undo()
         with invocation.output() as output:
             if as_json:
                 output.json(operation_document(operation))
             else:
-                output.line(f"{'Redid' if redo else 'Took back'} operation {operation.number}:")
-                write_operation(output, operation)
+                if redo:
+                    output.line(f"Took back the undo, operation {operation.number}:")
+                else:
+                    output.line(f"Took back operation {operation.number}, {operation.command}:")
+                for change in reversed(operation.changes):
+                    output.line(f"    {change_text(RefChange(change.ref, change.new, change.old))}")
         if not no_checkout:
             update_after_move(invocation, repository, before)
