@@ -9,9 +9,9 @@ its repetition is a retry, and stays as it is.
 apart by the first 8 bytes of their ids. Two different events that share those (one chance in
 37 million for an input of a million) would cost one of them a needless key, the same in every run.
 
-Memory: about 80 bytes for each of the last 262,144 lines, 8 bytes for each one before, and about
-100 bytes for each line that has twins. Older lines are only looked at where times overlap, for
-twins have equal times: input in order of time never needs them.
+Memory: 8 bytes for each line; about 80 bytes for each of the last 262,144 where times are out of
+order, and about 100 bytes for each line that has twins. Twins have equal times: a batch that is
+later than all before has none among them, and older lines are only looked at where times overlap.
 
 This module must not know where lines come from.
 """
@@ -53,7 +53,10 @@ class Twins:
         self.given = 0
         self._recent_limit = recent_limit
         self._recent: set[int] = set()
-        self._first = self._last = ""  # times in _recent
+        self._waiting: list[array[int]] = []  # recent too; put into the set when one is looked up
+        self._recent_count = 0
+        self._first = self._last = ""  # times of what is recent
+        self._latest = ""  # time of all that was seen
         self._older: list[_Older] = []
         self._occurrences: dict[int, int] = {}
 
@@ -64,24 +67,40 @@ class Twins:
         fingerprints = array("Q")
         fingerprints.frombytes(b"".join(batch.ids))
         fingerprints = fingerprints[::4]  # 8 of the 32 bytes
-        times = [event.time for event in batch.events]
-        first, last = min(times), max(times)
+        first, last = batch.first_time, batch.last_time
         fresh = set(fingerprints)
-        if (
-            len(fresh) == len(fingerprints)
-            and fresh.isdisjoint(self._recent)
-            and not any(older.first <= last and first <= older.last for older in self._older)
-        ):
-            self._recent |= fresh
+        all_differ = len(fresh) == len(fingerprints)
+        if all_differ and first > self._latest:
+            self._waiting.append(fingerprints)
         else:
-            batch = self._one_by_one(batch, fingerprints)
+            self._recent.update(*self._waiting)
+            self._waiting.clear()
+            if all_differ and not self._may_hold(fresh, first, last):
+                self._recent |= fresh
+            else:
+                batch = self._one_by_one(batch, fingerprints)
         self._first = min(self._first or first, first)
         self._last = max(self._last, last)
-        if len(self._recent) >= self._recent_limit:
-            self._older.append(_Older(self._first, self._last, array("Q", self._recent)))
-            self._recent = set()
-            self._first = self._last = ""
+        self._latest = max(self._latest, last)
+        self._recent_count += len(fingerprints)
+        if self._recent_count >= self._recent_limit:
+            self._make_older()
         return batch
+
+    def _may_hold(self, fingerprints: set[int], first: str, last: str) -> bool:
+        return not fingerprints.isdisjoint(self._recent) or any(
+            older.first <= last and first <= older.last for older in self._older
+        )
+
+    def _make_older(self) -> None:
+        fingerprints = array("Q", self._recent)
+        for waiting in self._waiting:
+            fingerprints += waiting
+        self._older.append(_Older(self._first, self._last, fingerprints))
+        self._recent.clear()
+        self._waiting.clear()
+        self._recent_count = 0
+        self._first = self._last = ""
 
     def _one_by_one(self, batch: EventBatch, fingerprints: array[int]) -> EventBatch:
         events: list[Event] = []

@@ -51,7 +51,7 @@ def run(history: Path, directory: Path, capfd) -> dict[str, str]:
         code = main(["--no-pager", "-C", str(directory), *step.words])
         out, err = capfd.readouterr()
         assert code == 0, (step.words, err)
-        printed[" ".join(step.words)] = out
+        printed[" ".join(step.words)] = out.replace(" ", "")
     return printed
 
 
