@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evgit.bridges.git_history import GitHistory
+from evgit.bridges.importing import BATCH_SIZE
 from evgit.errors import EvgitError, NotFound
 from evgit.history.points import Point
 from evgit.history.reading import StreamEvent, StreamSummary
@@ -55,8 +56,11 @@ def demo_steps(
     """
     directory, git = Path(directory).absolute(), Path(git).absolute()
     yield DemoStep(["init"], "Make a repository.")
+    with GitHistory(git) as history:
+        size = min(max(history.total // 10, 10), BATCH_SIZE)  # small enough for a log to look at
     yield DemoStep(
-        ["import", "--git", str(git)], "Import the file changes of a Git history as events."
+        ["import", "--git", str(git), "--batch-size", str(size)],
+        "Import the file changes of a Git history as events.",
     )
     with Repository.open(directory) as repository:
         log = repository.log("main")
