@@ -20,15 +20,16 @@ from evgit.errors import (
 from evgit.formats.block import EncodedBlock, close_block, encode_block, encode_frames
 from evgit.formats.canonical import digest
 from evgit.formats.commit import MAX_EVENTS, MAX_GUARDS, Commit, LogHead, MergeRecord
-from evgit.formats.event import Event, EventBatch, again_line, decode_events
+from evgit.formats.event import Event, EventBatch, again_line
 from evgit.formats.merkle import Frontier
 from evgit.formats.names import check_stream_name
 from evgit.formats.times import to_instant, to_text
 from evgit.history.duplicates import Sorted, sort_out
 from evgit.history.graph import CommitRow
 from evgit.history.history import History
+from evgit.history.incoming import Incoming, incoming_events
 from evgit.history.indexing import CommitToIndex
-from evgit.history.line_ranges import LineRange, LineSet, joined
+from evgit.history.line_ranges import LineRange, joined
 from evgit.storage import database
 from evgit.storage.operations import OperationLog, RefChange
 from evgit.storage.refs import RefStore
@@ -137,11 +138,13 @@ class Appender:
             raise InvalidInput(f"more than {MAX_GUARDS} expected revisions in one commit")
         for stream, expected in request.expected.items():
             check_stream_name(stream, reserved=True)
-            if isinstance(expected, str) and expected not in ("none", "any"):
+            if not _is_expected(expected):
                 raise UsageError(
                     f"expected revision {expected!r} of stream {stream!r} is not understood",
                     hint="give a revision number, `none` or `any`",
                 )
+        if request.left_out and not request.further_parents:
+            raise UsageError("only a merge can leave events out")
         if request.commit_time is not None:
             _refuse_future(request.commit_time, request.now)
 
@@ -157,15 +160,16 @@ class Appender:
 
         guards = self._guards(request.expected, tip)
         merged = self._merged(request, parent) if request.further_parents else None
+        if merged and found.again:
+            _drop_incoming(found, merged)
         streams, own_ids, segment = self._added(found, batch, number, merged)
         nodes: list[tuple[int, int, bytes]] = []
         frontier = tip.frontier.copy()
-        if merged:
-            frontier.extend(merged.ids, lambda *node: nodes.append(node))
-        frontier.extend(own_ids, lambda *node: nodes.append(node))
+        for ids in (merged.ids if merged else [], own_ids):
+            frontier.extend(ids, lambda *node: nodes.append(node))
 
         warnings: list[str] = []
-        time, recorded = _time_of(request, parent, batch, warnings)
+        time, recorded = _time_of(request, parent, batch, found.fresh, warnings)
         commit = Commit(
             author=request.author,
             events=len(found.fresh),
@@ -255,7 +259,7 @@ class Appender:
         return guards
 
     def _added(
-        self, found: Sorted, batch: EventBatch, number: int, merged: _Merged | None
+        self, found: Sorted, batch: EventBatch, number: int, merged: Incoming | None
     ) -> tuple[list[str], list[bytes], list[LineRange] | None]:
         """(streams of all added events, ids of the commit's own, its segment if not plain)."""
         events = batch.events
@@ -288,7 +292,7 @@ class Appender:
         return encode_block(lines, commit_line)
 
     # ------------------------------------------------------------------ merges
-    def _merged(self, request: Append, ours: CommitRow) -> _Merged:
+    def _merged(self, request: Append, ours: CommitRow) -> Incoming:
         """What the further parents bring: L(p2) without what is there already or is held back."""
         history = self._history
         parents = [history.graph.get(parent) for parent in request.further_parents]
@@ -301,19 +305,14 @@ class Appender:
         held = set(left_out)
         for row in (ours, *parents):
             held.update(history.indexer.held_back_lines(row))
-        return merged_lines(history, ours, parents, held)
+        return incoming_events(history, ours, parents, held)
 
-    def _held_back(self, parent: CommitRow, merged: _Merged | None, found: Sorted) -> list[int]:
+    def _held_back(self, parent: CommitRow, merged: Incoming | None, found: Sorted) -> list[int]:
         """Lines of X(c): what is held back on any side and is not in the new log."""
         history = self._history
-        if merged is None:
-            if parent.held_back is None:
-                return []
-            appended = set(found.again.values())
-            return [
-                line for line in history.indexer.held_back_lines(parent) if line not in appended
-            ]
         appended = set(found.again.values())
+        if merged is None:
+            return [n for n in history.indexer.held_back_lines(parent) if n not in appended]
         return [
             line
             for line in merged.held
@@ -321,34 +320,12 @@ class Appender:
         ]
 
 
-@dataclass(slots=True)
-class _Merged:
-    parents: list[CommitRow]
-    ranges: list[LineRange]
-    ids: list[bytes]
-    streams: list[str]
-    held: set[int]
-
-
-def merged_lines(
-    history: History, ours: CommitRow, further: list[CommitRow], held: set[int]
-) -> _Merged:
-    """The events that further parents add to `ours`, in the order that semantics.py defines."""
-    incoming: list[LineRange] = []
-    for row in further:
-        shared = history.graph.fork_size(ours, row)
-        known = [*history.graph.log_ranges(ours, shared, ours.size), *incoming]
-        known += [(line, 1) for line in held]
-        theirs = history.graph.log_ranges(row, shared, row.size)
-        incoming += LineSet(known).removed_from(theirs)
-    incoming = joined(incoming)
-    ids: list[bytes] = []
-    streams: list[str] = []
-    for text in history.blocks.texts(incoming):
-        lines = text.splitlines()
-        ids += map(digest, lines)
-        streams += [event.stream for event in decode_events(text)]
-    return _Merged(further, incoming, ids, streams, held)
+def _drop_incoming(found: Sorted, merged: Incoming) -> None:
+    """Own events that a further parent brings are in the log already when their turn comes."""
+    there = set(merged.ids)
+    found.fresh = [place for place in found.fresh if found.ids[place] not in there]
+    kept = set(found.fresh)
+    found.again = {place: line for place, line in found.again.items() if place in kept}
 
 
 def _compressed_early(batch: EventBatch) -> EncodedBlock | None:
@@ -358,17 +335,24 @@ def _compressed_early(batch: EventBatch) -> EncodedBlock | None:
     return encode_frames(batch.lines)
 
 
+def _is_expected(value: object) -> bool:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value >= -1
+    return value in ("none", "any")
+
+
 def _time_of(
-    request: Append, parent: CommitRow, batch: EventBatch, warnings: list[str]
+    request: Append, parent: CommitRow, batch: EventBatch, fresh: list[int], warnings: list[str]
 ) -> tuple[int, Literal["events"] | None]:
     """(the commit's time, whether it is recorded at its events' times)."""
     recorded: Literal["events"] | None = None
     time = request.now if request.commit_time is None else request.commit_time
-    if request.recorded_at_event_time and batch.events:
+    if request.recorded_at_event_time and fresh:
         recorded = "events"
-        now, latest = to_text(request.now), batch.last_time
+        times = [batch.events[place].time for place in fresh]
+        now, latest = to_text(request.now), max(times)
         if latest > now:
-            latest = max([e.time for e in batch.events if e.time <= now], default=now)
+            latest = max([time for time in times if time <= now], default=now)
         time = max(to_instant(latest), parent.time)
     elif time < parent.time:
         warnings.append(

@@ -13,9 +13,9 @@ from evgit.formats.commit import Commit
 from evgit.formats.event import Event, EventBatch, again_id, decode_event, is_again
 from evgit.formats.merkle import Frontier
 from evgit.formats.times import to_instant
-from evgit.history.append import merged_lines
 from evgit.history.graph import CommitRow
 from evgit.history.history import History
+from evgit.history.incoming import incoming_events
 from evgit.history.indexing import CommitToIndex
 from evgit.history.line_ranges import LineRange, joined
 
@@ -60,7 +60,7 @@ def commit_to_index(
     segment: list[LineRange] | None = None
     held_back = _held_back(history, parents, commit)
     if len(parents) > 1 or again:
-        merged = merged_lines(history, parents[0], parents[1:], held_back)
+        merged = incoming_events(history, parents[0], parents[1:], held_back)
         there = set(merged.ids)
         fresh = [
             place

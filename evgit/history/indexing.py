@@ -146,9 +146,8 @@ class Indexer:
         lines = sorted(commit.held_back)
         if not lines:
             return None
-        if parent is not None and parent.held_back is not None:
-            if self.held_back_lines(parent) == lines:
-                return parent.held_back
+        if parent is not None and parent.held_back and self.held_back_lines(parent) == lines:
+            return parent.held_back
         self._connection.execute(
             "INSERT INTO held_back(number, lines) VALUES(?,?)",
             (commit.number, encode_ranges((line, 1) for line in lines)),

@@ -32,7 +32,7 @@ _process = _Process()
 
 
 def _start_anew() -> None:
-    global _process
+    global _process  # noqa: PLW0603 - what belongs to a process is a global by nature
     _process = _Process()
 
 
