@@ -136,6 +136,8 @@ class EventIndex:
             found = []
             for word in words:
                 event_id = self._id_at(word & LINE_MASK)
+                if id_fingerprint(event_id) != word >> LINE_BITS:
+                    continue  # an `again` line: its event is found on its own line
                 if low <= event_id <= high:
                     found.append((event_id, word & LINE_MASK))
                     if len(found) >= limit:

@@ -184,6 +184,10 @@ class CommitGraph:
 
     def holding(self, row: CommitRow, position: int) -> CommitRow:
         """The commit of `row`'s first-parent chain that added the event at `position`."""
+        if not 0 <= position < row.size:
+            raise UnknownObject(
+                f"commit {row.hex[:12]} has a log of {row.size} events: no position {position}"
+            )
         for stretch in self.lineage(row):
             if position >= stretch.start:
                 found = fetch_one(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from evgit.errors import UnknownObject
 from evgit.formats.canonical import digest
 from evgit.formats.event import Event, decode_event, decode_events
 from evgit.formats.merkle import Frontier
@@ -65,11 +66,13 @@ class Log:
         return map(digest, self.lines(start, stop))
 
     def event(self, position: int) -> Event:
-        """The event at one position."""
+        """The event at one position. Raises UnknownObject beyond the end."""
         return decode_event(self.line(position))
 
     def line(self, position: int) -> bytes:
-        """The event at one position as canonical JSON."""
+        """The event at one position as canonical JSON. Raises UnknownObject beyond the end."""
+        if not 0 <= position < self.size:
+            raise UnknownObject(f"the log has {self.size} events: no position {position}")
         ((first, _),) = self.ranges(position, position + 1)
         return self._blocks.line(first)
 

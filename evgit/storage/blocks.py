@@ -20,6 +20,7 @@ from evgit.formats.block import EncodedBlock, decode_frame
 from evgit.storage.database import fetch_all, fetch_one
 
 CACHED_FRAMES = 256
+CACHED_FRAME_BYTES = 65_536  # one that holds a huge line is not kept: there may be many
 WHOLE_READ_BYTES = 65_536  # a larger block is read in parts where one frame is wanted
 LINE_LIMIT = 1 << 32
 TEXT_BYTES = 16_384
@@ -166,10 +167,12 @@ class BlockStore:
         cached = self._frames.get(first)
         if cached is None:
             data = self._part(entry, offset, size)
-            cached = _split(self._decode(data, 0, size, first, count))
-            self._frames[first] = cached
-            if len(self._frames) > CACHED_FRAMES:
-                self._frames.popitem(last=False)
+            text = self._decode(data, 0, size, first, count)
+            cached = _split(text)
+            if len(text) <= CACHED_FRAME_BYTES:
+                self._frames[first] = cached
+                if len(self._frames) > CACHED_FRAMES:
+                    self._frames.popitem(last=False)
         return first, cached
 
     def _cached_entry(self, line: int) -> BlockEntry:
@@ -248,19 +251,20 @@ class _ReadAhead:
         return rows[place]
 
     def _fetch(self, line: int, *, in_order: bool) -> None:
-        held = sum(len(row[2]) for row in self._rows)
-        if not in_order:
-            self._limit = 1
-        elif held < READ_AHEAD_BYTES:
-            self._limit = min(self._limit * 2, 512)
-        else:
-            self._limit = max(self._limit // 2, 1)
-        self._rows = fetch_all(
-            self._connection,
+        self._limit = min(self._limit * 2, 512) if in_order else 1
+        cursor = self._connection.execute(
             "SELECT first_line, frames, data FROM blocks WHERE first_line>="
             "(SELECT max(first_line) FROM blocks WHERE first_line<=?) ORDER BY first_line LIMIT ?",
             (line, self._limit),
         )
+        # Row by row: after a thousand small blocks the next ones may be large.
+        self._rows, held = [], 0
+        for row in cursor:
+            self._rows.append(row)
+            held += len(row[2])
+            if held >= READ_AHEAD_BYTES:
+                break
+        cursor.close()
 
 
 def _holds(row: Any, line: int) -> bool:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import apsw
 import zstandard
 
+from evgit.errors import Damage
 from evgit.storage.database import fetch_all, fetch_one
 
 PAGE_KEYS = 512
@@ -26,7 +27,7 @@ FAN_IN = 4
 MERGE_CHUNK_KEYS = 65_536
 KEY_LIMIT = 1 << 64
 
-_compress = zstandard.ZstdCompressor(level=1, write_checksum=False).compress
+_compress = zstandard.ZstdCompressor(level=1, write_checksum=True).compress
 _decompress = zstandard.ZstdDecompressor().decompress
 
 
@@ -39,7 +40,12 @@ def _encode_page(keys: Sequence[int]) -> bytes:
 
 
 def _decode_page(page: bytes) -> array[int]:
-    columns = _decompress(page)
+    try:
+        columns = _decompress(page)
+    except zstandard.ZstdError as error:
+        raise Damage(
+            f"a page of an index is damaged: {error}", hint="`evgit reindex` rebuilds the index"
+        ) from None
     count = len(columns) // 8
     raw = bytearray(len(columns))
     for column in range(8):
@@ -79,12 +85,14 @@ class SortedRuns:
     def keys_between(self, family: int, low: int, high: int) -> list[int]:
         """All keys k with low <= k < high, ascending."""
         found: list[int] = []
+        if low >= high:
+            return found
         for run in self._runs(family):
             start = self._page_start(run, low)
             rows = fetch_all(
                 self._connection,
-                "SELECT data FROM run_pages WHERE run=? AND first>=? AND first<? ORDER BY first",
-                (run, start, _as_bytes(high)),
+                "SELECT data FROM run_pages WHERE run=? AND first>=? AND first<=? ORDER BY first",
+                (run, start, _as_bytes(high - 1)),
             )
             for (data,) in rows:
                 page = _decode_page(data)
