@@ -21,6 +21,7 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -268,8 +269,11 @@ class LineWriter:
             raise _cannot_write(final, failure) from failure
 
     def _abandon(self) -> None:
-        if self._opened:
-            self._file.close()
+        if not self._opened:
+            return
+        for file in (self._sink, self._file):
+            with suppress(OSError):  # it may fail again to write what it still holds
+                file.close()
         if self._partial is not None:
             self._partial.unlink(missing_ok=True)
 

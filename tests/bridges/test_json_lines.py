@@ -7,6 +7,7 @@ import gzip
 import io
 import os
 import random
+import resource
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,28 @@ def test_an_export_that_fails_leaves_what_was_there(tmp_path):
         writer.write(b"after\n" * 100_000 + None)
     assert path.read_bytes() == b"before\n"
     assert [entry.name for entry in tmp_path.iterdir()] == ["events.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "x.jsonl.zst"])
+@pytest.mark.parametrize("lines", [12, 3000])
+def test_a_file_that_can_take_no_more_leaves_what_was_there(tmp_path, name, lines):
+    path = tmp_path / name
+    path.write_bytes(b"before")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(ReadOnly, match="can't be written: File too large"):
+            write_noise(path, lines)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == b"before"
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def write_noise(path: Path, lines: int) -> None:
+    with LineWriter(path) as writer:
+        for _ in range(lines):
+            writer.write(os.urandom(999) + b"\n")
 
 
 def test_equal_contents_are_equal_files(tmp_path):
