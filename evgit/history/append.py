@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from evgit.errors import (
+    Damage,
     InvalidInput,
-    InvalidTime,
     NotFound,
     UsageError,
     WrongExpectedRevision,
@@ -30,12 +30,12 @@ from evgit.history.history import History
 from evgit.history.incoming import Incoming, incoming_events
 from evgit.history.indexing import CommitToIndex
 from evgit.history.line_ranges import LineRange, joined
+from evgit.history.recording import never_before, recorded_at_event_times, refuse_future
 from evgit.storage import database
 from evgit.storage.operations import OperationLog, RefChange
 from evgit.storage.refs import RefStore
 
 Expected = int | Literal["none", "any"]
-CLOCK_TOLERANCE = 10 * 60 * 1_000_000  # microseconds that a commit's time may be ahead
 COMPRESS_EARLY_BYTES = 16_384
 
 
@@ -146,7 +146,7 @@ class Appender:
         if request.left_out and not request.further_parents:
             raise UsageError("only a merge can leave events out")
         if request.commit_time is not None:
-            _refuse_future(request.commit_time, request.now)
+            refuse_future(request.commit_time, request.now)
 
     def _append(self, request: Append, early: EncodedBlock | None) -> tuple[Appended, _Tip | None]:
         history, batch = self._history, request.batch
@@ -169,7 +169,7 @@ class Appender:
             frontier.extend(ids, lambda *node: nodes.append(node))
 
         warnings: list[str] = []
-        time, recorded = _time_of(request, parent, batch, found.fresh, warnings)
+        time, recorded = _time_of(request, parent, found, warnings)
         commit = Commit(
             author=request.author,
             events=len(found.fresh),
@@ -239,7 +239,14 @@ class Appender:
                 hint="make a branch from a whole commit, or switch to a branch",
             )
         row = self._history.graph.get(target)
-        return _Tip(target, row, self._history.log_of(row).frontier(), {})
+        frontier = self._history.log_of(row).frontier()
+        if frontier.root().hex() != self._history.commit(row).log.root:
+            # A wrong index must not find its way into a commit, where it would be for good.
+            raise Damage(
+                f"the index does not give the log root of commit {target}",
+                hint="`evgit fsck` shows the extent, `evgit reindex` rebuilds the index",
+            )
+        return _Tip(target, row, frontier, {})
 
     def _guards(self, expected: Mapping[str, Expected], tip: _Tip) -> dict[str, int]:
         guards: dict[str, int] = {}
@@ -342,34 +349,14 @@ def _is_expected(value: object) -> bool:
 
 
 def _time_of(
-    request: Append, parent: CommitRow, batch: EventBatch, fresh: list[int], warnings: list[str]
+    request: Append, parent: CommitRow, found: Sorted, warnings: list[str]
 ) -> tuple[int, Literal["events"] | None]:
     """(the commit's time, whether it is recorded at its events' times)."""
-    recorded: Literal["events"] | None = None
+    if request.recorded_at_event_time and found.fresh:
+        times = [request.batch.events[place].time for place in found.fresh]
+        return recorded_at_event_times(times, parent.time, request.now), "events"
     time = request.now if request.commit_time is None else request.commit_time
-    if request.recorded_at_event_time and fresh:
-        recorded = "events"
-        times = [batch.events[place].time for place in fresh]
-        now, latest = to_text(request.now), max(times)
-        if latest > now:
-            latest = max([time for time in times if time <= now], default=now)
-        time = max(to_instant(latest), parent.time)
-    elif time < parent.time:
-        warnings.append(
-            f"the clock ({to_text(time)}) is behind the last commit ({to_text(parent.time)}); "
-            "the new commit takes the last commit's time"
-        )
-        time = parent.time
-    return time, recorded
-
-
-def _refuse_future(time: int, now: int) -> None:
-    if time > now + CLOCK_TOLERANCE:
-        raise InvalidTime(
-            f"{to_text(time)} is more than 10 minutes ahead of this machine's clock "
-            f"({to_text(now)})",
-            hint="a commit's time says when it was recorded; give events their own --time",
-        )
+    return never_before(parent.time, time, warnings), None
 
 
 def _latest(batch: EventBatch, latest: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from evgit.errors import AlreadyExists, Conflict, EvgitError, NotAFastForward, NotFound
 from evgit.formats.names import check_branch_name
-from evgit.formats.tag import Tag
+from evgit.formats.tag import Tag, decode_tag
 from evgit.history.history import History
 from evgit.history.points import Point
 from evgit.storage import database
@@ -81,10 +81,14 @@ class Branches:
 
     # ------------------------------------------------------------------ branches
     def create(self, name: str, commit: str, *, force: bool = False) -> None:
-        """Make a branch at a commit, in time that does not depend on history or streams."""
+        """Make a branch at a commit, in time that does not depend on history or streams.
+
+        Raises UnknownObject, AlreadyExists, and InvalidName.
+        """
         check_branch_name(name)
         ref = HEADS + name
         with self._transaction():
+            self._history.graph.get(commit)
             self._refuse_path_prefix(ref)
             old = self._refs.get(ref)
             if old is not None and not force:
@@ -271,6 +275,12 @@ class Branches:
                 hint="choose another name",
             )
 
+    def _commit_behind(self, target: str) -> str:
+        """What an annotated tag, or a tag of a tag, stands for; anything else is itself."""
+        while (line := self.tag_line(target)) is not None:
+            target = decode_tag(line).target
+        return target
+
     def _reachable_elsewhere(self, target: str, ref: str) -> bool:
         graph = self._history.graph
         wanted = graph.get(target)
@@ -280,7 +290,8 @@ class Branches:
             for r in self._refs.under(prefix)
             if r.name != ref
         }
-        rows = [row for t in others if (row := graph.find(bytes.fromhex(t))) is not None]
+        commits = map(self._commit_behind, others)
+        rows = [row for c in commits if (row := graph.find(bytes.fromhex(c))) is not None]
         if any(graph.on_first_parents(wanted, row) for row in rows):
             return True
         for row in graph.ancestors(rows):

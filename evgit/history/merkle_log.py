@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import apsw
 
-from evgit.errors import DamagedObject
+from evgit.errors import Damage, DamagedObject
 from evgit.formats.merkle import Frontier
 from evgit.history.graph import CommitGraph, CommitRow
 from evgit.storage.database import fetch_one
@@ -46,14 +46,14 @@ class MerkleLog:
                 (row.chain,),
             )
             if tip is not None and tip[0] == row.height:
-                return Frontier.from_bytes(size, tip[2])
+                return _frontier(size, tip[2])
         complete = size >> KEPT_LEVEL << KEPT_LEVEL
         peaks, start = [], 0
         for level in range(complete.bit_length() - 1, KEPT_LEVEL - 1, -1):
             if complete >> level & 1:
                 peaks.append(self._node(row, level, start >> level))
                 start += 1 << level
-        frontier = Frontier.from_bytes(complete, b"".join(peaks))
+        frontier = _frontier(complete, b"".join(peaks))
         if size > complete:
             frontier.extend(list(ids(complete, size)), None)
         return frontier
@@ -74,3 +74,13 @@ class MerkleLog:
             f"the hash of events {place << level} to {end - 1} is missing from the index",
             hint="`evgit reindex` rebuilds the index",
         )
+
+
+def _frontier(size: int, peaks: bytes) -> Frontier:
+    try:
+        return Frontier.from_bytes(size, peaks)
+    except ValueError as error:
+        raise Damage(
+            f"the index of tree hashes is damaged: {error}",
+            hint="`evgit reindex` rebuilds the index",
+        ) from None

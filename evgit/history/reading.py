@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from evgit.errors import NotFound, UnknownObject
+from evgit.errors import Damage, NotFound, UnknownObject
 from evgit.formats.canonical import digest
 from evgit.formats.commit import Commit
 from evgit.formats.event import Event, again_id, decode_event, is_again
@@ -70,7 +70,7 @@ class Reader:
         chosen = range(len(positions))[start:stop]
         for revision in reversed(chosen) if backwards else chosen:
             position = positions[revision]
-            yield StreamEvent(revision, position, self._event_at(row, position))
+            yield StreamEvent(revision, position, self._event_at(row, position, name))
 
     def stream_event(self, name: str, point: Point, revision: int) -> StreamEvent | None:
         """One event of a stream by revision (-1: the last), or None."""
@@ -83,7 +83,7 @@ class Reader:
         if not 0 <= revision < len(positions):
             return None
         position = positions[revision]
-        return StreamEvent(revision, position, self._event_at(row, position))
+        return StreamEvent(revision, position, self._event_at(row, position, name))
 
     def stream_revision(self, name: str, point: Point) -> int:
         """The last revision of a stream as of a point; -1 where there is no such stream."""
@@ -123,9 +123,16 @@ class Reader:
             )
         return row, positions
 
-    def _event_at(self, row: CommitRow, position: int) -> Event:
+    def _event_at(self, row: CommitRow, position: int, stream: str) -> Event:
         holder = self._history.graph.holding(row, position)
-        return decode_event(self._history.blocks.line(holder.line_at(position)))
+        event = decode_event(self._history.blocks.line(holder.line_at(position)))
+        if event.stream != stream:
+            raise Damage(
+                f"the index says that position {position} is of stream {stream!r}; "
+                f"it is of {event.stream!r}",
+                hint="`evgit fsck` shows the extent, `evgit reindex` rebuilds the index",
+            )
+        return event
 
     # ------------------------------------------------------------------ commits
     def walk(
