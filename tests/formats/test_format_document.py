@@ -1,0 +1,52 @@
+"""The examples in docs/format.md are what they say they are."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+from blake3 import blake3
+
+from evgit.formats import canonical
+from evgit.formats.again import is_again
+from evgit.formats.block import decode_frame
+from evgit.formats.commit import decode_commit, verify_commit_line
+from evgit.formats.event import verify_event_lines
+from evgit.formats.merkle import leaf_hash
+from evgit.formats.tag import decode_tag
+
+DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "format.md").read_text("utf-8")
+CODE = re.findall(r"^    (\S.*)$", DOCUMENT, re.MULTILINE)
+
+
+def test_objects_are_followed_by_their_ids() -> None:
+    found: dict[str, list[bytes]] = {}
+    for text, following in itertools.pairwise(CODE):
+        if re.fullmatch("[0-9a-f]{64}", following):
+            line = text.encode("utf-8")
+            assert blake3(line).hexdigest() == following
+            assert canonical.canonicalize(line) == line
+            kind = re.search(rb'"kind":"(\w+)"', line)
+            assert kind is not None
+            found.setdefault(kind[1].decode(), []).append(line)
+    assert {kind: len(lines) for kind, lines in found.items()} == {
+        "event": 1,
+        "commit": 2,
+        "tag": 1,
+    }
+    assert verify_event_lines(found["event"]) == [None]
+    assert [verify_commit_line(line) for line in found["commit"]] == [None, None]
+    decode_tag(found["tag"][0])
+    root, first = map(decode_commit, found["commit"])
+    assert first.parents == [root.id]
+    assert first.log.root == leaf_hash(blake3(found["event"][0]).digest()).hex()
+
+
+def test_the_again_line_and_the_frame() -> None:
+    again = [text.encode() for text in CODE if '"kind":"again"' in text]
+    assert len(again) == 1
+    assert is_again(again[0])
+    frame = next(place for place, text in enumerate(CODE) if text.startswith("28b52ffd"))
+    text = decode_frame(bytes.fromhex(CODE[frame])).decode()
+    assert text.splitlines() == CODE[frame + 1 : frame + 5]

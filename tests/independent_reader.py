@@ -1,0 +1,469 @@
+"""A second reader of evgit repositories, written from docs/format.md alone.
+
+It imports nothing of evgit, only blake3, zstandard and the standard library, and recomputes every
+id, the order of every log, and every log root. Where it and evgit disagree, one of them or the
+document is wrong.
+
+    python tests/independent_reader.py REPOSITORY      prints a report; exits 1 if it has problems
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import struct
+import sys
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import zstandard
+from blake3 import blake3
+
+MAX_LINE = 1 << 24
+MAX_FRAME = (1 << 14) + MAX_LINE + 1
+SAFE = 2**53 - 1
+
+
+class Wrong(Exception):
+    """What is read is not what the document says."""
+
+
+def need(condition: object, message: str) -> None:
+    if not condition:
+        raise Wrong(message)
+
+
+def is_id(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+def is_integer(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+# ---------------------------------------------------------------------------- 2. canonical JSON
+
+
+def number_text(value: float) -> str:
+    if value == 0:
+        return "0"
+    sign = "-" if value < 0 else ""
+    mantissa, _, exponent = f"{abs(value)!r}".partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = whole + fraction
+    p = len(whole) + int(exponent or "0")  # the value is 0.digits * 10**p
+    while digits[0] == "0":
+        digits, p = digits[1:], p - 1
+    digits = digits.rstrip("0")
+    n = len(digits)
+    if n <= p <= 21:
+        text = digits + "0" * (p - n)
+    elif 0 < p <= 21:
+        text = digits[:p] + "." + digits[p:]
+    elif -6 < p <= 0:
+        text = "0." + "0" * -p + digits
+    else:
+        tail = "." + digits[1:] if n > 1 else ""
+        text = f"{digits[0]}{tail}e{'+' if p > 0 else '-'}{abs(p - 1)}"
+    return sign + text
+
+
+SHORT = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
+
+
+def string_text(value: str) -> str:
+    escaped = (SHORT.get(ord(c)) or (f"\\u{ord(c):04x}" if c < " " else c) for c in value)
+    return '"' + "".join(escaped) + '"'
+
+
+def value_text(value: Any, depth: int = 0) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return string_text(value)
+    if isinstance(value, int):
+        need(abs(value) <= SAFE or number_text(float(value)) == str(value), "a huge integer")
+        return str(value)
+    if isinstance(value, float):
+        return number_text(value)
+    need(depth < 128, "nested too deep")
+    if isinstance(value, list):
+        return "[" + ",".join(value_text(item, depth + 1) for item in value) + "]"
+    members = sorted(value.items(), key=lambda pair: pair[0].encode("utf-16-be"))
+    return "{" + ",".join(f"{string_text(k)}:{value_text(v, depth + 1)}" for k, v in members) + "}"
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    need(len(dict(pairs)) == len(pairs), "a key twice")
+    return dict(pairs)
+
+
+def refuse_constant(name: str) -> None:
+    raise Wrong(f"{name} in JSON")
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """The object of a canonical line."""
+    need(len(line) <= MAX_LINE, "an object of more than 16 MiB")
+    try:
+        value = json.loads(
+            line.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse_constant
+        )
+        need(value_text(value).encode("utf-8") == line, "not canonical JSON")
+    except (ValueError, RecursionError) as error:
+        raise Wrong(f"not JSON: {error}") from None
+    need(isinstance(value, dict), "not an object")
+    return dict(value)
+
+
+# ---------------------------------------------------------------------------- 3.-6. members
+
+
+def check_time(text: object) -> None:
+    need(
+        isinstance(text, str)
+        and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", text),
+        f"{text!r} is not an instant",
+    )
+    try:
+        datetime.strptime(str(text), "%Y-%m-%dT%H:%M:%S.%fZ")
+    except ValueError:
+        raise Wrong(f"{text!r} is not on the calendar") from None
+    need(str(text)[17:19] < "60", f"{text!r} has a second 60")
+
+
+def has_control(text: str) -> bool:
+    return any(unicodedata.category(c) == "Cc" for c in text)
+
+
+def check_stream(name: object) -> None:
+    need(
+        isinstance(name, str)
+        and 1 <= len(name.encode()) <= 240
+        and not has_control(name)
+        and not {"", ".", ".."} & set(name.split("/"))
+        and not re.search(r"@[0-9]+\Z", name),
+        f"{name!r} is not a stream name",
+    )
+
+
+def check_event(event: dict[str, Any]) -> None:
+    required = {"data", "kind", "stream", "time", "type", "version"}
+    optional = {"blobs", "key", "meta", "origin"}
+    need(required <= set(event) <= required | optional, "not the members of an event")
+    need(event["kind"] == "event", "not an event")
+    check_stream(event["stream"])
+    check_time(event["time"])
+    name = event["type"]
+    need(
+        isinstance(name, str)
+        and 1 <= len(name.encode()) <= 240
+        and not has_control(name)
+        and not any(c.isspace() for c in name),
+        f"{name!r} is not an event type",
+    )
+    need(is_integer(event["version"], 1, 2**31 - 1), "not a version")
+    key, origin = event.get("key", "k"), event.get("origin", "o")
+    need(
+        isinstance(key, str) and 1 <= len(key.encode()) <= 1024 and not has_control(key),
+        "not a key",
+    )
+    need(isinstance(origin, str) and re.fullmatch("[!-~]{1,64}", origin), "not an origin")
+    for member in ("meta", "blobs"):
+        if member in event:
+            need(isinstance(event[member], dict) and event[member], f"{member} is no object")
+    for blob, size in event.get("blobs", {}).items():
+        need(is_id(blob) and is_integer(size, 0, SAFE), "not a blob's id and size")
+
+
+COMMIT = {"author", "events", "format", "kind", "log", "message", "parents", "time"}
+COMMIT_OPTIONAL = {"crit", "guards", "merge", "meta", "recorded"}
+
+
+def check_ids(ids: object, limit: int) -> None:
+    need(
+        isinstance(ids, list)
+        and len(ids) <= limit
+        and all(map(is_id, ids))
+        and len(set(ids)) == len(ids),
+        "not a list of distinct ids within its limit",
+    )
+
+
+def check_commit(commit: dict[str, Any]) -> None:
+    need(commit.get("kind") == "commit", "not a commit")
+    need(commit.get("format") == 1, "a commit of another format")
+    for name in commit.get("crit", []):
+        need(name in COMMIT | COMMIT_OPTIONAL, f"{name!r} must be understood")
+    need(set(commit) >= COMMIT, "members of a commit are missing")
+    for name in COMMIT_OPTIONAL & set(commit):
+        need(commit[name], f"{name} is empty")
+    need(is_integer(commit["events"], 0, 65_536), "not a number of events")
+    check_ids(commit["parents"], 64)
+    check_time(commit["time"])
+    need(commit.get("recorded", "events") == "events", "recorded in an unknown way")
+    log, guards, merge = commit["log"], commit.get("guards", {}), commit.get("merge", {})
+    need(
+        isinstance(log, dict) and is_id(log.get("root")) and is_integer(log.get("size"), 0, SAFE),
+        "not a log",
+    )
+    need(isinstance(guards, dict) and len(guards) <= 65_536, "not guards")
+    for stream, revision in guards.items():
+        check_stream(stream)
+        need(is_integer(revision, -1, SAFE), "a guard of unknown form")
+    need(isinstance(merge, dict), "not a merge")
+    check_ids(merge.get("left_out", []), 65_536)
+    for name in ("author", "message"):
+        need(isinstance(commit[name], str), f"{name} is no string")
+    if not commit["parents"]:
+        need(
+            commit["events"] == 0
+            and not {"guards", "merge", "recorded"} & set(commit)
+            and commit["time"] == "0001-01-01T00:00:00.000000Z"
+            and isinstance(commit.get("meta", {}).get("nonce"), str),
+            "a commit without parents that is not a root",
+        )
+
+
+# ---------------------------------------------------------------------------- 8. the log
+
+
+@dataclass
+class Merkle:
+    """Roots of complete subtrees, largest first, as (number of leaves, hash)."""
+
+    peaks: list[tuple[int, bytes]] = field(default_factory=list)
+
+    def append(self, event_id: str) -> None:
+        size, node = 1, sha256(b"\0" + bytes.fromhex(event_id)).digest()
+        while self.peaks and self.peaks[-1][0] == size:
+            left = self.peaks.pop()[1]
+            size, node = size * 2, sha256(b"\1" + left + node).digest()
+        self.peaks.append((size, node))
+
+    def root(self) -> str:
+        if not self.peaks:
+            return sha256(b"").hexdigest()
+        node = self.peaks[-1][1]
+        for _, left in reversed(self.peaks[:-1]):
+            node = sha256(b"\1" + left + node).digest()
+        return node.hex()
+
+
+@dataclass
+class Commit:
+    """`added`: what L(c) has beyond L(first parent), in order."""
+
+    id: str
+    members: dict[str, Any]
+    parents: list[Commit]
+    own: list[str]
+    added: list[str] = field(default_factory=list)
+    held_back: set[str] = field(default_factory=set)
+    size: int = 0
+    tree: Merkle = field(default_factory=Merkle)
+
+    def log(self) -> list[str]:
+        """L(c), put together from the first-parent chain."""
+        parts = []
+        commit: Commit | None = self
+        while commit is not None:
+            parts.append(commit.added)
+            commit = commit.parents[0] if commit.parents else None
+        return [event_id for part in reversed(parts) for event_id in part]
+
+
+@dataclass
+class Report:
+    """What a repository holds, as recomputed, and everything that is not as it should be."""
+
+    commits: dict[str, Commit] = field(default_factory=dict)
+    streams: dict[str, str] = field(default_factory=dict)
+    """Of every event id."""
+    refs: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+class Reader:
+    """Reads blocks in order; keeps the members of one log at hand, the last that was asked for."""
+
+    def __init__(self) -> None:
+        self.report = Report()
+        self.commits = self.report.commits
+        self._known: tuple[str, set[str], dict[str, int]] = ("", set(), {})
+
+    def in_log(self, commit: Commit) -> tuple[set[str], dict[str, int]]:
+        """(events of L(c), how many each stream has). Valid until it is asked for again."""
+        if self._known[0] != commit.id:
+            counts: dict[str, int] = {}
+            log = commit.log()
+            for event_id in log:
+                stream = self.report.streams[event_id]
+                counts[stream] = counts.get(stream, 0) + 1
+            self._known = (commit.id, set(log), counts)
+        return self._known[1], self._known[2]
+
+    def block(self, lines: list[bytes]) -> None:
+        own = []
+        for line in lines[:-1]:
+            members = parse(line)
+            if set(members) == {"id", "kind"} and members["kind"] == "again":
+                event_id = str(members["id"])
+                need(event_id in self.report.streams, f"event {event_id} was not stored before")
+            else:
+                check_event(members)
+                event_id = blake3(line).hexdigest()
+                need(event_id not in self.report.streams, f"event {event_id} is stored twice")
+                self.report.streams[event_id] = members["stream"]
+            own.append(event_id)
+        members = parse(lines[-1])
+        check_commit(members)
+        commit_id = blake3(lines[-1]).hexdigest()
+        need(len(set(own)) == len(own) == members["events"], f"commit {commit_id}: own events")
+        need(bool(members["parents"]) == bool(self.commits), "there must be one root, and first")
+        for parent in members["parents"]:
+            need(parent in self.commits, f"parent {parent} was not stored before")
+        parents = [self.commits[parent] for parent in members["parents"]]
+        commit = Commit(commit_id, members, parents, own)
+        self.commits[commit_id] = commit
+        self.order(commit)
+        need(
+            members["log"] == {"root": commit.tree.root(), "size": commit.size},
+            f"commit {commit_id}: its log has root {commit.tree.root()} and size {commit.size}",
+        )
+
+    def order(self, commit: Commit) -> None:
+        """L(c), X(c), guards and time."""
+        if not commit.parents:
+            return
+        first = commit.parents[0]
+        held = set(commit.members.get("merge", {}).get("left_out", []))
+        for parent in commit.parents:
+            held |= parent.held_back
+        # Only a merge needs whole logs; they are asked for before `log` is taken in hand.
+        further = [parent.log() for parent in commit.parents[1:]]
+        log, counts = self.in_log(first)
+        for stream, revision in commit.members.get("guards", {}).items():
+            need(counts.get(stream, 0) - 1 == revision, f"commit {commit.id}: guard of {stream}")
+        added: dict[str, None] = {}
+        for other in further:
+            added.update((e, None) for e in other if e not in log and e not in held)
+        added.update((e, None) for e in commit.own if e not in log)
+        commit.added = list(added)
+        commit.size = first.size + len(added)
+        commit.tree = Merkle(list(first.tree.peaks))
+        for event_id in commit.added:
+            commit.tree.append(event_id)
+            stream = self.report.streams[event_id]
+            counts[stream] = counts.get(stream, 0) + 1
+        log.update(added)
+        commit.held_back = held - log
+        self._known = (commit.id, log, counts)
+        need(
+            commit.members["time"] >= first.members["time"],
+            f"commit {commit.id}: earlier than its first parent",
+        )
+
+    def ref(self, name: str, target: str, objects: dict[str, bytes]) -> None:
+        if name == "HEAD" and target.startswith("ref: "):
+            self.report.refs[name] = target
+            return
+        target_id, _, size = target.partition("#")
+        if size:
+            need(name == "HEAD", f"{name} is inside a commit")
+            need(int(size) <= self.commits[target_id].size, "HEAD is beyond its log")
+        elif target_id in objects:
+            tag = parse(objects[target_id])
+            need(
+                set(tag) == {"kind", "message", "name", "tagger", "target", "time"}
+                and tag["kind"] == "tag",
+                f"{name}: not a tag",
+            )
+            check_time(tag["time"])
+        else:
+            need(
+                target_id in self.commits or target_id in self.report.streams,
+                f"{name} leads to {target}, which is not there",
+            )
+        self.report.refs[name] = target
+
+
+def frames_of(data: bytes, directory: bytes) -> list[tuple[bytes, int]]:
+    """(text, number of lines) of every frame of a block."""
+    found, offset = [], 0
+    numbers = struct.unpack(f"<{len(directory) // 4}I", directory)
+    for size, lines in zip(numbers[::2], numbers[1::2], strict=True):
+        frame = data[offset : offset + size]
+        offset += size
+        parameters = zstandard.get_frame_parameters(frame)
+        need(parameters.has_checksum and parameters.content_size <= MAX_FRAME, "not a frame")
+        text = zstandard.ZstdDecompressor().decompress(
+            frame, max_output_size=MAX_FRAME, allow_extra_data=False
+        )
+        found.append((text, lines))
+    need(offset == len(data), "bytes after the last frame")
+    return found
+
+
+def read(repository: Path) -> Report:
+    """Reads and checks a repository: its directory, or a working tree that has one."""
+    directory = repository / ".evgit" if (repository / ".evgit").is_dir() else repository
+    reader = Reader()
+    problems = reader.report.problems
+    database = sqlite3.connect(f"{(directory / 'evgit.db').absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        count = 0
+        blocks = database.execute("SELECT first_line, frames, data FROM blocks ORDER BY first_line")
+        for first_line, frames, data in blocks:
+            try:
+                need(first_line == count, f"lines {count} to {first_line - 1} are missing")
+                lines: list[bytes] = []
+                for text, number in frames_of(data, frames):
+                    *whole, rest = text.split(b"\n")
+                    need(not rest and len(whole) == number, "not as many lines as `frames` says")
+                    lines += whole
+                reader.block(lines)
+            except (Wrong, zstandard.ZstdError, KeyError, TypeError) as error:
+                problems.append(f"block at line {first_line}: {error}")
+            count = first_line + sum(struct.unpack(f"<{len(frames) // 4}I", frames)[1::2])
+        objects = {}
+        for object_id, data in database.execute("SELECT id, data FROM objects"):
+            objects[object_id.hex()] = data
+            if blake3(data).digest() != object_id:
+                problems.append(f"object {object_id.hex()} has another hash")
+        for name, target in database.execute("SELECT name, target FROM refs ORDER BY name"):
+            try:
+                reader.ref(name, target, objects)
+            except (Wrong, KeyError, ValueError) as error:
+                problems.append(f"ref {name}: {error}")
+    finally:
+        database.close()
+    return reader.report
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        print(__doc__, file=sys.stderr)  # noqa: T201
+        return 2
+    report = read(Path(arguments[0]))
+    refs = {}
+    for name, target in report.refs.items():
+        commit = report.commits.get(target)
+        refs[name] = target if commit is None else [target, commit.size, commit.tree.root()]
+    summary = {
+        "commits": len(report.commits),
+        "events": len(report.streams),
+        "refs": refs,
+        "problems": report.problems,
+    }
+    print(json.dumps(summary, indent=2, ensure_ascii=False))  # noqa: T201
+    return 1 if report.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
