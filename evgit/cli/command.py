@@ -142,4 +142,6 @@ def documented_group(
     docstring: str | None, name: str
 ) -> Callable[[Callable[..., Any]], CommandGroup]:
     """Decorate a function as a command `name` that has commands of its own."""
-    return click.group(name, cls=CommandGroup, help=docstring, context_settings=SETTINGS)
+    return click.group(
+        name, cls=CommandGroup, help=docstring, no_args_is_help=False, context_settings=SETTINGS
+    )

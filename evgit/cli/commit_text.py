@@ -51,7 +51,7 @@ def commit_lines(
     lines.append(f"Events: {commit.events:,} (log: {commit.log.size:,})")
     for stream, revision in commit.guards.items():
         believed = "no such stream" if revision < 0 else f"at revision {revision}"
-        lines.append(f"Guard:  {shown_in_line(stream)} {believed}")
+        lines.append(f"Guard:  {shown_in_line(stream)}: {believed}")
     if commit.meta:
         lines.append(f"Meta:   {compact(commit.meta)}")
     if commit.message.strip():

@@ -24,14 +24,14 @@ def names_below(state: State, directory: str) -> list[str]:
     return [path for path, _ in state.documents(prefix)]
 
 
-def missing_document(state: State, word: str, path: str) -> NotFound:
+def missing_document(state: State, revision: str, path: str) -> NotFound:
     """The error for a document that is not there, with what may have been meant."""
     near: list[str] = []
     if len(state) <= MOST_COMPARED:
         near = get_close_matches(path, list(state), n=2)
     meant = "; did you mean " + " or ".join(near) + "?" if near else ""
     return NotFound(
-        f"there is no document {path!r} at {word.split(':', 1)[0]}{meant}",
+        f"there is no document {path!r} at {revision}{meant}",
         hint="`evgit ls-tree REV` lists the documents",
     )
 

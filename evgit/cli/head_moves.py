@@ -94,4 +94,4 @@ def _write(
         changes.append(f"{plural(result.written, 'file')} written")
     if result.removed:
         changes.append(f"{plural(result.removed, 'file')} removed")
-    return ": " + (", ".join(changes) or "all files were as they should be")
+    return f" ({', '.join(changes)})" if changes else ""

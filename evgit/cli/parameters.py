@@ -90,13 +90,21 @@ def json_option(what: str) -> Callable[[F], F]:
     return click.option("--json", "as_json", is_flag=True, help=f"Print JSON: {what}.")
 
 
-def counting(name: str = "-n") -> Callable[[F], F]:
+class Count(click.IntRange):
+    """A number from `min` on."""
+
+    name = "number"
+
+
+def limit_option(decorated: F) -> F:
     """`-n N`: at most so many."""
     return click.option(
-        name,
-        "--max-count",
-        "limit",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="Show at most N.",
-    )
+        "-n", "--max-count", "limit", type=Count(min=0), metavar="N", help="At most so many."
+    )(decorated)
+
+
+def skip_option(decorated: F) -> F:
+    """`--skip N`: leave out the first so many."""
+    return click.option(
+        "--skip", type=Count(min=0), default=0, metavar="N", help="Leave out the first so many."
+    )(decorated)

@@ -43,7 +43,7 @@ from evgit.cli.event_text import short
 from evgit.cli.identity import GUESS_HINT, identity, open_to_change
 from evgit.cli.invocation import Invocation
 from evgit.cli.output import shown_in_line
-from evgit.cli.parameters import Branch, Stream, json_option
+from evgit.cli.parameters import Branch, Count, Stream, json_option
 from evgit.cli.tree_update import update_after_move
 from evgit.errors import NotFound, UsageError
 from evgit.formats.names import looks_like_command
@@ -60,9 +60,7 @@ from evgit.repository import Appended, NewEvent, Repository
 @click.option("-m", "--message", metavar="TEXT", default="", help="The commit's message.")
 @click.option("--expect", multiple=True, metavar="[STREAM=]N|none|any", help="See above.")
 @click.option("--time", metavar="TIME", help="When it happened, if not now.")
-@click.option(
-    "--version", "version", type=click.IntRange(min=1), metavar="N", help="Schema version [1]."
-)
+@click.option("--version", "version", type=Count(min=1), metavar="N", help="Schema version [1].")
 @click.option("--key", help="Idempotency key, unique in the stream.")
 @click.option("--meta", multiple=True, metavar="KEY=VALUE", help="For example actor=till-7.")
 @click.option(

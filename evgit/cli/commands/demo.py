@@ -36,7 +36,8 @@ def command(context: click.Context, git: str | None, into: Path | None) -> None:
     directory = _empty_directory(into)
     options = ["--no-pager", "--color", invocation.colour, "-C", str(directory)]
     with invocation.output() as output:
-        output.line(f"The history of {history}, as events, in {directory}:")
+        project = history.parent if history.name == ".git" else history
+        output.line(f"The history of {project}, as events, in {directory}:")
     for step in demo_steps(directory, history):
         with invocation.output() as output:
             output.line()

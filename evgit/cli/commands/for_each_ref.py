@@ -27,7 +27,7 @@ from evgit.cli.event_text import short
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.output import shown
-from evgit.cli.parameters import json_option
+from evgit.cli.parameters import Count, json_option
 from evgit.cli.titles import commit_title
 from evgit.errors import UsageError
 from evgit.formats.names import STREAM_REFS, stream_ref
@@ -43,7 +43,7 @@ STREAM_FIELDS = ("stream", "revision", "position")
 @documented(__doc__, "for-each-ref")
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
 @click.option("--format", "line_format", default=DEFAULT_FORMAT, help="What a line looks like.")
-@click.option("--count", "limit", type=click.IntRange(min=0), help="At most so many.")
+@click.option("--count", "limit", type=Count(min=0), metavar="N", help="At most so many.")
 @json_option("a line for each ref")
 @click.pass_obj
 def command(

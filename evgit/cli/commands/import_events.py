@@ -35,7 +35,7 @@ from evgit.cli.commit_text import plural
 from evgit.cli.event_text import short
 from evgit.cli.identity import GUESS_HINT, identity, open_to_change
 from evgit.cli.invocation import Invocation
-from evgit.cli.parameters import Branch, json_option
+from evgit.cli.parameters import Branch, Count, json_option
 from evgit.cli.progress import ProgressBar
 from evgit.errors import UsageError
 from evgit.repository import Repository
@@ -51,7 +51,7 @@ EXIT_INTERRUPTED = 130
 @click.option("-m", "--message", help="Message of every commit.")
 @click.option(
     "--batch-size",
-    type=click.IntRange(1, MAX_BATCH_SIZE),
+    type=Count(1, MAX_BATCH_SIZE),
     default=BATCH_SIZE,
     metavar="N",
     help=f"Events in a commit [{BATCH_SIZE}].",
@@ -179,6 +179,9 @@ def _write_report(
             )
             return
         if quiet:
+            return
+        if not report.read:
+            output.line("Nothing to import: no events in the input")
             return
         if not report.commits:
             output.line(f"Nothing new: {plural(report.already, 'event')} already in the history")

@@ -41,7 +41,7 @@ from evgit.cli.graph_lines import Drawing, Graph
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.output import Output
-from evgit.cli.parameters import Revision, json_option
+from evgit.cli.parameters import Revision, json_option, limit_option, skip_option
 from evgit.cli.selection import (
     CommitTest,
     Filters,
@@ -62,8 +62,8 @@ Item = TypeVar("Item")
 
 @documented(__doc__, "log", count_option=True)
 @click.argument("revisions", nargs=-1, type=Revision(), metavar="[REVISION]...")
-@click.option("-n", "--max-count", "limit", type=click.IntRange(min=0), help="At most so many.")
-@click.option("--skip", type=click.IntRange(min=0), default=0, help="Leave out the first so many.")
+@limit_option
+@skip_option
 @click.option("--reverse", is_flag=True, help="Oldest first, of those that would be shown.")
 @click.option("--oneline", is_flag=True, help="One line for each commit.")
 @click.option("--graph", is_flag=True, help="Draw the lines of descent.")

@@ -24,7 +24,7 @@ from evgit.cli.operation_text import (
     operation_line,
     write_operation,
 )
-from evgit.cli.parameters import json_option
+from evgit.cli.parameters import json_option, limit_option
 from evgit.cli.tree_update import update_after_move
 
 
@@ -34,7 +34,7 @@ def command() -> None:
 
 
 @command.command("log", context_settings=SETTINGS)
-@click.option("-n", "--max-count", "limit", type=click.IntRange(min=0), help="At most so many.")
+@limit_option
 @json_option("a line for each operation")
 @click.pass_obj
 def log(invocation: Invocation, limit: int | None, as_json: bool) -> None:

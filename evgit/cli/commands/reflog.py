@@ -18,7 +18,7 @@ from evgit.cli.event_text import time_text
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.operation_text import short_ref, target_text
-from evgit.cli.parameters import Branch, json_option
+from evgit.cli.parameters import Branch, json_option, limit_option
 from evgit.errors import UnknownRevision
 from evgit.formats.times import to_text
 from evgit.repository import Repository
@@ -26,7 +26,7 @@ from evgit.repository import Repository
 
 @documented(__doc__, "reflog", count_option=True)
 @click.argument("ref", required=False, type=Branch())
-@click.option("-n", "--max-count", "limit", type=click.IntRange(min=0), help="At most so many.")
+@limit_option
 @json_option("a line for each entry")
 @click.pass_obj
 def command(invocation: Invocation, ref: str | None, limit: int | None, as_json: bool) -> None:

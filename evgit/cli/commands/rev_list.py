@@ -16,7 +16,7 @@ import click
 from evgit.cli.command import documented
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
-from evgit.cli.parameters import Revision
+from evgit.cli.parameters import Revision, limit_option, skip_option
 from evgit.cli.selection import chosen, commit_ids, event_count, event_ids
 from evgit.errors import UsageError
 
@@ -26,8 +26,8 @@ from evgit.errors import UsageError
 @click.option("--events", "as_events", is_flag=True, help="List event ids, in log order.")
 @click.option("--count", is_flag=True, help="Print how many there are.")
 @click.option("--first-parent", is_flag=True, help="Follow first parents only.")
-@click.option("-n", "--max-count", "limit", type=click.IntRange(min=0), help="At most so many.")
-@click.option("--skip", type=click.IntRange(min=0), default=0, help="Leave out the first so many.")
+@limit_option
+@skip_option
 @click.option("--reverse", is_flag=True, help="The other way round.")
 @click.pass_obj
 def command(

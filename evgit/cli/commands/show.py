@@ -31,7 +31,7 @@ from evgit.cli.event_text import (
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.output import Output, shown, shown_in_line
-from evgit.cli.parameters import Revision, json_option
+from evgit.cli.parameters import Count, Revision, json_option
 from evgit.cli.revision_text import resolved
 from evgit.errors import UnknownObject
 from evgit.repository import (
@@ -50,7 +50,7 @@ MOST = 50
 @documented(__doc__, "show")
 @click.argument("revisions", nargs=-1, type=Revision(), metavar="[REVISION]...")
 @click.option(
-    "-n", "limit", type=click.IntRange(min=0), default=MOST, help="List at most N events."
+    "-n", "limit", type=Count(min=0), default=MOST, metavar="N", help="List at most N events."
 )
 @click.option("--all", "every", is_flag=True, help="List every event of a commit.")
 @json_option("a document for each")
@@ -176,7 +176,7 @@ class _Shower:
             return
         names = names_below(state, path)
         if not names:
-            raise missing_document(state, word, path)
+            raise missing_document(state, word.removesuffix(f":{path}"), path)
         for name in names:
             if self._as_json:
                 self._output.json({"path": name})
