@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from urllib.parse import unquote
 
 from evgit.errors import InvalidName
 
@@ -25,6 +24,7 @@ _REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f~^:?*\[\\#@]")
 # A dot stays as it is where it is single and neither begins nor ends the component, nor turns it
 # into a lock file's name: so what results is always a valid component of a ref.
 _STREAM_ESCAPED = re.compile(r"[^A-Za-z0-9_.-]|^\.|\.(?=\.)|(?<=\.)\.|\.$|\.(?=lock$)")
+_ESCAPED = re.compile(rb"%([0-9A-F]{2})")
 
 
 def _check_text(what: str, name: str) -> None:
@@ -128,6 +128,10 @@ def _escape(match: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8"))
 
 
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[1].decode("ascii"))
+
+
 def stream_ref(branch: str, stream: str) -> str:
     """`refs/streams/<branch>/<stream>`, the stream percent-encoded into one component."""
     return f"{STREAM_REFS}{branch}/{_STREAM_ESCAPED.sub(_escape, stream)}"
@@ -138,8 +142,8 @@ def parse_stream_ref(ref: str) -> tuple[str, str]:
     branch, slash, encoded = ref.removeprefix(STREAM_REFS).rpartition("/")
     if ref.startswith(STREAM_REFS) and branch and slash and encoded:
         try:
-            stream = unquote(encoded, errors="strict")
-        except UnicodeDecodeError:
+            stream = _ESCAPED.sub(_unescape, encoded.encode("utf-8")).decode("utf-8")
+        except UnicodeError:
             stream = ""
         if stream and stream_ref(branch, stream) == ref:
             return branch, stream
