@@ -1,4 +1,4 @@
-"""When a commit counts as recorded (docs/format.md, "Time"). Instants are microseconds since year 1.
+"""When a commit counts as recorded (docs/format.md, "Time"). Instants: microseconds since year 1.
 
 A commit's time never decreases along first parents, so that asking by time is a binary search with
 one answer. Pure.

@@ -6,16 +6,19 @@ the order of storing, so that each commit is judged on ones that have been judge
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from evgit.errors import DamagedObject, EvgitError
+from evgit.errors import Damage, DamagedObject, EvgitError, UnsupportedFormat
 from evgit.formats.canonical import digest, object_id
 from evgit.formats.commit import Commit, decode_commit, verify_commit_line
 from evgit.formats.event import EventBatch, decode_event, verified_batch, verify_event_lines
 from evgit.formats.tag import decode_tag
 from evgit.formats.times import to_instant
+from evgit.history.branches import TAGS
 from evgit.history.derive import commit_to_index, split_again
 from evgit.history.graph import CommitRow
 from evgit.history.history import History
@@ -23,11 +26,12 @@ from evgit.history.indexing import CommitToIndex
 from evgit.maintenance.index_check import IndexCheck
 from evgit.maintenance.reindex import Frontiers
 from evgit.storage.blobs import BlobStore
-from evgit.storage.blocks import BlockEntry
-from evgit.storage.database import fetch_all, integrity_problems
+from evgit.storage.blocks import LINE_LIMIT, BlockEntry
+from evgit.storage.database import fetch_all, integrity_problems, reading
 from evgit.storage.refs import SYMBOLIC, RefStore
 
 Progress = Callable[[int, int], None]
+_TARGET = re.compile(r"[0-9a-f]{64}(#[0-9]{1,10})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,12 @@ def fsck(
 ) -> FsckReport:
     """Check a whole repository. Reads everything; needs 8 bytes of memory an event."""
     check = _Fsck(history, blobs)
-    check.database()
-    check.blocks(progress)
-    check.refs(refs)
-    check.blobs()
+    with reading(history.connection):  # one view of it all, whatever others append meanwhile
+        check.database()
+        check.blocks(progress)
+        check.tags()
+        check.refs(refs)
+        check.blobs()
     return check.report
 
 
@@ -73,6 +79,7 @@ class _Fsck:
         self._index = IndexCheck(history)
         self._fingerprints = array("Q")
         self._bad: set[int] = set()
+        self._tags: dict[str, str] = {}  # id -> target
         self.report = FsckReport()
 
     def _add(self, kind: str, message: str, *ids: str) -> None:
@@ -89,29 +96,53 @@ class _Fsck:
         expected_line = 0
         for entry, data in history.blocks.blocks():
             if entry.first_line != expected_line:
-                self._add("damage", f"lines {expected_line} to {entry.first_line - 1} are missing")
+                self._missing(expected_line, entry.first_line)
             expected_line = entry.first_line + entry.line_count
             try:
                 self._block(entry, data)
             except DamagedObject as error:
                 self._bad.add(entry.first_line)
                 self._add("damage", error.message, *error.ids)
+            except Damage as error:
+                self._bad.add(entry.first_line)
+                self._add("index", error.message)
+            except UnsupportedFormat as error:
+                self._bad.add(entry.first_line)
+                self._add("format", f"block at line {entry.first_line}: {error.message}")
             except EvgitError as error:
                 self._bad.add(entry.first_line)
                 self._add("order", f"block at line {entry.first_line}: {error.message}")
             self.report.commits += 1
             if progress:
                 progress(expected_line, total)
+        self._missing(expected_line, LINE_LIMIT)
         self._repeated_events()
         if not self._bad:
             for text in self._index.problems():
                 self._add("index", text)
+
+    def _missing(self, line: int, end: int) -> None:
+        """Report the commits in lines [line, end), if any, of which only the index knows."""
+        rows = fetch_all(
+            self._history.connection,
+            "SELECT id, number, events FROM commits WHERE number>=? AND number<? ORDER BY number",
+            (line, end),
+        )
+        for commit_id, number, events in rows:
+            self._bad.add(number)
+            named = self._history.name_lines(number, events + 1)
+            self._add("damage", f"commit {commit_id.hex()} and its events are missing", *named)
+        if not rows and end < LINE_LIMIT:
+            self._bad.add(line)
+            self._add("damage", f"lines {line} to {end - 1} are missing")
 
     def _block(self, entry: BlockEntry, data: bytes) -> None:
         history = self._history
         lines: list[bytes] = []
         for _, part in history.blocks.decode(entry, data):
             lines += part
+        if not lines:
+            raise DamagedObject(f"the block at line {entry.first_line} is empty")
         commit_line = lines.pop()
         commit_id = digest(commit_line)
         problem = verify_commit_line(commit_line)
@@ -192,39 +223,59 @@ class _Fsck:
     def _repeated_events(self) -> None:
         """No event may be stored twice: eight bytes of each id are enough to see suspects."""
         ordered = sorted(self._fingerprints)
-        for before, after in zip(ordered, ordered[1:], strict=False):
+        for before, after in pairwise(ordered):
             if before == after:
                 prefix = before.to_bytes(8, "little").hex()
                 self._add("order", f"events that start with {prefix} are stored twice", prefix)
 
     # ------------------------------------------------------------------ refs, tags, blobs
+    def tags(self) -> None:
+        for raw_id, line in fetch_all(self._history.connection, "SELECT id, data FROM objects"):
+            tag_id = raw_id.hex()
+            if object_id(line) != tag_id:
+                self._add("damage", f"tag {tag_id} is damaged", tag_id)
+                continue
+            try:
+                self._tags[tag_id] = decode_tag(line).target
+            except EvgitError as error:
+                self._add("format", f"tag {tag_id}: {error.message}", tag_id)
+        for tag_id, target in self._tags.items():
+            if not self._is_stored(target):
+                self._add("ref", f"tag {tag_id} points at {target}, which is not stored", tag_id)
+
+    def _is_stored(self, target: str) -> bool:
+        raw = bytes.fromhex(target)
+        return (
+            self._history.graph.find(raw) is not None
+            or target in self._tags
+            or raw in self._history.events.find([raw])
+            or self._blob_store.size(target) is not None
+        )
+
     def refs(self, refs: RefStore) -> None:
-        known = {ref.name for ref in refs.under("")}
-        for name, target in refs.under(""):
+        every = refs.under("")
+        known = {ref.name for ref in every}
+        if not any(ref.name == "HEAD" for ref in every):
+            self._add("ref", "there is no HEAD")
+        for name, target in every:
             if target.startswith(SYMBOLIC):
                 if target.removeprefix(SYMBOLIC) not in known:
                     self._add("ref", f"{name} names {target.removeprefix(SYMBOLIC)}, not there")
                 continue
             commit, _, size = target.partition("#")
+            if not _TARGET.fullmatch(target):
+                self._add("ref", f"{name} has a target that is none: {target!r}")
+                continue
             row = self._history.graph.find(bytes.fromhex(commit))
-            if row is None and not self._is_tag(commit):
-                self._add("ref", f"{name} points at {commit}, which is not stored", commit)
-            elif row is not None and size and int(size) > row.size:
-                self._add("ref", f"{name} points behind the end of commit {commit}", commit)
-
-    def _is_tag(self, tag_id: str) -> bool:
-        rows = fetch_all(
-            self._history.connection,
-            "SELECT data FROM objects WHERE id=?",
-            (bytes.fromhex(tag_id),),
-        )
-        for (line,) in rows:
-            if object_id(line) != tag_id:
-                self._add("damage", f"tag {tag_id} is damaged", tag_id)
+            if row is not None:
+                if size and int(size) > row.size:
+                    self._add("ref", f"{name} points behind the end of commit {commit}", commit)
+            elif name.startswith(TAGS) and self._is_stored(commit):
+                pass
+            elif self._is_stored(commit):
+                self._add("ref", f"{name} points at {commit}, which is no commit", commit)
             else:
-                decode_tag(line)
-            return True
-        return False
+                self._add("ref", f"{name} points at {commit}, which is not stored", commit)
 
     def blobs(self) -> None:
         for blob_id, size in self._blob_store.all():

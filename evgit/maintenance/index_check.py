@@ -1,21 +1,21 @@
 """Compares the indexes with what the blocks say, without holding either in memory.
 
 Rows are compared one by one. Sets of words (postings, fingerprints) are compared by their number
-and their sum modulo 2^64, which an honest mistake or a flipped bit does not keep.
+and the sum of a hash of each word, which an honest mistake or a flipped bit does not keep.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 
+from evgit.errors import Damage
 from evgit.history.event_index import IDS, KEYS, LINE_BITS, id_fingerprint, key_fingerprint
 from evgit.history.graph import CommitRow
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
 from evgit.history.streams import POSITION_BITS
 from evgit.storage.database import fetch_all
-
-_MASK = (1 << 64) - 1
 
 
 class IndexCheck:
@@ -28,6 +28,7 @@ class IndexCheck:
         self._sum: defaultdict[int, int] = defaultdict(int)
         self._commits = 0
         self._streams: dict[str, int] = {}
+        self._ends: dict[int, tuple[int, int]] = {}  # chain -> (height reached, height stored)
 
     def add(self, derived: CommitToIndex, row: CommitRow) -> None:
         """Compare one commit's row and count its words."""
@@ -61,21 +62,57 @@ class IndexCheck:
             )
             if stored != [(node,)]:
                 self._problems.append(f"a tree hash of commit {row.hex}'s log is wrong")
-        if derived.streams:
-            first = parent.size if parent else 0
-            numbers = [self._number(name) for name in derived.streams]
-            self._add(
-                row.chain,
-                sum(numbers) << POSITION_BITS,
-                sum(range(first, first + len(numbers))),
-                len(numbers),
-            )
-        if derived.ids:
-            lines = sum(range(derived.number, derived.number + len(derived.ids)))
-            prints = sum(map(id_fingerprint, derived.ids)) << LINE_BITS
-            self._add(IDS, prints, lines, len(derived.ids))
+        if row.segment is not None:
+            self._merged_lines(row)
+        self._chain(derived, row)
+        self._add(
+            row.chain,
+            [
+                self._number(name) << POSITION_BITS | position
+                for position, name in enumerate(derived.streams, parent.size if parent else 0)
+            ],
+        )
+        prints = enumerate(map(id_fingerprint, derived.ids), derived.number)
+        self._add(IDS, [print_ << LINE_BITS | line for line, print_ in prints])
         for line, stream, key in derived.keys:
-            self._add(KEYS, key_fingerprint(stream, key) << LINE_BITS, line, 1)
+            self._add(KEYS, [key_fingerprint(stream, key) << LINE_BITS | line])
+
+    def _merged_lines(self, row: CommitRow) -> None:
+        stored = fetch_all(
+            self._history.connection,
+            "SELECT block, place, first_line, count FROM merged_lines WHERE number=?"
+            " ORDER BY place",
+            (row.number,),
+        )
+        expected, place = [], 0
+        for first, count in row.ranges:
+            expected.append((self._history.graph.owning(first).number, place, first, count))
+            place += count
+        if stored != expected:
+            self._problems.append(f"the lines that commit {row.hex} merged are indexed wrongly")
+
+    def _chain(self, derived: CommitToIndex, row: CommitRow) -> None:
+        """A chain begins where its first commit forks off, and ends with its last commit."""
+        stored = fetch_all(
+            self._history.connection,
+            "SELECT parent, fork_height, fork_size, height, size, frontier FROM chains"
+            " WHERE number=?",
+            (row.chain,),
+        )
+        parent = derived.parents[0] if derived.parents else None
+        if not stored:
+            self._problems.append(f"chain {row.chain} of commit {row.hex} is missing")
+            return
+        *fork, height, size, frontier = stored[0]
+        if parent is None or parent.chain != row.chain:
+            expected = [parent.chain, parent.height, parent.size] if parent else [None, -1, 0]
+            if fork != expected:
+                self._problems.append(f"chain {row.chain} does not begin with commit {row.hex}")
+        if height < row.height or (
+            height == row.height and (size, frontier) != (row.size, derived.frontier.to_bytes())
+        ):
+            self._problems.append(f"chain {row.chain} does not end as commit {row.hex} does")
+        self._ends[row.chain] = (row.height, height)
 
     def _number(self, name: str) -> int:
         number = self._streams.get(name)
@@ -89,9 +126,9 @@ class IndexCheck:
             self._streams[name] = number
         return number
 
-    def _add(self, family: int, high: int, low: int, count: int) -> None:
-        self._sum[family] += high + low
-        self._count[family] += count
+    def _add(self, family: int, words: Collection[int]) -> None:
+        self._count[family] += len(words)
+        self._sum[family] += _sum_of_hashes(words)
 
     def problems(self) -> list[str]:
         """What is wrong with the indexes; empty if nothing."""
@@ -100,23 +137,37 @@ class IndexCheck:
         if stored[0] != self._commits:
             self._problems.append(f"the index has {stored[0]} commits, stored are {self._commits}")
         chains = {chain for (chain,) in fetch_all(connection, "SELECT number FROM chains")}
+        for chain in sorted(chains - self._ends.keys()):
+            self._problems.append(f"chain {chain} has no commits")
+        for chain, (reached, height) in self._ends.items():
+            if reached != height:
+                self._problems.append(f"chain {chain} ends at height {reached}, not {height}")
         for family in sorted(chains | set(self._sum)):
-            count, total = self._stored(family)
-            if (count, total) != (self._count[family], self._sum[family] & _MASK):
-                called = {IDS: "event ids", KEYS: "idempotency keys"}.get(
-                    family, f"streams (chain {family})"
-                )
-                self._problems.append(f"the index of {called} does not fit the blocks")
+            called = {IDS: "event ids", KEYS: "idempotency keys"}.get(
+                family, f"streams (chain {family})"
+            )
+            try:
+                if self._stored(family) != (self._count[family], self._sum[family]):
+                    self._problems.append(f"the index of {called} does not fit the blocks")
+            except Damage as error:
+                self._problems.append(f"the index of {called}: {error.message}")
         return self._problems
 
     def _stored(self, family: int) -> tuple[int, int]:
         history = self._history
         count = total = 0
-        for words in history.runs.chunks(family):
+        for words, sound in history.runs.pages(family):
+            if not sound:
+                raise Damage("a page is out of place")
             count += len(words)
-            total += sum(words)
+            total += _sum_of_hashes(words)
         if family in (IDS, KEYS):
             pending = history.events.pending(family)
         else:
             pending = history.streams.pending(family)
-        return count + len(pending), (total + sum(pending)) & _MASK
+        return count + len(pending), total + _sum_of_hashes(pending)
+
+
+def _sum_of_hashes(words: Collection[int]) -> int:
+    # The hash of a tuple mixes well, unlike a number's, and is the fastest that there is.
+    return sum(map(hash, zip(words, strict=False)))

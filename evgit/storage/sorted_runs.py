@@ -116,6 +116,22 @@ class SortedRuns:
         for run in self._runs(family):
             yield from self._iterate(run)
 
+    def pages(self, family: int) -> Iterator[tuple[array[int], bool]]:
+        """(keys, are they in order and where the page says?) of every page, for checking."""
+        for run in self._runs(family):
+            ordinal, before, after = 0, -1, b""
+            while rows := fetch_all(
+                self._connection,
+                "SELECT first, ordinal, data FROM run_pages WHERE run=? AND first>?"
+                " ORDER BY first LIMIT 64",
+                (run, after),
+            ):
+                for first, place, data in rows:
+                    keys = _decode_page(data)
+                    sound = first == _as_bytes(keys[0]) and place == ordinal and before < keys[0]
+                    yield keys, sound and list(keys) == sorted(keys)
+                    ordinal, before, after = ordinal + len(keys), keys[-1], first
+
     # ------------------------------------------------------------------ runs and pages
     def _runs(self, family: int) -> list[int]:
         rows = fetch_all(
