@@ -22,7 +22,21 @@ EXIT_INTERRUPTED = 130  # what a shell makes of SIGINT
 EXIT_BROKEN_PIPE = 141  # and of SIGPIPE
 
 
-@click.group("evgit", cls=LazyGroup, help=__doc__, context_settings=SETTINGS)
+class Program(LazyGroup):
+    """All of evgit. A reader that goes away (`evgit log | head`) ends it in peace."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was asked for."""
+        try:
+            found: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _discard_output()
+            ctx.exit(EXIT_BROKEN_PIPE)
+        return found
+
+
+@click.group("evgit", cls=Program, help=__doc__, context_settings=SETTINGS)
 @click.option("-C", "directory", metavar="DIR", multiple=True, help="Run as if started in DIR.")
 @click.option("--no-pager", is_flag=True, help="Print long answers straight to the terminal.")
 @click.option(
@@ -63,9 +77,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         _report("interrupted", "", EXIT_INTERRUPTED, as_json)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        _discard_output()
-        return EXIT_BROKEN_PIPE
     except OSError as error:
         return _report_system_error(error, as_json)
     except Exception as error:

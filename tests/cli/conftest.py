@@ -153,6 +153,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     for name in ("NO_COLOR", "PAGER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
     monkeypatch.setenv("EVGIT_NOW", "")
     monkeypatch.setenv("EVGIT_AUTHOR_NAME", "Ada")
     monkeypatch.setenv("EVGIT_AUTHOR_EMAIL", "ada@example.org")

@@ -1,0 +1,122 @@
+"""Every command: its help, its examples, its place in the table, its speed to start."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+
+import click
+import pytest
+
+from evgit.cli.command import CommandGroup
+from evgit.cli.command_table import COMMANDS
+from evgit.cli.main import evgit
+
+WITHOUT_JSON = {
+    "cat-file": "prints an object's bytes",
+    "checkout": "prints no data",
+    "completion": "prints a script",
+    "demo": "shows other commands",
+    "export": "prints JSON lines anyway",
+    "hash-object": "prints ids, one a line",
+    "restore": "prints no data",
+    "rev-list": "prints ids, one a line",
+    "rev-parse": "prints ids, one a line",
+    "switch": "prints no data",
+    "op": "its commands have it",
+}
+EXAMPLE = re.compile(r"^ {4}(?:.*[|] )?evgit (.*?)(?: {2,}.*|<<.*| [>|] .*|\)\".*)?$", re.MULTILINE)
+
+
+def module_of(name: str) -> object:
+    return importlib.import_module(f"evgit.cli.commands.{COMMANDS[name].module}")
+
+
+def command_of(name: str) -> click.Command:
+    command = evgit.get_command(click.Context(evgit), name)
+    assert command is not None
+    return command
+
+
+def examples() -> list[tuple[str, str]]:
+    return [
+        (name, match[1])
+        for name in COMMANDS
+        for match in EXAMPLE.finditer(module_of(name).__doc__ or "")
+    ]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_the_docstring(name: str, session) -> None:  # type: ignore[no-untyped-def]
+    docstring = (module_of(name).__doc__ or "").strip()
+    assert docstring.split("\n")[0] == COMMANDS[name].summary
+    shown = session.evgit(name, "--help")
+    assert shown.code == 0
+    for line in docstring.splitlines():
+        assert line.strip() in shown.out
+    for parameter in command_of(name).params:
+        assert isinstance(parameter, click.Argument) or getattr(parameter, "help", "")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_prints_data_prints_json(name: str) -> None:
+    has = any("--json" in parameter.opts for parameter in command_of(name).params)
+    assert has is (name not in WITHOUT_JSON)
+
+
+def test_examples_are_many() -> None:
+    assert len(examples()) > 80
+
+
+@pytest.mark.parametrize(("name", "line"), examples())
+def test_examples_in_help_are_right(name: str, line: str) -> None:
+    """They are parsed, not run: no option in them is unknown, and no word too many."""
+    words = shlex.split(line)
+    if words[0] != name:  # help of one command may speak of another
+        assert words[0] in COMMANDS or words[0].startswith("-") or words[0] == "COMMAND"
+        name = words[0]
+    command = command_of(name)
+    rest = words[1:]
+    if isinstance(command, CommandGroup):
+        inner = command.get_command(click.Context(command), rest[0])
+        assert inner is not None
+        command, rest = inner, rest[1:]
+    rest = ["." if "/" in word and name == "demo" else word for word in rest]
+    command.make_context(name, rest)
+
+
+def test_help_lists_every_command(session) -> None:  # type: ignore[no-untyped-def]
+    for words in ([], ["--help"]):
+        shown = session.evgit(*words)
+        assert shown.code == 0
+        for name, entry in COMMANDS.items():
+            assert re.search(rf"^  {re.escape(name)} +{re.escape(entry.summary)}$", shown.out, re.M)
+
+
+def loaded_by(*words: str) -> set[str]:
+    """The modules that a run of evgit imports."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "evgit", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if "|" in line}
+
+
+def test_version_and_help_load_no_library() -> None:
+    for words in (["--version"], ["--help"]):
+        loaded = loaded_by(*words)
+        assert "evgit.cli.main" in loaded
+        assert not {"msgspec", "apsw", "zstandard", "blake3", "evgit.repository"} & loaded
+
+
+def test_log_loads_nothing_that_it_does_not_need() -> None:
+    loaded = loaded_by("log", "-n", "1")
+    assert "evgit.repository" in loaded
+    others = {f"evgit.cli.commands.{e.module}" for n, e in COMMANDS.items() if n != "log"}
+    heavy = {"pygit2", "tomlkit", "hypothesis", "subprocess", "evgit.bridges"}
+    assert sorted((heavy | others) & loaded) == []
