@@ -21,12 +21,19 @@
     |  `- InvalidPath              a document path that must not become a file
     |- Damage                   6  stored bytes are not what they were
     |  `- DamagedObject
-    `- Unavailable              7  the store can't serve now, or not this build of evgit
-       |- Locked
-       |- ReadOnly
-       |- StorageFull
-       |- NotADatabase
-       `- UnsupportedFormat        made by a newer evgit, or by something else
+    |- Unavailable              7  the store can't serve now, or not this build of evgit
+    |  |- Locked
+    |  |- ReadOnly
+    |  |- StorageFull
+    |  |- NotADatabase
+    |  `- UnsupportedFormat        made by a newer evgit, or by something else
+    `- ModelError               8  the model can't do what was asked
+       |- InvalidModel             its files or declarations are wrong
+       |- UntrustedModel           it came with data, and nobody has trusted it
+       |- HandlerFailed            its code failed on an event or a document
+       |- UnknownVersion           an event of a version or type that it does not know
+       |- InvariantViolated        an event that breaks a rule of the model
+       `- NotDeterministic         the same events gave two different states
 
 This module knows nothing of the others. Every error carries a message (what happened, to which
 object) and, where there is one, a hint (what to do next).
@@ -194,3 +201,74 @@ class NotADatabase(Unavailable):
 
 class UnsupportedFormat(Unavailable):
     """Made by a newer evgit, or in a form that this build does not know."""
+
+
+class ModelError(EvgitError):
+    """The model can't do what was asked."""
+
+    exit_code = 8
+
+
+class InvalidModel(ModelError):
+    """A model whose files or declarations are wrong. `file` and `line` (1-based) where known."""
+
+    def __init__(
+        self, message: str, *, file: str | None = None, line: int | None = None, hint: str = ""
+    ) -> None:
+        place = "" if file is None else f"{file}: " if line is None else f"{file}, line {line}: "
+        super().__init__(place + message, hint=hint)
+        self.file = file
+        self.line = line
+
+
+class UntrustedModel(ModelError):
+    """A model that came with data, and that nobody has trusted."""
+
+
+class HandlerFailed(ModelError):
+    """A model's code failed. `event_id`, `position`, `path`, `file` and `line` where known."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        event_id: str | None = None,
+        position: int | None = None,
+        path: str | None = None,
+        file: str | None = None,
+        line: int | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.event_id = event_id
+        self.position = position
+        self.path = path
+        self.file = file
+        self.line = line
+
+
+class UnknownVersion(ModelError):
+    """An event of a version or, where the model is strict, a type that the model does not know."""
+
+
+class InvariantViolated(ModelError):
+    """An event that breaks a rule of the model. `name` of the rule, `path` of the document, or
+    None; `position` of the event that broke it, where it is in the log."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str = "",
+        path: str | None = None,
+        position: int | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.name = name
+        self.path = path
+        self.position = position
+
+
+class NotDeterministic(ModelError):
+    """The same events gave two different states."""

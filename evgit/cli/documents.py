@@ -13,9 +13,9 @@ from evgit.worktree.working_tree import content_of
 MOST_COMPARED = 20_000  # paths looked through for one that may have been meant
 
 
-def file_bytes(document: bytes) -> bytes:
+def file_bytes(path: str, document: bytes) -> bytes:
     """A document as it stands in the working tree."""
-    return content_of(document)
+    return content_of(path, document)
 
 
 def names_below(state: State, directory: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from evgit.errors import InvalidJSON
 from evgit.formats import canonical
 from evgit.repository import DocumentChange, Point, Repository
+from evgit.worktree.working_tree import TEXTS
 
 
 def file_changes(
@@ -27,7 +28,7 @@ def file_changes(
         path = documents.get(file, file)
         if places and not any(_within(path, place) for place in places):
             continue
-        old, new = state.document(path), _document(tree.root / file)
+        old, new = state.document(path), _document(path, tree.root / file)
         if old != new:
             yield DocumentChange(path, old, new)
 
@@ -37,10 +38,12 @@ def _within(path: str, place: str) -> bool:
     return not place or path == place or path.startswith(place + "/")
 
 
-def _document(file: Path) -> bytes | None:
+def _document(path: str, file: Path) -> bytes | None:
     if file.is_symlink() or not file.is_file():
         return None
     data = file.read_bytes()
+    if path.endswith(TEXTS):
+        return canonical.encode(data.decode("utf-8", "replace"))
     try:
         return canonical.canonicalize(data)
     except InvalidJSON:

@@ -12,7 +12,7 @@ document. A `/` in a stream's name makes a directory.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -56,7 +56,7 @@ class BuiltinProjection:
 
     key = blake3(b"evgit state 1\nbuilt-in projection 1\n").digest()
 
-    def decode(self, text: bytes) -> list[_Fact]:
+    def decode(self, text: bytes, position: int) -> list[_Fact]:
         return _decode_facts(text)
 
     def group(self, events: Sequence[_Fact], groups: Groups) -> None:
@@ -64,6 +64,12 @@ class BuiltinProjection:
             stream = event.stream
             if stream[:1] != "$":
                 groups[f"streams/{stream}.json"].append(event)
+
+    def streams_of(self, path: str, names: Callable[[str], Iterable[str]]) -> list[str]:
+        """The one stream that the document is of; none for a path that no document has."""
+        if path.startswith("streams/") and path.endswith(".json"):
+            return [path[len("streams/") : -len(".json")]]
+        return []
 
     def fold_document(self, path: str, document: bytes | None, events: Sequence[_Fact]) -> bytes:
         if document is None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from evgit.state.forest import differences
 from evgit.state.merkle_map import NodeMissing, key_of
 from evgit.state.state import Pending, State
 
@@ -121,8 +122,8 @@ def _touch(state: State) -> None:
 def _changes(a: State, b: State, prefix: str, after: str | None) -> Iterator[DocumentChange]:
     left, right = a.settled, b.settled
     if left is not None and right is not None:
-        for path, old, new in left.diff(right, prefix, after):
-            yield DocumentChange(path, old, new)
+        for path, old, new in differences(left, right, prefix, after):
+            yield from _presented(a, b, path, old, new)
         return
     low = b"" if after is None else key_of(after) + b"\0"
     paths = a.overlay.keys() | b.overlay.keys()
@@ -131,14 +132,14 @@ def _changes(a: State, b: State, prefix: str, after: str | None) -> Iterator[Doc
     waiting = [(key_of(path), path) for path in paths if path.startswith(prefix)]
     waiting = sorted(item for item in waiting if item[0] >= low)
     waiting.reverse()
-    for path, old, new in a.tree.diff(b.tree, prefix, after):
+    for path, old, new in differences(a.tree, b.tree, prefix, after):
         key = key_of(path)
         while waiting and waiting[-1][0] < key:
             yield from _compare(a, b, waiting.pop()[1])
         if waiting and waiting[-1][0] == key:
             yield from _compare(a, b, waiting.pop()[1])
         else:
-            yield DocumentChange(path, old, new)
+            yield from _presented(a, b, path, old, new)
     while waiting:
         yield from _compare(a, b, waiting.pop()[1])
 
@@ -149,6 +150,15 @@ def _same(a: State, b: State, path: str) -> bool:
         return False
     one, other = a.overlay[path], b.overlay[path]
     return one.same(other) if isinstance(one, Pending) else one is other
+
+
+def _presented(
+    a: State, b: State, path: str, old: bytes | None, new: bytes | None
+) -> Iterator[DocumentChange]:
+    """A difference of the Merkle maps, if it is one of the documents as people see them."""
+    before, now = a.presented(path, old), b.presented(path, new)
+    if before != now:
+        yield DocumentChange(path, before, now)
 
 
 def _compare(a: State, b: State, path: str) -> Iterator[DocumentChange]:

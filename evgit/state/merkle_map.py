@@ -339,7 +339,10 @@ def path_of(key: bytes) -> str:
 
 def references(text: bytes) -> Iterator[bytes]:
     """Hashes of the nodes that a node's bytes name; nothing for a document's bytes."""
-    if text[:1].isdigit() and b"\n" in text:
+    if text[:7] == b"forest\n":  # several maps: evgit.state.forest
+        for line in text.split(b"\n")[2::2]:
+            yield unhexlify(line)
+    elif text[:1].isdigit() and b"\n" in text:
         for line in text.split(b"\n")[2::2]:
             yield unhexlify(line[:64])
     elif text[:1] == b'"' and b"\n#" in text:

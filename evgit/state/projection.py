@@ -6,12 +6,11 @@ depend on in `key`; where documents are kept, and when they are computed, is not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from evgit.formats import canonical
 from evgit.formats.canonical import JSONValue
-from evgit.formats.event import Event
 
 Groups: TypeAlias = "dict[str, list[Any]]"
 """Path of a document -> the events that it has still to take in, in log order."""
@@ -27,8 +26,14 @@ class Projection(Protocol):
     @property
     def key(self) -> bytes: ...
 
-    def fold(self, events: Sequence[Event], documents: MutableMapping[str, Any]) -> None:
+    def decode(self, text: bytes, position: int) -> Sequence[Any]:
+        """The events of a text of canonical JSON lines, the first of them at `position`."""
+
+    def fold(self, events: Sequence[Any], documents: MutableMapping[str, Any]) -> None:
         """Take in events, in order. `documents` is a `Documents`, which tracks what is touched."""
+
+    def encode(self, path: str, value: Any) -> bytes:
+        """The canonical bytes of a document."""
 
 
 @runtime_checkable
@@ -41,9 +46,10 @@ class KeyedProjection(Protocol):
     @property
     def key(self) -> bytes: ...
 
-    def decode(self, text: bytes) -> Sequence[Any]:
-        """The events of a text of canonical JSON lines, in whatever form the other two methods
-        take. Members that don't matter here need not be decoded."""
+    def decode(self, text: bytes, position: int) -> Sequence[Any]:
+        """The events of a text of canonical JSON lines, the first of them at `position`, in
+        whatever form the other two methods take. Members that don't matter here need not be
+        decoded."""
 
     def group(self, events: Sequence[Any], groups: Groups) -> None:
         """Append each event to the list of its document; `groups` is a defaultdict(list)."""
@@ -54,6 +60,19 @@ class KeyedProjection(Protocol):
         """The canonical bytes of a document after events; None for no document, before or after.
 
         It must leave the events as they are.
+        """
+
+
+@runtime_checkable
+class KnowsStreams(Protocol):
+    """A keyed projection that can tell the streams of a document's events from its path."""
+
+    def streams_of(
+        self, path: str, names: Callable[[str], Iterable[str]]
+    ) -> Sequence[str] | None:
+        """The streams whose events can concern the document at `path`; None where it can't tell.
+
+        `names(prefix)` gives the names of all streams that begin so.
         """
 
 
@@ -71,7 +90,9 @@ class Documents(MutableMapping[str, Any]):
         self,
         load: Callable[[str], bytes | None],
         paths: Callable[[], Iterator[str]],
+        encode: Callable[[str, Any], bytes] = lambda _, value: canonical.encode(value),
     ) -> None:
+        self._encode = encode
         self._load = load
         self._paths = paths
         self._live: dict[str, Any] = {}
@@ -129,7 +150,7 @@ class Documents(MutableMapping[str, Any]):
         """Canonical bytes of the documents that changed since the last call; holds none after."""
         changes: dict[str, bytes | None] = {}
         for path, value in self._live.items():
-            document = None if value is _GONE else canonical.encode(value)
+            document = None if value is _GONE else self._encode(path, value)
             if document != self._before[path]:
                 changes[path] = document
                 self.written.add(path)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import msgspec
 
+from evgit.state.forest import Trees
 from evgit.state.merkle_map import Change, MerkleMap, NodeMissing, Reader, key_of
 from evgit.state.projection import KeyedProjection
 
@@ -52,7 +53,7 @@ class Pending:
             and self.events == other.events
         )
 
-    def resolve(self, path: str, tree: MerkleMap) -> bytes | None:
+    def resolve(self, path: str, tree: Trees) -> bytes | None:
         """Canonical bytes of the document, None for none. `tree` is what its overlay lies over."""
         if self._result is _ABSENT:
             before = tree.get(path) if self.before is _IN_TREE else self.before
@@ -80,20 +81,20 @@ class State(Mapping[str, Any]):
 
     def __init__(
         self,
-        tree: MerkleMap,
+        tree: Trees,
         overlay: Overlay,
         *,
         size: int,
         log_root: bytes,
         last_snapshot: int,
-        rebuild: Callable[[], MerkleMap],
+        rebuild: Callable[[], Trees],
     ) -> None:
         self.size = size
         self.log_root = log_root
         self.last_snapshot = last_snapshot
         self._tree = tree
         self._overlay = overlay
-        self._settled: MerkleMap | None = None
+        self._settled: Trees | None = None
         self._rebuild = rebuild
 
     # ------------------------------------------------------------------ as a mapping
@@ -143,7 +144,7 @@ class State(Mapping[str, Any]):
     # ------------------------------------------------------------------ for this layer
 
     @property
-    def tree(self) -> MerkleMap:
+    def tree(self) -> Trees:
         """The Merkle map that `overlay` lies over."""
         return self._tree
 
@@ -151,12 +152,16 @@ class State(Mapping[str, Any]):
     def overlay(self) -> Overlay:
         return self._overlay
 
+    def presented(self, path: str, document: bytes | None) -> bytes | None:
+        """A document as everybody sees it, from what the Merkle map holds."""
+        return document
+
     @property
-    def settled(self) -> MerkleMap | None:
+    def settled(self) -> Trees | None:
         """The Merkle map of exactly this state, if it was computed already."""
         return self._settled if self._overlay else self._tree
 
-    def settle(self) -> MerkleMap:
+    def settle(self) -> Trees:
         """The Merkle map of exactly this state. Raises NodeMissing."""
         settled = self.settled
         if settled is None:

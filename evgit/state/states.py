@@ -8,11 +8,10 @@ the same events share theirs. It knows a log only as something to read events fr
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol
 
 from evgit.errors import UnknownRevision
-from evgit.formats.event import decode_events
 from evgit.state.builtin import BUILTIN
 from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap, NodeMissing, Reader, references
 from evgit.state.projection import AnyProjection, Documents, Groups, KeyedProjection
@@ -41,6 +40,13 @@ class EventLog(Protocol):
     def root(self, size: int | None = None) -> bytes: ...
 
 
+class Trial(NamedTuple):
+    """A state that no log has yet, and the paths of the documents that its last events touched."""
+
+    state: State
+    touched: set[str]
+
+
 class States:
     """The states of logs as one projection sees them."""
 
@@ -61,7 +67,7 @@ class States:
 
     def at(self, log: EventLog, size: int | None = None) -> State:
         """The state after the first `size` events of `log`, or after all of them."""
-        size = _checked_size(log, size)
+        size = checked_size(log, size)
         root = log.root(size)
         for state in self._recent:
             if state.size == size and state.log_root == root:
@@ -77,11 +83,26 @@ class States:
         self._remember(state)
         return state
 
+    def nearest(self, log: EventLog, size: int) -> State:
+        """The latest state at or before `size` that is at hand, in memory or as a snapshot."""
+        return self._nearest(log, checked_size(log, size))[0]
+
     def rebuild(self, log: EventLog, size: int | None = None) -> State:
         """The same state from the events alone: no snapshot is used and none is made."""
-        size = _checked_size(log, size)
+        size = checked_size(log, size)
         apart = States(Cache(None), self._projection, interval=1 << 62, remembered=0)
         return apart._replay(log, apart._nothing(log), size, log.root(size), 0)
+
+    def after(self, log: EventLog, texts: Iterable[bytes]) -> Trial:
+        """The state that a log would have with further events, which are in no log yet."""
+        start = self.at(log)
+        fold = _Fold(self._cache, self._projection, start, bounded=False)
+        position = start.size
+        for text in texts:
+            position += fold.take(text, position)
+        touched = fold.touched()
+        state = self._state(log, fold.tree, fold.overlay(), position, b"", start.last_snapshot)
+        return Trial(state, touched)
 
     # ------------------------------------------------------------------ where to start
 
@@ -155,7 +176,7 @@ class States:
         fold = _Fold(self._cache, self._projection, start)
         position, taken = start.size, 0
         for text in log.texts(position, size):
-            position += fold.take(text)
+            position += fold.take(text, position)
             if position - last_snapshot >= max(self._interval, len(fold.tree)):
                 fold.snapshot(position, log.root(position))
                 last_snapshot, taken = position, taken + 1
@@ -172,8 +193,14 @@ class _Fold:
     they go into the Merkle map.
     """
 
-    def __init__(self, cache: Cache, projection: AnyProjection, start: State) -> None:
-        self.tree = start.tree
+    def __init__(
+        self, cache: Cache, projection: AnyProjection, start: State, *, bounded: bool = True
+    ) -> None:
+        """`start` is of this projection alone. Not `bounded`: nothing is settled on the way."""
+        tree = start.tree
+        assert isinstance(tree, MerkleMap)
+        self.tree = tree
+        self._bounded = bounded
         self._cache = cache
         self._key = projection.key
         self._keyed: KeyedProjection | None = None
@@ -181,29 +208,39 @@ class _Fold:
             self._keyed = projection
         else:
             self._general = projection
+            self._documents = Documents(
+                self._document, lambda: iter(self._paths()), projection.encode
+            )
         self._overlay = dict(start.overlay)
         self._groups: Groups = defaultdict(list)
-        self._documents = Documents(self._document, lambda: iter(self._paths()))
         self._events = 0
         self._bytes = 0
         self._overlay_bytes = 0
 
-    def take(self, text: bytes) -> int:
-        """Take in the events of these JSON lines; how many they are."""
+    def take(self, text: bytes, position: int) -> int:
+        """Take in the events of these JSON lines, from `position` on; how many they are."""
         if self._keyed is not None:
-            events = self._keyed.decode(text)
+            events = self._keyed.decode(text, position)
             self._keyed.group(events, self._groups)
         else:
-            events = decode_events(text)
+            events = self._general.decode(text, position)
             self._general.fold(events, self._documents)
         self._events += len(events)
         self._bytes += len(text)
-        if self._events > PENDING_EVENTS or self._bytes > PENDING_BYTES:
+        full = self._events > PENDING_EVENTS or self._bytes > PENDING_BYTES
+        if full and self._bounded:
             self._settle()
             if self._overlay_bytes > OVERLAY_BYTES:
                 self._into_tree()
                 self.tree = self.tree.flushed(self._cache.add_nodes)
         return len(events)
+
+    def touched(self) -> set[str]:
+        """Paths of the documents that events not settled yet have to do with."""
+        if self._keyed is not None:
+            return set(self._groups)
+        self._overlay.update(self._documents.take_changes())
+        return set(self._documents.written)
 
     def overlay(self) -> Overlay:
         """What lies over `tree` after the events taken so far."""
@@ -253,7 +290,8 @@ class _Fold:
         return sorted(path for path in paths if self._document(path) is not None)
 
 
-def _checked_size(log: EventLog, size: int | None) -> int:
+def checked_size(log: EventLog, size: int | None) -> int:
+    """`size`, or the whole log's. Raises UnknownRevision beyond its ends."""
     if size is None:
         return log.size
     if not 0 <= size <= log.size:

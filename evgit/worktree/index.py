@@ -15,7 +15,8 @@ from enum import Enum
 from blake3 import blake3
 
 from evgit.history.points import Point
-from evgit.state.merkle_map import MerkleMap, Reader
+from evgit.state.forest import Trees, tree_at
+from evgit.state.merkle_map import NodeMissing, Reader
 from evgit.storage.cache import Cache, IndexedFile
 from evgit.worktree.directory import Directory
 
@@ -43,7 +44,7 @@ class Index:
 
     # ------------------------------------------------------------------ the tree as a whole
 
-    def base(self, traits: str) -> MerkleMap | None:
+    def base(self, traits: str) -> Trees | None:
         """What the last whole checkout wrote, if all of it was written, on such a file system."""
         notes = self._cache.notes()
         try:
@@ -52,7 +53,10 @@ class Index:
             return None
         if len(root) != 32 or notes.get("traits") != traits:
             return None
-        return MerkleMap(self._reader, root, {})
+        try:
+            return tree_at(self._reader, root)
+        except NodeMissing:
+            return None
 
     def shown(self) -> Point | None:
         """The point of the last checkout."""
@@ -61,7 +65,7 @@ class Index:
             return None
         return Point(notes["commit"], int(notes["size"]))
 
-    def note(self, point: Point | None, tree: MerkleMap | None, traits: str) -> None:
+    def note(self, point: Point | None, tree: Trees | None, traits: str) -> None:
         """Remember what the files show: a point, and which documents if they show all of them."""
         notes = {"traits": traits}
         if point is not None:

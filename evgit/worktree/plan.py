@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from evgit.state.merkle_map import MerkleMap
+from evgit.state.forest import Trees, differences
 from evgit.state.state import State
 from evgit.storage.cache import IndexedFile
 from evgit.worktree.directory import Blocked, Directory
@@ -20,9 +20,16 @@ from evgit.worktree.paths import reason_against
 from evgit.worktree.report import Renamed, Skipped
 
 
-def content_of(document: bytes) -> bytes:
-    """The file for a document: its JSON indented by 2, members in canonical order, and a newline."""
+def content_of(path: str, document: bytes) -> bytes:
+    """The file for a document: its JSON indented by 2, members in canonical order, and a newline;
+    of a text whose path says that it is one, the text itself."""
+    if path.endswith(TEXTS) and document[:1] == b'"':
+        return msgspec.json.decode(document, type=str).encode()
     return msgspec.json.format(document, indent=2) + b"\n"
+
+
+TEXTS = (".md", ".csv", ".txt")
+"""Suffixes of documents that are texts, and whose files hold just that."""
 
 
 @dataclass(slots=True)
@@ -101,9 +108,9 @@ class Planner:
             if row.file != file:
                 self._leave(row, plan)
         before = None if self._lost is None or rows else self._lost.document(path)
-        ours = None if before is None else content_of(before)
+        ours = None if before is None else content_of(path, before)
         if file is not None and document is not None:
-            self._write(path, file, content_of(document), ours, plan)
+            self._write(path, file, content_of(path, document), ours, plan)
         elif ours is not None and not reason_against(path):
             found, _ = examine(self._index, self._directory, path, None, ours=ours)
             if found is Found.OURS:
@@ -172,13 +179,13 @@ def everything(state: State, index: Index) -> Iterator[str]:
             yield row.document
 
 
-def differing(base: MerkleMap, tree: MerkleMap) -> list[str]:
+def differing(base: Trees, tree: Trees) -> list[str]:
     """Documents whose files may differ between two states. Raises NodeMissing.
 
     A document that comes or goes may also change the names of those below a directory of its name.
     """
     found: dict[str, None] = {}
-    for path, old, new in base.diff(tree):
+    for path, old, new in differences(base, tree):
         found[path] = None
         if old is None or new is None:
             for side in (base, tree):

@@ -23,10 +23,20 @@ from evgit.worktree.directory import Blocked, Directory
 from evgit.worktree.index import Found, Index, as_written
 from evgit.worktree.naming import Namer, Traits, probe
 from evgit.worktree.paths import TEMPORARY
-from evgit.worktree.plan import Files, Plan, Planner, content_of, differing, everything, examine
+from evgit.worktree.plan import (
+    TEXTS,
+    Files,
+    Plan,
+    Planner,
+    content_of,
+    differing,
+    everything,
+    examine,
+)
 from evgit.worktree.report import CheckoutResult, Renamed, Skipped, Status
 
 __all__ = [
+    "TEXTS",
     "CheckoutResult",
     "Progress",
     "Renamed",
@@ -139,7 +149,7 @@ class WorkingTree:
                     status.renamed.append(Renamed(path, place))
                 if "/" in place:
                     tops.add(place.partition("/")[0])
-                self._compare(directory, place, path, content_of(document), status, seen)
+                self._compare(directory, place, path, content_of(path, document), status, seen)
             for row in self._index.files():
                 tops.add(row.file.partition("/")[0])
                 if files.file_of(row.document) != row.file:
@@ -281,7 +291,7 @@ def _batches(
     for file, path in write:
         document = state.document(path)
         assert document is not None
-        batch.append((file, path, content_of(document)))
+        batch.append((file, path, content_of(path, document)))
         size += len(document)
         if len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
             yield batch

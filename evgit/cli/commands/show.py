@@ -172,7 +172,7 @@ class _Shower:
         state = self._repository.state(point)
         document = state.document(path) if path else None
         if document is not None:
-            self._output.raw(document + b"\n" if self._as_json else file_bytes(document))
+            self._output.raw(document + b"\n" if self._as_json else file_bytes(path, document))
             return
         names = names_below(state, path)
         if not names:

@@ -1,0 +1,1 @@
+"""Models: the code that gives events meaning, from its files to states."""

@@ -1,0 +1,370 @@
+"""A model's projections as this layer folds them: dispatch and upcasting put together once.
+
+They turn declarations into what `evgit.state.projection` asks for, and failures of the model's code
+into errors that name the event and the line.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import count
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn
+
+import msgspec
+
+from evgit.errors import HandlerFailed, InvalidJSON, UnknownVersion
+from evgit.formats import canonical
+from evgit.state.modelling import declarations
+from evgit.state.modelling.declarations import DELETE
+from evgit.state.modelling.events import Event, decode_lines, fresh_data, set_data, set_position
+from evgit.state.modelling.failures import event_text, raise_failed
+from evgit.state.modelling.upcasting import Upcasting, upcast_data
+from evgit.state.projection import Groups
+
+_MEMO_SIZE = 1 << 17
+_UNSEEN: Any = object()
+_ABSENT: Any = object()
+_decode_value = msgspec.json.Decoder().decode
+_decode_text = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Handler(NamedTuple):
+    """A bound method of a projection, the version of data that it takes (0: whatever comes), and
+    what converts the data, or None."""
+
+    method: Callable[[Any, Event], Any]
+    version: int
+    convert: Callable[[Any], Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Events that a state is to be without: their ids, and their times, quick to look at."""
+
+    ids: frozenset[str] = frozenset()
+    times: frozenset[str] = frozenset()
+
+
+NOTHING_SKIPPED = Skipped()
+
+
+class Adapter:
+    """What both kinds share. `key` is of all that the documents depend on besides the log."""
+
+    def __init__(
+        self,
+        name: str,
+        declared: declarations.AnyProjection,
+        handlers: Mapping[str, Handler],
+        upcasting: Upcasting,
+        *,
+        key: bytes,
+        strict: frozenset[str] | None = None,
+        skipped: Skipped = NOTHING_SKIPPED,
+    ) -> None:
+        """`strict`: all types that the model knows, where others are errors."""
+        self.name = name
+        self.prefix = declared.prefix
+        self.key = key if not skipped.ids else _key_without(key, skipped.ids)
+        self._handlers = dict(handlers)
+        self._upcasting = upcasting
+        self._strict = strict
+        self._skipped = skipped
+        self._particular = declared.unknown == "error"
+        self._streams = _listed(declared.streams)
+        self._categories = _listed(declared.categories)
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The types of events that it handles."""
+        return frozenset(self._handlers)
+
+    def decode(self, text: bytes, position: int) -> list[Event]:
+        """The events of a text of canonical lines, the first of them at `position`."""
+        events = decode_lines(text)
+        deque(map(set_position, events, count(position)), maxlen=0)
+        return events
+
+    def present(self, document: bytes) -> bytes:
+        """The document as everybody sees it, from its stored form."""
+        return document
+
+    def concerns(self, stream: str) -> bool:
+        """Are events of this stream for the projection at all?"""
+        if stream[:1] == "$":
+            return False
+        if self._categories and stream.partition("-")[0] not in self._categories:
+            return False
+        return not self._streams or any(fnmatchcase(stream, each) for each in self._streams)
+
+    def skips(self, event: Event) -> bool:
+        """Is this one of the events to be left out?"""
+        return event.time in self._skipped.times and event.id in self._skipped.ids
+
+    def check_known(self, event: Event) -> None:
+        """Raise UnknownVersion for a type that no handler takes and that must not be ignored."""
+        if event.stream[:1] == "$":
+            return
+        if self._strict is not None and event.type not in self._strict:
+            raise UnknownVersion(
+                f"the model does not know the type of {event_text(event)}, and is strict",
+                hint="handle it, list it in model.ignore of evgit.toml, or leave it out: "
+                f"--skip {event.id[:12]}",
+            )
+        if self._particular and self.concerns(event.stream):
+            raise UnknownVersion(
+                f"projection {self.name} does not handle {event_text(event)}, and takes no others",
+                hint=f"write a handler for it, or leave it out: --skip {event.id[:12]}",
+            )
+
+    def prepare(self, event: Event) -> None:
+        """Give an event its data, brought to the newest version."""
+        data = fresh_data(event)
+        handler = self._handlers.get(event.type)
+        if handler is None or event.version != handler.version:
+            data = self.upcast(event, data)
+        if handler is not None and handler.convert is not None:
+            data = handler.convert(data)
+        set_data(event, MappingProxyType(data) if type(data) is dict else data)
+
+    def upcast(self, event: Event, data: Any) -> Any:
+        """Data of an event in the newest version."""
+        return upcast_data(self._upcasting, event, data)
+
+
+class KeyedAdapter(Adapter):
+    """A `KeyedProjection` of a model as evgit.state.projection.KeyedProjection."""
+
+    def __init__(self, name: str, declared: declarations.KeyedProjection, *rest: Any, **more: Any):
+        super().__init__(name, declared, *rest, **more)
+        self.suffix = declared.suffix
+        self._declared = declared
+        self._own_key = type(declared).key is not declarations.KeyedProjection.key
+        self._renders = declared.suffix != ".json"
+        self._memo: dict[str, str | None] = {}
+        self._all = self._strict is not None or self._particular or bool(self._skipped.ids)
+
+    # ------------------------------------------------------------------ which document
+    def group(self, events: Sequence[Event], groups: Groups) -> None:
+        """Append each event to the list of its document."""
+        if self._all:
+            events = [event for event in events if self._taken(event)]
+        handlers, memo = self._handlers, self._memo
+        path_of = self._path_by_key if self._own_key else self._path_by_stream
+        for event in events:
+            if event.type in handlers:
+                path = _UNSEEN if self._own_key else memo.get(event.stream, _UNSEEN)
+                if path is _UNSEEN:
+                    path = path_of(event)
+                if path is not None:
+                    groups[path].append(event)
+
+    def _taken(self, event: Event) -> bool:
+        if self._skipped.ids and self.skips(event):
+            return False
+        if event.type not in self._handlers:
+            self.check_known(event)
+        return True
+
+    def path_of(self, event: Event) -> str | None:
+        """The path of the document that an event concerns; None for none."""
+        if event.type not in self._handlers:
+            return None
+        return self._path_by_key(event) if self._own_key else self._path_by_stream(event)
+
+    def _path_by_stream(self, event: Event) -> str | None:
+        stream = event.stream
+        path = None
+        if self.concerns(stream):
+            path = f"{self.prefix}{self._declared.key(event)}{self.suffix}"
+        if len(self._memo) >= _MEMO_SIZE:
+            self._memo.clear()
+        self._memo[stream] = path
+        return path
+
+    def _path_by_key(self, event: Event) -> str | None:
+        if not self.concerns(event.stream):
+            return None
+        try:
+            self.prepare(event)
+            key = self._declared.key(event)
+        except BaseException as error:
+            raise_failed(error, f"{self.name}.key", event=event)
+        if key is None:
+            return None
+        if type(key) is not str or not key:
+            self._fail_key(event, key)
+        return f"{self.prefix}{key}{self.suffix}"
+
+    def _fail_key(self, event: Event, key: object) -> NoReturn:
+        raise HandlerFailed(
+            f"{self.name}.key returned {key!r} on {event_text(event)}: a key is a text or None",
+            event_id=event.id,
+            position=event.position,
+        )
+
+    def key_of(self, path: str) -> str:
+        """The key of a document's path."""
+        return path[len(self.prefix) : len(path) - len(self.suffix)]
+
+    # ------------------------------------------------------------------ its value
+    def fold_document(
+        self, path: str, document: bytes | None, events: Sequence[Event]
+    ) -> bytes | None:
+        """The stored form of a document after events; None for no document."""
+        value = _ABSENT if document is None else self._value(document)
+        value = self._folded(path, value, events)
+        if value is _ABSENT:
+            return None
+        try:
+            return self._stored(path, value)
+        except BaseException as error:
+            self._explain(path, document, events, error)
+
+    def _folded(self, path: str, value: Any, events: Sequence[Event]) -> Any:
+        handlers, proxy = self._handlers, MappingProxyType
+        event: Event | None = None
+        try:
+            for event in events:
+                method, version, convert = handlers[event.type]
+                data = _decode_value(event.stored_data)
+                if event.version != version:
+                    data = self.upcast(event, data)
+                if convert is not None:
+                    data = convert(data)
+                set_data(event, proxy(data) if type(data) is dict else data)
+                if value is _ABSENT:
+                    value = self._declared.initial(self.key_of(path))
+                result = method(value, event)
+                if result is not None:
+                    value = _ABSENT if result is DELETE else result
+        except UnknownVersion:
+            raise
+        except BaseException as error:
+            raise_failed(error, self.name, event=event, path=path)
+        return value
+
+    def _value(self, document: bytes) -> Any:
+        return _decode_value(_decode_text(document)["document"] if self._renders else document)
+
+    def _stored(self, path: str, value: Any) -> bytes:
+        line = canonical.encode(value)
+        if not self._renders:
+            return line
+        text = self._declared.render(self.key_of(path), _decode_value(line))
+        if type(text) is not str:
+            raise TypeError(f"render returned {type(text).__name__}, not a text")
+        return b'{"document":%b,"text":%b}' % (line, canonical.encode(text))
+
+    def present(self, document: bytes) -> bytes:
+        """The document as everybody sees it, from its stored form."""
+        return bytes(_decode_text(document)["text"]) if self._renders else document
+
+    def _explain(
+        self, path: str, document: bytes | None, events: Sequence[Event], error: BaseException
+    ) -> NoReturn:
+        """Find the event after which the document can't be stored, and say so."""
+        value = _ABSENT if document is None else self._value(document)
+        for event in events:
+            value = self._folded(path, value, [event])
+            if value is not _ABSENT:
+                try:
+                    self._stored(path, value)
+                except BaseException as found:
+                    raise_failed(
+                        found, f"storing the document of {self.name}", event=event, path=path
+                    )
+        raise_failed(error, f"storing the document of {self.name}", path=path)
+
+
+class GeneralAdapter(Adapter):
+    """A `Projection` of a model as evgit.state.projection.Projection."""
+
+    def __init__(self, name: str, declared: declarations.Projection, *rest: Any, **more: Any):
+        super().__init__(name, declared, *rest, **more)
+        self._touched: dict[str, Event] = {}
+
+    def fold(self, events: Sequence[Event], documents: MutableMapping[str, Any]) -> None:
+        """Take in events, in order."""
+        scoped = Scoped(documents, self.prefix, self._touched)
+        for event in events:
+            handler = self._handlers.get(event.type)
+            if self._skipped.ids and self.skips(event):
+                continue
+            if handler is None:
+                if self._strict is not None or self._particular:
+                    self.check_known(event)
+                continue
+            if not self.concerns(event.stream):
+                continue
+            scoped.event = event
+            try:
+                self.prepare(event)
+                handler.method(scoped, event)
+            except UnknownVersion:
+                raise
+            except BaseException as error:
+                raise_failed(error, self.name, event=event)
+
+    def encode(self, path: str, value: Any) -> bytes:
+        """Canonical bytes of a document. Raises HandlerFailed naming the last event that had it."""
+        try:
+            return canonical.encode(value)
+        except (InvalidJSON, TypeError, ValueError, RecursionError) as error:
+            what = f"storing the document of {self.name}"
+            raise_failed(error, what, event=self._touched.get(path), path=path)
+
+    def settled(self) -> None:
+        """Everything so far is stored."""
+        self._touched.clear()
+
+
+class Scoped(MutableMapping[str, Any]):
+    """The documents of one projection: whole paths, and none but its own can be written."""
+
+    def __init__(
+        self, documents: MutableMapping[str, Any], prefix: str, touched: dict[str, Event]
+    ) -> None:
+        self._documents = documents
+        self._prefix = prefix
+        self._touched = touched
+        self.event: Event | None = None
+
+    def __getitem__(self, path: str) -> Any:
+        self._note(path)
+        return self._documents[path]
+
+    def __setitem__(self, path: str, value: Any) -> None:
+        if type(path) is not str or not path.startswith(self._prefix):
+            raise KeyError(f"{path!r} is not below the projection's prefix {self._prefix!r}")
+        self._note(path)
+        self._documents[path] = value
+
+    def __delitem__(self, path: str) -> None:
+        self._note(path)
+        del self._documents[path]
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._documents
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._documents)
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    def _note(self, path: str) -> None:
+        if self.event is not None:
+            self._touched[path] = self.event
+
+
+def _key_without(key: bytes, ids: frozenset[str]) -> bytes:
+    return canonical.digest(key + b"without" + "".join(sorted(ids)).encode())
+
+
+def _listed(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)

@@ -1,0 +1,91 @@
+"""A model that was loaded: what it declares, ready to fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evgit.state.modelling import declarations
+from evgit.state.modelling.adapters import (
+    NOTHING_SKIPPED,
+    Adapter,
+    GeneralAdapter,
+    Handler,
+    KeyedAdapter,
+    Skipped,
+)
+from evgit.state.modelling.files import ModelFiles
+from evgit.state.modelling.settings import ModelSettings
+from evgit.state.modelling.upcasting import Upcasting
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedProjection:
+    """A projection of a model. `name`: module and class. `key`: hash of all it depends on."""
+
+    name: str
+    declared: declarations.AnyProjection
+    handlers: Mapping[str, Handler]
+    key: bytes
+    file: str
+    line: int
+
+    @property
+    def prefix(self) -> str:
+        """The beginning of all its paths."""
+        return self.declared.prefix
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedInvariant:
+    """A rule. `prefix`: of the documents that it judges one by one; None: all together."""
+
+    name: str
+    prefix: str | None
+    holds: Callable[..., Any]
+    file: str
+    line: int
+
+
+@dataclass(slots=True)
+class LoadedModel:
+    """A model in memory. `projections` by prefix; `id` is that of its files."""
+
+    id: str
+    files: ModelFiles
+    settings: ModelSettings
+    upcasting: Upcasting
+    projections: Sequence[LoadedProjection]
+    invariants: Sequence[LoadedInvariant]
+    compensations: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+
+    @property
+    def types(self) -> frozenset[str]:
+        """All types of events that it handles, upcasts or lists."""
+        handled = {name for projection in self.projections for name in projection.handlers}
+        return frozenset(handled | self.upcasting.newest.keys() | self.settings.ignore)
+
+    def adapters(self, skipped: Skipped = NOTHING_SKIPPED) -> list[Adapter]:
+        """The projections as the state layer folds them, by prefix."""
+        strict = self.types if self.settings.strict else None
+        found: list[Adapter] = []
+        for projection in self.projections:
+            declared = projection.declared
+            kind: Any = (
+                KeyedAdapter
+                if isinstance(declared, declarations.KeyedProjection)
+                else GeneralAdapter
+            )
+            found.append(
+                kind(
+                    projection.name,
+                    declared,
+                    projection.handlers,
+                    self.upcasting,
+                    key=projection.key,
+                    strict=strict,
+                    skipped=skipped,
+                )
+            )
+        return found
