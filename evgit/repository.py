@@ -44,7 +44,13 @@ from evgit.history.revision_source import (
 from evgit.history.time_expression import parse_time
 from evgit.maintenance.fsck import FsckReport, fsck
 from evgit.maintenance.reindex import reindex
+from evgit.state.builtin import BUILTIN
 from evgit.state.diff import MISSING, DocumentChange, FieldChange, diff_states, field_changes
+from evgit.state.provenance.attribution import Attribution
+from evgit.state.provenance.bisection import Bisection, Mark, Verdict, search
+from evgit.state.provenance.parts import Part
+from evgit.state.provenance.provenance import BlamedField, BlamedLine, Provenance
+from evgit.state.provenance.stepping import EventChanges
 from evgit.state.state import State
 from evgit.state.states import States
 from evgit.storage import database
@@ -60,10 +66,15 @@ from evgit.worktree.working_tree import CheckoutResult, Status, WorkingTree
 __all__ = [
     "MISSING",
     "Appended",
+    "Attribution",
+    "Bisection",
+    "BlamedField",
+    "BlamedLine",
     "CheckoutResult",
     "CommitEntry",
     "Config",
     "DocumentChange",
+    "EventChanges",
     "Expected",
     "FieldChange",
     "FoundBlob",
@@ -74,9 +85,11 @@ __all__ = [
     "Head",
     "Log",
     "LogEvent",
+    "Mark",
     "NewEvent",
     "Operation",
     "Point",
+    "Provenance",
     "Ref",
     "RefChange",
     "Repository",
@@ -87,11 +100,13 @@ __all__ = [
     "Status",
     "StreamEvent",
     "StreamSummary",
+    "Verdict",
     "WorkingTree",
     "field_changes",
     "init",
     "open",
     "parse_time",
+    "search",
 ]
 
 Progress = Callable[[int, int], None]
@@ -442,6 +457,11 @@ class Repository:
     def states(self) -> States:
         """States of this repository, by the built-in projection."""
         return States(self.cache)
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """Where states come from: blame, versions of documents, bisection."""
+        return Provenance(self.history, lambda: [Part("", BUILTIN, self.states)])
 
     def state(self, revision: str | Point = "HEAD") -> State:
         """All documents at a revision."""
