@@ -44,11 +44,10 @@ from evgit.history.revision_source import (
 from evgit.history.time_expression import parse_time
 from evgit.maintenance.fsck import FsckReport, fsck
 from evgit.maintenance.reindex import reindex
-from evgit.state.builtin import BUILTIN
 from evgit.state.diff import MISSING, DocumentChange, FieldChange, diff_states, field_changes
 from evgit.state.provenance.attribution import Attribution
 from evgit.state.provenance.bisection import Bisection, Mark, Verdict, search
-from evgit.state.provenance.parts import Part
+from evgit.state.provenance.parts import parts_of
 from evgit.state.provenance.provenance import BlamedField, BlamedLine, Provenance
 from evgit.state.provenance.stepping import EventChanges
 from evgit.state.state import State
@@ -461,7 +460,7 @@ class Repository:
     @cached_property
     def provenance(self) -> Provenance:
         """Where states come from: blame, versions of documents, bisection."""
-        return Provenance(self.history, lambda: [Part("", BUILTIN, self.states)])
+        return Provenance(self.history, lambda: parts_of(self.states))
 
     def state(self, revision: str | Point = "HEAD") -> State:
         """All documents at a revision."""

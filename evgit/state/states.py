@@ -65,6 +65,11 @@ class States:
         self._reader = Reader(cache.node)
         self._recent: list[State] = []  # the latest used comes last
 
+    @property
+    def projection(self) -> AnyProjection:
+        """The projection whose states these are."""
+        return self._projection
+
     def at(self, log: EventLog, size: int | None = None) -> State:
         """The state after the first `size` events of `log`, or after all of them."""
         size = checked_size(log, size)

@@ -7,7 +7,7 @@ into errors that name the event and the line.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import count
@@ -211,6 +211,21 @@ class KeyedAdapter(Adapter):
         """The key of a document's path."""
         return path[len(self.prefix) : len(path) - len(self.suffix)]
 
+    def streams_of(self, path: str, names: Callable[[str], Iterable[str]]) -> Sequence[str] | None:
+        """The streams of a document's events; None where keys are the model's own business."""
+        if self._own_key:
+            return None
+        if not path.startswith(self.prefix) or not path.endswith(self.suffix):
+            return []
+        key = self.key_of(path)
+        patterns = [pattern.partition("-")[0] for pattern in self._streams]
+        categories = self._categories or tuple(patterns)
+        if not categories or any(mark in name for name in patterns for mark in "*?["):
+            found: Iterable[str] = [name for name in names("") if _key_of_stream(name) == key]
+        else:
+            found = {key, *(f"{category}-{key}" for category in categories)}
+        return sorted(name for name in found if self.concerns(name) and _key_of_stream(name) == key)
+
     # ------------------------------------------------------------------ its value
     def fold_document(
         self, path: str, document: bytes | None, events: Sequence[Event]
@@ -360,6 +375,12 @@ class Scoped(MutableMapping[str, Any]):
     def _note(self, path: str) -> None:
         if self.event is not None:
             self._touched[path] = self.event
+
+
+def _key_of_stream(stream: str) -> str:
+    """The key that a stream has by default."""
+    category, dash, rest = stream.partition("-")
+    return rest if dash else category
 
 
 def _key_without(key: bytes, ids: frozenset[str]) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from evgit.errors import NotFound
 from evgit.history.history import History
@@ -33,6 +33,40 @@ class Part(NamedTuple):
     projection: AnyProjection
     states: States
     present: Callable[[str, bytes | None], bytes | None] = _as_it_is
+
+
+class _Presents(Protocol):
+    """What is needed of a model's projection."""
+
+    @property
+    def prefix(self) -> str: ...
+
+    def present(self, document: bytes) -> bytes: ...
+
+
+class SeveralStates(Protocol):
+    """States of several projections at once: those of a model."""
+
+    @property
+    def parts(self) -> Sequence[tuple[Any, States]]:
+        """Each projection, with its prefix and how its documents are presented, and its states."""
+
+
+def parts_of(states: States | SeveralStates) -> list[Part]:
+    """The projections behind states: one alone, or those of a model."""
+    if isinstance(states, States):
+        return [Part("", states.projection, states)]
+    return [
+        Part(projection.prefix, projection, own, _presenting(projection))
+        for projection, own in states.parts
+    ]
+
+
+def _presenting(projection: _Presents) -> Callable[[str, bytes | None], bytes | None]:
+    def present(path: str, document: bytes | None) -> bytes | None:
+        return None if document is None else projection.present(document)
+
+    return present
 
 
 def part_of(parts: Sequence[Part], path: str) -> Part:
