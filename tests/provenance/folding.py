@@ -94,7 +94,7 @@ def naive_versions(events: Sequence[Event], path: str) -> list[tuple[int, Any, A
     for position, event in enumerate(events):
         if path_of(event) == path:
             after = applied(value, event)
-            if after != value:
+            if json.dumps(after, sort_keys=True) != json.dumps(value, sort_keys=True):
                 found.append((position, value, after))
             value = after
     return found
