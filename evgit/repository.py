@@ -10,9 +10,10 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from evgit.errors import AlreadyExists, UnknownObject, UsageError
 from evgit.formats.block import encode_block
@@ -50,6 +51,7 @@ from evgit.state.provenance.bisection import Bisection, Mark, Verdict, search
 from evgit.state.provenance.parts import parts_of
 from evgit.state.provenance.provenance import BlamedField, BlamedLine, Provenance
 from evgit.state.provenance.stepping import EventChanges
+from evgit.state.modelling.files import has_model
 from evgit.state.state import State
 from evgit.state.states import States
 from evgit.storage import database
@@ -60,6 +62,12 @@ from evgit.storage.layout import Layout
 from evgit.storage.operations import Operation, OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, Ref, RefStore
 from evgit.worktree.working_tree import CheckoutResult, Status, WorkingTree
+
+if TYPE_CHECKING:  # loaded when there is a model
+    from evgit.state.modelling.loaded import LoadedModel
+    from evgit.state.modelling.model_states import ModelStates
+    from evgit.state.modelling.models import Models
+    from evgit.state.modelling.trust import Trust
 
 # What goes in and out of the façade, so that those above need nothing from the layers below it.
 __all__ = [
@@ -85,6 +93,7 @@ __all__ = [
     "Log",
     "LogEvent",
     "Mark",
+    "ModelUse",
     "NewEvent",
     "Operation",
     "Point",
@@ -115,6 +124,21 @@ ANONYMOUS = "unknown <unknown@localhost>"
 
 
 @dataclass(frozen=True, slots=True)
+class ModelUse:
+    """Which model states are seen with, and whether it may run.
+
+    `wanted`: "head", "worktree" or a revision; None: the working tree's if it differs from HEAD's,
+    else HEAD's. `skip`: ids of events that states are to be without. `trust`: who says that code
+    may run; nobody does by default. `notify` is told of what a person should know.
+    """
+
+    wanted: str | None = None
+    skip: Sequence[str] = ()
+    trust: Trust | None = None
+    notify: Callable[[str], None] = lambda text: None
+
+
+@dataclass(frozen=True, slots=True)
 class NewEvent:
     """An event to be appended. Without a `time`, evgit stamps it with time and origin.
 
@@ -142,8 +166,10 @@ class Repository:
         author: str | None = None,
         clock: Callable[[], int] = stamps.now,
         user_config: Path | None = None,
+        model: ModelUse | None = None,
     ) -> None:
         self.layout = layout
+        self.model_use = model or ModelUse()
         self.config = Config(layout.config, user_config)
         self.clock = clock
         self._author = author
@@ -167,6 +193,7 @@ class Repository:
         author: str | None = None,
         clock: Callable[[], int] = stamps.now,
         user_config: Path | None = None,
+        model: ModelUse | None = None,
     ) -> Self:
         """Make a repository at `path` with one branch. Raises AlreadyExists."""
         check_branch_name(branch)
@@ -180,7 +207,7 @@ class Repository:
             _publish(partial, layout.database)
         finally:
             partial.unlink(missing_ok=True)
-        return cls(layout, author=author, clock=clock, user_config=user_config)
+        return cls(layout, author=author, clock=clock, user_config=user_config, model=model)
 
     @classmethod
     def open(
@@ -190,9 +217,11 @@ class Repository:
         author: str | None = None,
         clock: Callable[[], int] = stamps.now,
         user_config: Path | None = None,
+        model: ModelUse | None = None,
     ) -> Self:
         """Open the repository that `path` is in. Raises NotARepository and Unavailable."""
-        return cls(Layout.find(Path(path)), author=author, clock=clock, user_config=user_config)
+        layout = Layout.find(Path(path))
+        return cls(layout, author=author, clock=clock, user_config=user_config, model=model)
 
     def close(self) -> None:
         """Close the databases. The repository is of no use afterwards."""
@@ -242,6 +271,7 @@ class Repository:
         recorded_at_event_times: bool = False,
         meta: dict[str, Any] | None = None,
         allow_empty: bool = False,
+        verify: bool = True,
         operation: str = "commit",
         arguments: Mapping[str, Any] | None = None,
     ) -> Appended:
@@ -249,10 +279,15 @@ class Repository:
 
         `expected`: {stream: last revision | "none" | "any"}, checked and recorded as guards.
         `commit_time`: instant, default now. Events that the branch has already are not appended
-        again. Raises WrongExpectedRevision, KeyReused, InvalidEvent and others; nothing has
+        again. `verify`: hold them to the model's versions and invariants. Raises
+        WrongExpectedRevision, KeyReused, InvalidEvent, InvariantViolated and others; nothing has
         changed then.
         """
         batch = events if isinstance(events, EventBatch) else self._batch(events)
+        judge = None
+        if verify and self._may_have_model():
+            self.models.check_events(batch.events)
+            judge = self.models.judge()
         return self._appender.append(
             Append(
                 batch=batch,
@@ -267,6 +302,7 @@ class Repository:
                 recorded_at_event_time=recorded_at_event_times,
                 meta=meta or {},
                 allow_empty=allow_empty,
+                judge=judge,
                 command=operation,
                 arguments=arguments or {},
             )
@@ -453,9 +489,72 @@ class Repository:
         return Cache(self.layout.cache, max_bytes=int(str(self.config.get("cache.max_bytes"))))
 
     @cached_property
-    def states(self) -> States:
-        """States of this repository, by the built-in projection."""
+    def builtin_states(self) -> States:
+        """States by the built-in projection, for which no model is needed."""
         return States(self.cache)
+
+    @property
+    def states(self) -> States | ModelStates:
+        """States as the chosen model sees them; by the built-in projection where there is none, or
+        none that is trusted. Raises ModelError."""
+        found = self.models.states() if self._may_have_model() else None
+        return self.builtin_states if found is None else found
+
+    def _may_have_model(self) -> bool:
+        """Could there be a model? Costs next to nothing, so that doing without one does too."""
+        use, worktree = self.model_use, self.layout.worktree
+        return (
+            bool(use.wanted or use.skip)
+            or self.history.streams.number("$model") is not None
+            or (worktree is not None and has_model(worktree))
+        )
+
+    @cached_property
+    def models(self) -> Models:
+        """The repository's models, recorded and in the working tree."""
+        # Loaded here, not above: most of what is done here needs no model.
+        models: type[Models] = import_module("evgit.state.modelling.models").Models
+        use = self.model_use
+        return models(
+            self.history,
+            self.blobs,
+            directory=self.layout.directory,
+            worktree=self.layout.worktree,
+            repository=self.id,
+            head=lambda: self.head().point,
+            resolve=self.resolve,
+            cache=lambda: self.cache,
+            wanted=use.wanted,
+            skip=[self._event_named(word) for word in use.skip],
+            trust=use.trust,
+            notify=use.notify,
+        )
+
+    def _event_named(self, word: str) -> str:
+        found = self.resolve_any(word)
+        if not isinstance(found, FoundEvent):
+            raise UsageError(f"{word!r} is no event", hint="--skip takes the id of an event")
+        return found.id
+
+    @property
+    def model(self) -> LoadedModel | None:
+        """The model that states are seen with, None for none. Raises ModelError."""
+        return self.models.chosen() if self._may_have_model() else None
+
+    def commit_model(self, *, message: str = "", author: str | None = None) -> Appended | None:
+        """Record the model of the working tree; None where it is recorded already."""
+        changes = self.models.changes(self.write_blob)
+        if not changes:
+            return None
+        now, origin = to_text(stamps.stamp(self.clock())), stamps.origin()
+        events = [
+            Event(stream="$model", type=kind, data=data, time=now, origin=origin, blobs=blobs)
+            for kind, data, blobs in changes
+        ]
+        batch = batch_from_events(events, reserved=True)
+        return self.append(
+            batch, message=message, author=author, verify=False, operation="model commit"
+        )
 
     @cached_property
     def provenance(self) -> Provenance:

@@ -6,7 +6,7 @@ is decided under the lock, against the log of the branch as it is then.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -45,6 +45,7 @@ class Append:
 
     `expected`: stream -> revision that the caller believes to be its last.
     `recorded_at_event_time`: record as an imported batch (docs/format.md, "Time").
+    `judge` raises for new events that must not follow a commit; it is asked under the lock.
     `further_parents` and `left_out` (event ids) make the commit a merge.
     """
 
@@ -60,6 +61,7 @@ class Append:
     recorded_at_event_time: bool = False
     meta: dict[str, Any] = field(default_factory=dict)
     allow_empty: bool = False
+    judge: Callable[[CommitRow, EventBatch], None] | None = None
     further_parents: Sequence[str] = ()
     left_out: Sequence[str] = ()
     command: str = "commit"
@@ -159,6 +161,9 @@ class Appender:
             return Appended(None, parent.hex, 0, already, parent.size, found.ids), None
 
         guards = self._guards(request.expected, tip)
+        if request.judge is not None and found.fresh:
+            whole = len(found.fresh) == len(batch)
+            request.judge(parent, batch if whole else batch.select(found.fresh))
         merged = self._merged(request, parent) if request.further_parents else None
         if merged and found.again:
             _drop_incoming(found, merged)

@@ -1,0 +1,255 @@
+"""Which model a repository's state is seen with, and the states that it gives.
+
+By default that is the uncommitted model of the working tree where it differs from HEAD's, else
+the one at HEAD, which turns old events into today's state. Nothing is imported here before it is
+trusted; what is not trusted gives way to the built-in projection, which is said to whoever asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from evgit.errors import (
+    HandlerFailed,
+    InvariantViolated,
+    NotFound,
+    UnknownVersion,
+    UntrustedModel,
+)
+from evgit.formats.event import Event, EventBatch
+from evgit.history.graph import CommitRow
+from evgit.history.history import History
+from evgit.history.points import Point
+from evgit.history.reading import Reader
+from evgit.state.modelling.adapters import NOTHING_SKIPPED, Skipped
+from evgit.state.modelling.files import ModelFiles, has_model, read_directory
+from evgit.state.modelling.invariants import violations
+from evgit.state.modelling.loaded import LoadedModel
+from evgit.state.modelling.loader import load
+from evgit.state.modelling.model_states import ModelStates
+from evgit.state.modelling.model_stream import STREAM, events_of_change, files_from
+from evgit.state.modelling.trust import Trust
+from evgit.storage.blobs import BlobStore
+from evgit.storage.cache import Cache
+
+HEAD = "head"
+WORKTREE = "worktree"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The model to see states with. `source`: "head", "worktree" or a revision."""
+
+    files: ModelFiles
+    source: str
+    asked: bool
+    """Did somebody ask for just this one?"""
+
+
+class Models:
+    """The models of one repository."""
+
+    def __init__(
+        self,
+        history: History,
+        blobs: BlobStore,
+        *,
+        directory: Path,
+        worktree: Path | None,
+        repository: str,
+        head: Callable[[], Point],
+        resolve: Callable[[str], Point],
+        cache: Callable[[], Cache],
+        wanted: str | None = None,
+        skip: Sequence[str] = (),
+        trust: Trust | None = None,
+        notify: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """`wanted`: "head", "worktree" or a revision, None for the default. `skip`: ids of events
+        that states are to be without. Without `trust`, nothing is trusted."""
+        self._reader = Reader(history)
+        self._history = history
+        self._blobs = blobs
+        self._directory = directory
+        self._worktree = worktree
+        self._repository = repository
+        self._head = head
+        self._resolve = resolve
+        self._cache = cache
+        self._wanted = wanted
+        self._skip = tuple(skip)
+        self._trust = trust
+        self._notify = notify
+        self._said: set[str] = set()
+        self._read: dict[str, ModelFiles] = {}
+        self._states: dict[str, ModelStates] = {}
+
+    # ------------------------------------------------------------------ reading models
+    def at(self, point: Point) -> ModelFiles | None:
+        """The model recorded at a point, None for none. Runs nothing."""
+        last = self._reader.stream_event(STREAM, point, -1)
+        if last is None:
+            return None
+        known = f"{last.revision} {last.event.id}"
+        if known not in self._read:
+            events = (entry.event for entry in self._reader.stream(STREAM, point))
+            self._read[known] = files_from(events, self._blobs.chunks)
+        return self._read[known] or None
+
+    def in_worktree(self) -> ModelFiles | None:
+        """The model in the working tree, None for none. Runs nothing."""
+        if self._worktree is None or not has_model(self._worktree):
+            return None
+        return read_directory(self._worktree) or None
+
+    def changes(
+        self, write_blob: Callable[[BinaryIO], tuple[str, int]]
+    ) -> list[tuple[str, dict[str, Any], dict[str, int]]]:
+        """(type, data, blobs) of the events that record the model of the working tree."""
+        there = self.in_worktree()
+        if there is None:
+            raise NotFound(
+                "there is no model in the working tree",
+                hint="write model/NAME.py: `from evgit.model import KeyedProjection, on`",
+            )
+        return events_of_change(self.at(self._head()) or {}, there, write_blob)
+
+    def choice(self) -> Choice | None:
+        """The model to see states with, whether trusted or not; None where there is none."""
+        wanted = self._wanted
+        if wanted is None:
+            there, recorded = self.in_worktree(), self.at(self._head())
+            if there is not None and (recorded is None or there.id != recorded.id):
+                return Choice(there, WORKTREE, asked=False)
+            return None if recorded is None else Choice(recorded, HEAD, asked=False)
+        if wanted == WORKTREE:
+            files = self.in_worktree()
+        else:
+            files = self.at(self._head() if wanted == HEAD else self._resolve(wanted))
+        if files is None:
+            where = {HEAD: "at HEAD", WORKTREE: "in the working tree"}.get(wanted, f"at {wanted}")
+            raise NotFound(
+                f"there is no model {where}", hint="`evgit model log` shows what was recorded"
+            )
+        return Choice(files, wanted, asked=True)
+
+    # ------------------------------------------------------------------ running them
+    def is_trusted(self, choice: Choice) -> bool:
+        """May this model run here?"""
+        trust = self._trust
+        if trust is None:
+            return False
+        if trust.trusts(self._directory, choice.files.id):
+            return True
+        return choice.source == WORKTREE and trust.owns(self._directory, self._repository)
+
+    def chosen(self) -> LoadedModel | None:
+        """The model to see states with; None where there is none, or none that is trusted.
+
+        Raises UntrustedModel where somebody asked for just that one, and InvalidModel.
+        """
+        choice = self.choice()
+        if choice is None:
+            return None
+        short = choice.files.id[:12]
+        place = {HEAD: "recorded at HEAD", WORKTREE: "in the working tree"}
+        where = place.get(choice.source, f"recorded at {choice.source}")
+        if not self.is_trusted(choice):
+            if choice.asked:
+                raise UntrustedModel(
+                    f"the model {where} ({short}) is not trusted, so its code does not run",
+                    hint="read it (`evgit model checkout`, `evgit model diff`), then `evgit trust`",
+                )
+            self._say(
+                f"note: the model {where} ({short}) is not trusted: the built-in projection is used"
+                " instead\nhint: read it, then `evgit trust`"
+            )
+            return None
+        if choice.source == WORKTREE and not choice.asked:
+            self._say("note: the model of the working tree is used; it is not committed")
+        return load(choice.files)
+
+    def states(self) -> ModelStates | None:
+        """The states of the chosen model; None where the built-in projection has to do."""
+        model = self.chosen()
+        if model is None:
+            return None
+        if model.id not in self._states:
+            self._states = {model.id: ModelStates(self._cache(), model, skipped=self._skipped())}
+        return self._states[model.id]
+
+    def _skipped(self) -> Skipped:
+        if not self._skip:
+            return NOTHING_SKIPPED
+        events = [self._reader.event(event_id) for event_id in self._skip]
+        return Skipped(frozenset(self._skip), frozenset(event.time for event in events))
+
+    def _say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._notify(text)
+
+    # ------------------------------------------------------------------ judging what is appended
+    def check_events(self, events: Sequence[Event]) -> None:
+        """Raise UnknownVersion for events that the model can't read."""
+        states = self.states()
+        if states is None:
+            return
+        model = states.model
+        seen: set[tuple[str, int]] = set()
+        known = model.types if model.settings.strict else None
+        for number, event in enumerate(events, 1):
+            kind = (event.type, event.version)
+            if kind in seen or event.stream[:1] == "$":
+                continue
+            seen.add(kind)
+            newest = model.upcasting.newest.get(event.type)
+            if known is not None and event.type not in known:
+                problem = f"is of a type that the model does not know: {event.type}"
+            elif newest is not None and event.version > newest:
+                problem = (
+                    f"is of version {event.version} of {event.type}, and the model knows it only "
+                    f"up to version {newest}"
+                )
+            elif model.upcasting.chain(event.type, event.version) is None:
+                problem = (
+                    f"is of version {event.version} of {event.type}, and the model has no upcaster "
+                    "from there"
+                )
+            else:
+                continue
+            raise UnknownVersion(
+                f"event {number} {problem}; nothing was appended",
+                hint="extend the model first; --no-verify appends all the same",
+            )
+
+    def judge(self) -> Callable[[CommitRow, EventBatch], None] | None:
+        """What refuses new events that break an invariant, None where there are no invariants.
+
+        It is called with the commit that they follow and with the new events alone.
+        """
+        states = self.states()
+        if states is None or not states.model.invariants:
+            return None
+
+        def refuse(parent: CommitRow, batch: EventBatch) -> None:
+            text = b"".join(line + b"\n" for line in batch.lines)
+            try:
+                trial = states.after(self._history.log_of(parent), [text])
+                broken = next(violations(states.model, trial.state, trial.touched), None)
+            except (HandlerFailed, UnknownVersion) as error:
+                error.message += "; nothing was appended"
+                error.hint = "correct the event or the model; --no-verify appends all the same"
+                raise
+            if broken is not None:
+                raise InvariantViolated(
+                    f"{broken}; nothing was appended",
+                    name=broken.name,
+                    path=broken.path,
+                    hint="decide again on the state as it is; --no-verify appends all the same",
+                )
+
+        return refuse
