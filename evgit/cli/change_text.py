@@ -6,6 +6,8 @@ It knows what a change is, not how it was found.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from importlib import import_module
+from itertools import islice
 from typing import Any
 
 from evgit.cli.commit_text import plural
@@ -30,8 +32,22 @@ def write_changes(output: Output, changes: Iterable[DocumentChange]) -> Iterator
         kind = kind_of(change)
         path = shown_in_line(change.path)
         yield output.style(path, "bold") + ("" if kind == "changed" else f" ({kind})")
+        texts = [("" if side is MISSING else side) for side in (change.old, change.new)]
+        if all(isinstance(text, str) for text in texts):
+            yield from _text_lines(output, *texts)
+            continue
         for field in fields_of(change):
             yield from _field_lines(output, field)
+
+
+def _text_lines(output: Output, old: str, new: str) -> Iterator[str]:
+    """What differs between two texts, line by line, with a line around it."""
+    compare = import_module("difflib").unified_diff
+    lines = compare(old.splitlines(), new.splitlines(), n=1, lineterm="")
+    for line in islice(lines, 2, None):
+        colour = {"+": "green", "-": "red", "@": "dim"}.get(line[:1])
+        text = shown_in_line(line)
+        yield "  " + (output.style(text, colour) if colour else text)
 
 
 def fields_of(change: DocumentChange) -> list[FieldChange]:

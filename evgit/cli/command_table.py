@@ -30,6 +30,11 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "log": Entry("log", "Show the history: commits, or events."),
         "show": Entry("show", "Show a commit, an event, a tag, or a document at some point."),
         "diff": Entry("diff", "Show what differs between two states, field by field."),
+        "blame": Entry(
+            "blame", "Show for every field of a document which event gave it its value."
+        ),
+        "bisect": Entry("bisect", "Find the first event after which something is wrong."),
+        "step": Entry("step", "Walk through history event by event, and see what each changed."),
         "streams": Entry("streams", "List the streams with their last revision."),
         "status": Entry("status", "Show the branch, and how the working tree differs from it."),
     },

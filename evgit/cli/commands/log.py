@@ -10,13 +10,19 @@ leaves out what A has.
     evgit log --events --stream account-42
     evgit log --type 'deposit_*' --since '3 days ago'
     evgit log -p -n 1                  with the changes that the commit made to the documents
+    evgit log --events -p -n 3         with the changes that each event made
+    evgit log -- streams/account-42.json      the events that changed a document
+    evgit log -p main~9..main -- streams      what happened in a directory, and how
 
 --since and --until look at the time of recording of commits, and with --events at the time when
 the event happened. --grep looks into messages, and with --events into the events' text. --stream,
 --type, --author and --grep may be given several times: one of each must fit. --stream and --type
 may be patterns (`account-*`).
 
-With --json, one line of JSON for each commit or event.
+With a PATH, a document or a directory, the events are listed that changed something there, with who
+did it and the message of the commit.
+
+With --json, one line of JSON for each commit or event; with -p too, what each event changed.
 """
 
 from __future__ import annotations
@@ -27,7 +33,9 @@ from typing import TypeVar
 
 import click
 
-from evgit.cli.change_text import write_changes, write_statistics
+from evgit.cli.attribution_text import message_line
+from evgit.cli.change_text import change_document, write_changes, write_statistics
+from evgit.cli.changed_events import Changed, changed_events, with_changes
 from evgit.cli.command import documented
 from evgit.cli.commit_text import (
     Decorations,
@@ -36,12 +44,14 @@ from evgit.cli.commit_text import (
     commit_lines,
 )
 from evgit.cli.decorations import decorations
+from evgit.cli.documents import split_words
 from evgit.cli.event_text import compact, event_document, event_line
 from evgit.cli.graph_lines import Drawing, Graph
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
-from evgit.cli.output import Output
+from evgit.cli.output import Output, shown_in_line
 from evgit.cli.parameters import Revision, json_option, limit_option, skip_option
+from evgit.cli.provenance_words import documents_or_directories
 from evgit.cli.selection import (
     CommitTest,
     Filters,
@@ -49,6 +59,7 @@ from evgit.cli.selection import (
     chosen,
     compiled,
     events,
+    only_tip,
     time_bound,
     walk,
 )
@@ -60,14 +71,14 @@ from evgit.repository import CommitEntry, Repository, Selection
 Item = TypeVar("Item")
 
 
-@documented(__doc__, "log", count_option=True)
+@documented(__doc__, "log", count_option=True, paths=True)
 @click.argument("revisions", nargs=-1, type=Revision(), metavar="[REVISION]...")
 @limit_option
 @skip_option
 @click.option("--reverse", is_flag=True, help="Oldest first, of those that would be shown.")
 @click.option("--oneline", is_flag=True, help="One line for each commit.")
 @click.option("--graph", is_flag=True, help="Draw the lines of descent.")
-@click.option("-p", "--patch", is_flag=True, help="With the changes of documents; data of events.")
+@click.option("-p", "--patch", is_flag=True, help="With the changes of documents.")
 @click.option("--stat", is_flag=True, help="With the names of the documents that changed.")
 @click.option("--events", "as_events", is_flag=True, help="List events in place of commits.")
 @click.option("--first-parent", is_flag=True, help="Follow first parents only.")
@@ -83,6 +94,7 @@ Item = TypeVar("Item")
 def command(
     invocation: Invocation,
     revisions: tuple[str, ...],
+    paths: tuple[str, ...],
     limit: int | None,
     skip: int,
     reverse: bool,
@@ -113,16 +125,34 @@ def command(
         patterns=compiled(patterns, "--grep", ignore_case=ignore_case),
     )
     with open_repository() as repository:
+        if not paths:
+            words, found = split_words(repository, list(revisions))
+            revisions, paths = tuple(words), tuple(found)
+        if paths and graph:
+            raise UsageError(
+                "--graph draws commits, and with a path the events are listed that changed it",
+                hint="leave --graph out",
+            )
+        places = documents_or_directories(repository, paths)
         selection = _selected(invocation, repository, revisions, filters)
 
         def cut(items: Iterable[Item]) -> Iterable[Item]:
             shown = islice(items, skip, None if limit is None else skip + limit)
             return reversed(list(shown)) if reverse else shown
 
+        if places:
+            changed = cut(changed_events(repository, selection, filters, places))
+            with invocation.paged() as output:
+                _write_changed(output, changed, patch=patch, stat=stat, as_json=as_json)
+            return
         if as_events:
             listing = cut(events(repository, selection, filters))
             with invocation.paged() as output:
-                _write_events(output, listing, as_json=as_json, patch=patch)
+                if patch or stat:
+                    changed = with_changes(repository, only_tip(selection), listing)
+                    _write_changed(output, changed, patch=patch, stat=stat, as_json=as_json)
+                else:
+                    _write_events(output, listing, as_json=as_json)
             return
         entries = walk(repository, selection, first_parent=first_parent)
         fits = CommitTest(repository, selection, filters)
@@ -159,14 +189,35 @@ def _refuse_together(**flags: bool) -> None:
         raise UsageError(f"{names} don't go together", hint="leave one of them out")
 
 
-def _write_events(output: Output, listing: Iterable[Placed], *, as_json: bool, patch: bool) -> None:
+def _write_events(output: Output, listing: Iterable[Placed], *, as_json: bool) -> None:
     for position, revision, event in listing:
         if as_json:
             output.json(event_document(event, position=position, revision=revision))
+        else:
+            output.line(event_line(output, event, position=position, revision=revision))
+
+
+def _write_changed(
+    output: Output, listing: Iterable[Changed], *, patch: bool, stat: bool, as_json: bool
+) -> None:
+    for (position, revision, event), by, changes in listing:
+        if as_json:
+            document = event_document(event, position=position, revision=revision)
+            document |= {"commit": by.commit_id, "actor": by.actor, "message": by.commit.message}
+            if patch:
+                document["changes"] = [change_document(change) for change in changes]
+            output.json(document)
             continue
-        output.line(event_line(output, event, position=position, revision=revision))
-        if patch:
-            output.line(f"        {compact(event.data)}")
+        said = ": ".join(text for text in (shown_in_line(by.actor), message_line(by)) if text)
+        line = event_line(output, event, position=position, revision=revision)
+        if not (patch or stat):
+            output.line(f"{line}  {said}")
+            continue
+        output.line(line)
+        output.line(f"        {said}")
+        output.line(f"        {compact(event.data)}")
+        for each in (write_changes if patch else write_statistics)(output, changes):
+            output.line(f"        {each}")
 
 
 class _CommitWriter:

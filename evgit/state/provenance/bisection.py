@@ -169,8 +169,14 @@ class Bisection:
             return None
         for size in self._candidates(self.good, self.bad.size):
             if size not in self._skipped:
-                return Point(self.bad.commit, size)
+                return self.point(size)
         return None
+
+    def point(self, size: int) -> Point:
+        """The point after `size` events of the log, named by the commit that it lies in."""
+        graph, row = self._history.graph, self.log.row
+        holder = graph.holding(row, size - 1) if size else graph.at_height(row, 0)
+        return Point(holder.hex, size)
 
     def _candidates(self, good: int, bad: int) -> Iterator[int]:
         """Sizes between the two, the middle first; after that such as are far from each other."""
@@ -196,14 +202,13 @@ def search(
     Raises Conflict if the ends are not what they were said to be.
     """
     if bisection.good is None:
-        bisection.mark("good", Point(bisection.log.commit, 0), by="assumed")
+        bisection.mark("good", bisection.point(0), by="assumed")
     assert bisection.bad is not None
     assert bisection.good is not None
-    log = bisection.log
     for size, expected in ((bisection.bad.size, "bad"), (bisection.good, "good")):
         if any(m.size == size and m.by == "check" for m in bisection.record.marks):
             continue
-        point = Point(log.commit, size)
+        point = bisection.point(size)
         verdict = judge(point)
         if verdict not in (expected, "skip"):
             raise Conflict(
