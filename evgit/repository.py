@@ -46,12 +46,13 @@ from evgit.history.time_expression import parse_time
 from evgit.maintenance.fsck import FsckReport, fsck
 from evgit.maintenance.reindex import reindex
 from evgit.state.diff import MISSING, DocumentChange, FieldChange, diff_states, field_changes
+from evgit.state.modelling.files import ModelFiles, has_model
+from evgit.state.modelling.trust import TrustedModel, TrustFile
 from evgit.state.provenance.attribution import Attribution
 from evgit.state.provenance.bisection import Bisection, Mark, Verdict, search
 from evgit.state.provenance.parts import parts_of
 from evgit.state.provenance.provenance import BlamedField, BlamedLine, Provenance
 from evgit.state.provenance.stepping import EventChanges
-from evgit.state.modelling.files import has_model
 from evgit.state.state import State
 from evgit.state.states import States
 from evgit.storage import database
@@ -61,12 +62,13 @@ from evgit.storage.config import Config, Setting, join_key
 from evgit.storage.layout import Layout
 from evgit.storage.operations import Operation, OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, Ref, RefStore
+from evgit.worktree.directory import Directory
 from evgit.worktree.working_tree import CheckoutResult, Status, WorkingTree
 
 if TYPE_CHECKING:  # loaded when there is a model
     from evgit.state.modelling.loaded import LoadedModel
     from evgit.state.modelling.model_states import ModelStates
-    from evgit.state.modelling.models import Models
+    from evgit.state.modelling.models import ModelReport, Models
     from evgit.state.modelling.trust import Trust
 
 # What goes in and out of the façade, so that those above need nothing from the layers below it.
@@ -93,6 +95,7 @@ __all__ = [
     "Log",
     "LogEvent",
     "Mark",
+    "ModelFiles",
     "ModelUse",
     "NewEvent",
     "Operation",
@@ -108,6 +111,8 @@ __all__ = [
     "Status",
     "StreamEvent",
     "StreamSummary",
+    "TrustFile",
+    "TrustedModel",
     "Verdict",
     "WorkingTree",
     "field_changes",
@@ -540,6 +545,27 @@ class Repository:
     def model(self) -> LoadedModel | None:
         """The model that states are seen with, None for none. Raises ModelError."""
         return self.models.chosen() if self._may_have_model() else None
+
+    def check_model(
+        self, revision: str | Point = "HEAD", progress: Progress | None = None
+    ) -> ModelReport:
+        """Hold the model to its promises on all of a log: that it is deterministic, and that its
+        invariants hold after every commit. Raises ModelError for all but a broken invariant."""
+        return self.models.check(self.resolve(revision), progress)
+
+    def checkout_model(self, files: ModelFiles) -> list[str]:
+        """Write a model's files into the working tree, and remove others of a model's; the paths
+        that changed. Nothing is run."""
+        root = self.working_tree.root
+        before: Mapping[str, bytes] = self.models.in_worktree() or {}
+        changed = sorted(p for p in before.keys() | files.keys() if before.get(p) != files.get(p))
+        with Directory(root) as directory:
+            for path in changed:
+                if path in files:
+                    directory.write(path, files[path])
+                else:
+                    directory.remove(path)
+        return changed
 
     def commit_model(self, *, message: str = "", author: str | None = None) -> Appended | None:
         """Record the model of the working tree; None where it is recorded already."""

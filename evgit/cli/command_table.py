@@ -38,6 +38,12 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "streams": Entry("streams", "List the streams with their last revision."),
         "status": Entry("status", "Show the branch, and how the working tree differs from it."),
     },
+    "give events meaning": {
+        "model": Entry(
+            "model", "Record, compare and check the model: the code that says what events mean."
+        ),
+        "trust": Entry("trust", "Let the code of this repository's model run, or take that back."),
+    },
     "work with branches and the working tree": {
         "branch": Entry("branch", "List, make, rename or delete branches."),
         "switch": Entry("switch", "Switch to a branch, and the working tree with it."),

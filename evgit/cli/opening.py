@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from evgit.cli.clock import now
+from evgit.cli.model_options import model_use, trust_file
+from evgit.errors import ReadOnly
 from evgit.repository import Repository
 
 
 def open_repository() -> Repository:
     """The repository of the current directory or one above it. Raises NotARepository."""
-    return Repository.open(".", clock=now, user_config=user_config())
+    return Repository.open(".", clock=now, user_config=user_config(), model=model_use())
 
 
 def user_config() -> Path:
@@ -29,6 +32,11 @@ def user_config() -> Path:
 
 def init_repository(directory: Path, *, bare: bool = False, branch: str = "main") -> Repository:
     """A new repository, open. Raises AlreadyExists."""
-    return Repository.init(
-        directory, bare=bare, branch=branch, clock=now, user_config=user_config()
+    use = model_use()
+    repository = Repository.init(
+        directory, bare=bare, branch=branch, clock=now, user_config=user_config(), model=use
     )
+    # Made here: what its working tree will hold is the person's own writing.
+    with suppress(ReadOnly):
+        trust_file().own(repository.layout.directory, repository.id)
+    return repository

@@ -93,7 +93,7 @@ class Event(
 
     def canonical(self) -> bytes:
         """The canonical bytes. Raises InvalidEvent where the event breaks a rule."""
-        return batch_from_events([self]).lines[0]
+        return batch_from_events([self], reserved=True).lines[0]
 
     @property
     def id(self) -> str:

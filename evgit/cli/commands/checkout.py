@@ -22,6 +22,7 @@ from evgit.cli.documents import split_words
 from evgit.cli.head_moves import branch_named, go_to_branch, go_to_point
 from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
+from evgit.cli.model_options import state_options
 from evgit.cli.parameters import Revision
 from evgit.errors import UsageError
 from evgit.repository import FoundDocument
@@ -32,6 +33,7 @@ from evgit.repository import FoundDocument
 @click.option("-b", "new_branch", metavar="NAME", help="Make a branch and go there.")
 @click.option("--detach", is_flag=True, help="Put HEAD on the commit, not on the branch.")
 @click.option("-f", "--force", is_flag=True, help="Overwrite files that were edited by hand.")
+@state_options
 @click.pass_obj
 def command(
     invocation: Invocation,

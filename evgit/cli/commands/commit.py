@@ -15,6 +15,10 @@ Each line has a stream and a type, and may have data, time, version, key, meta a
     {"stream": "account-7", "type": "money_received", "data": {"amount": 5}}
     END
 
+Where there is a model, the events must be of types and versions that it knows and must break none
+of its invariants: else nothing is appended, and the exit code is 8. --no-verify appends all the
+same.
+
 --expect says what you believe a stream's last revision to be (N, none, any). If it has moved,
 nothing is appended and the exit code is 4. What you believed is recorded as a guard, and checked
 again when histories meet.
@@ -72,6 +76,7 @@ from evgit.repository import Appended, NewEvent, Repository
     metavar="FILE",
 )
 @click.option("--allow-empty", is_flag=True, help="Commit even if there is nothing to append.")
+@click.option("--no-verify", is_flag=True, help="Don't hold the events to the model's rules.")
 @click.option("-b", "--branch", type=Branch(), help="Append to this branch, not the current one.")
 @click.option("--no-checkout", is_flag=True, help="Leave the working tree as it is.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
@@ -83,6 +88,7 @@ def command(
     message: str,
     expect: tuple[str, ...],
     allow_empty: bool,
+    no_verify: bool,
     branch: str | None,
     no_checkout: bool,
     quiet: bool,
@@ -108,6 +114,7 @@ def command(
             expected=expectations(expect, one_event["stream"] if single else None),
             commit_time=fixed_now(),
             allow_empty=allow_empty,
+            verify=not no_verify,
             arguments=_summary(events),
         )
         with invocation.output() as output:

@@ -24,6 +24,7 @@ from evgit.cli.command import documented
 from evgit.cli.documents import document_path, split_words
 from evgit.cli.event_text import compact, event_document, event_line
 from evgit.cli.invocation import Invocation
+from evgit.cli.model_options import state_options
 from evgit.cli.opening import open_repository
 from evgit.cli.output import Output
 from evgit.cli.parameters import Revision, json_option
@@ -40,6 +41,7 @@ from evgit.repository import DocumentChange, Point, Repository
 @click.option("--events", "as_events", is_flag=True, help="The events that only one side has.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if there are differences.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing; implies --exit-code.")
+@state_options
 @json_option("a line for each document or event")
 @click.pass_context
 def command(

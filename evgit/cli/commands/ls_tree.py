@@ -15,6 +15,7 @@ from blake3 import blake3
 from evgit.cli.command import documented
 from evgit.cli.documents import missing_document
 from evgit.cli.invocation import Invocation
+from evgit.cli.model_options import state_options
 from evgit.cli.opening import open_repository
 from evgit.cli.output import shown_in_line
 from evgit.cli.parameters import Revision, json_option
@@ -26,6 +27,7 @@ from evgit.cli.parameters import Revision, json_option
 @click.option("--name-only", is_flag=True, help="Only paths.")
 @click.option("--count", is_flag=True, help="Print how many there are.")
 @click.option("--root", is_flag=True, help="Print the hash of the whole state.")
+@state_options
 @json_option("a line for each document")
 @click.pass_obj
 def command(

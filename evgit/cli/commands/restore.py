@@ -19,6 +19,7 @@ from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
 from evgit.cli.documents import document_path
 from evgit.cli.invocation import Invocation
+from evgit.cli.model_options import state_options
 from evgit.cli.opening import open_repository
 from evgit.cli.parameters import Revision
 from evgit.cli.tree_update import report_names
@@ -30,6 +31,7 @@ from evgit.repository import Repository
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option("-s", "--source", default="HEAD", type=Revision(), help="From this point [HEAD].")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
+@state_options
 @click.pass_obj
 def command(invocation: Invocation, paths: tuple[str, ...], source: str, quiet: bool) -> None:
     if not paths:

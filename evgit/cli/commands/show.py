@@ -29,6 +29,7 @@ from evgit.cli.event_text import (
     write_event,
 )
 from evgit.cli.invocation import Invocation
+from evgit.cli.model_options import state_options
 from evgit.cli.opening import open_repository
 from evgit.cli.output import Output, shown, shown_in_line
 from evgit.cli.parameters import Count, Revision, json_option
@@ -53,6 +54,7 @@ MOST = 50
     "-n", "limit", type=Count(min=0), default=MOST, metavar="N", help="List at most N events."
 )
 @click.option("--all", "every", is_flag=True, help="List every event of a commit.")
+@state_options
 @json_option("a document for each")
 @click.pass_obj
 def command(

@@ -18,6 +18,7 @@ from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
 from evgit.cli.head_moves import place, where
 from evgit.cli.invocation import Invocation
+from evgit.cli.model_options import state_options
 from evgit.cli.opening import open_repository
 from evgit.cli.output import Output, shown_in_line
 from evgit.cli.parameters import json_option
@@ -36,6 +37,7 @@ LISTS = (
 
 @documented(__doc__, "status")
 @click.option("-s", "--short", "briefly", is_flag=True, help="One line for each file.")
+@state_options
 @json_option("one document")
 @click.pass_obj
 def command(invocation: Invocation, briefly: bool, as_json: bool) -> None:

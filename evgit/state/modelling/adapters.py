@@ -21,7 +21,7 @@ from evgit.formats import canonical
 from evgit.state.modelling import declarations
 from evgit.state.modelling.declarations import DELETE
 from evgit.state.modelling.events import Event, decode_lines, fresh_data, set_data, set_position
-from evgit.state.modelling.failures import event_text, raise_failed
+from evgit.state.modelling.failures import at_place, event_text, file_of, raise_failed
 from evgit.state.modelling.upcasting import Upcasting, upcast_data
 from evgit.state.projection import Groups
 
@@ -70,6 +70,8 @@ class Adapter:
         self.name = name
         self.prefix = declared.prefix
         self.key = key if not skipped.ids else _key_without(key, skipped.ids)
+        self.watched = False
+        """Is a handler that changes its event to be reported?"""
         self._handlers = dict(handlers)
         self._upcasting = upcasting
         self._strict = strict
@@ -130,6 +132,24 @@ class Adapter:
         if handler is not None and handler.convert is not None:
             data = handler.convert(data)
         set_data(event, MappingProxyType(data) if type(data) is dict else data)
+
+    def check_untouched(self, event: Event) -> None:
+        """Raise HandlerFailed if the handler that just had it changed what is in an event."""
+        given = event.data
+        self.prepare(event)
+        if event.data != given:
+            method = self._handlers[event.type].method
+            code = getattr(method, "__code__", None)
+            file = None if code is None else file_of(code.co_filename)
+            line = None if code is None else code.co_firstlineno
+            raise HandlerFailed(
+                f"{self.name} changes the data of {event_text(event)}{at_place(file, line)}",
+                event_id=event.id,
+                position=event.position,
+                file=file,
+                line=line,
+                hint="events are facts: change a copy (copy.deepcopy), or the document",
+            )
 
     def upcast(self, event: Event, data: Any) -> Any:
         """Data of an event in the newest version."""
@@ -255,6 +275,8 @@ class KeyedAdapter(Adapter):
                 if value is _ABSENT:
                     value = self._declared.initial(self.key_of(path))
                 result = method(value, event)
+                if self.watched:
+                    self.check_untouched(event)
                 if result is not None:
                     value = _ABSENT if result is DELETE else result
         except UnknownVersion:
@@ -320,6 +342,8 @@ class GeneralAdapter(Adapter):
             try:
                 self.prepare(event)
                 handler.method(scoped, event)
+                if self.watched:
+                    self.check_untouched(event)
             except UnknownVersion:
                 raise
             except BaseException as error:

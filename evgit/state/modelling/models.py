@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from evgit.errors import (
     HandlerFailed,
@@ -25,8 +25,10 @@ from evgit.history.history import History
 from evgit.history.points import Point
 from evgit.history.reading import Reader
 from evgit.state.modelling.adapters import NOTHING_SKIPPED, Skipped
+from evgit.state.modelling.determinism import compare_replays
 from evgit.state.modelling.files import ModelFiles, has_model, read_directory
 from evgit.state.modelling.invariants import violations
+from evgit.state.modelling.judging import Broken, first_broken
 from evgit.state.modelling.loaded import LoadedModel
 from evgit.state.modelling.loader import load
 from evgit.state.modelling.model_states import ModelStates
@@ -47,6 +49,32 @@ class Choice:
     source: str
     asked: bool
     """Did somebody ask for just this one?"""
+
+    def __str__(self) -> str:
+        """As errors and notes name it."""
+        place = {HEAD: "recorded at HEAD", WORKTREE: "in the working tree"}
+        where = place.get(self.source, f"recorded at {self.source}")
+        return f"the model {where} ({self.files.id[:12]})"
+
+
+class CheckedProjection(NamedTuple):
+    """A projection that `check` went through: how many documents it has, and their root."""
+
+    name: str
+    prefix: str
+    documents: int
+    root: str
+
+
+class ModelReport(NamedTuple):
+    """What `check` found. `size`: of the log; `broken`: the first place where a rule does not
+    hold."""
+
+    model: str
+    source: str
+    size: int
+    projections: list[CheckedProjection]
+    broken: Broken | None
 
 
 class Models:
@@ -84,7 +112,7 @@ class Models:
         self._trust = trust
         self._notify = notify
         self._said: set[str] = set()
-        self._read: dict[str, ModelFiles] = {}
+        self._read: dict[tuple[int, str], ModelFiles] = {}
         self._states: dict[str, ModelStates] = {}
 
     # ------------------------------------------------------------------ reading models
@@ -93,7 +121,7 @@ class Models:
         last = self._reader.stream_event(STREAM, point, -1)
         if last is None:
             return None
-        known = f"{last.revision} {last.event.id}"
+        known = (last.revision, last.event.id)
         if known not in self._read:
             events = (entry.event for entry in self._reader.stream(STREAM, point))
             self._read[known] = files_from(events, self._blobs.chunks)
@@ -154,22 +182,23 @@ class Models:
         choice = self.choice()
         if choice is None:
             return None
-        short = choice.files.id[:12]
-        place = {HEAD: "recorded at HEAD", WORKTREE: "in the working tree"}
-        where = place.get(choice.source, f"recorded at {choice.source}")
-        if not self.is_trusted(choice):
-            if choice.asked:
-                raise UntrustedModel(
-                    f"the model {where} ({short}) is not trusted, so its code does not run",
-                    hint="read it (`evgit model checkout`, `evgit model diff`), then `evgit trust`",
-                )
+        if not choice.asked and not self.is_trusted(choice):
             self._say(
-                f"note: the model {where} ({short}) is not trusted: the built-in projection is used"
-                " instead\nhint: read it, then `evgit trust`"
+                f"note: {choice} is not trusted: the built-in projection is used instead\n"
+                "hint: read it, then `evgit trust`"
             )
             return None
+        model = self._load_trusted(choice)
         if choice.source == WORKTREE and not choice.asked:
             self._say("note: the model of the working tree is used; it is not committed")
+        return model
+
+    def _load_trusted(self, choice: Choice) -> LoadedModel:
+        if not self.is_trusted(choice):
+            raise UntrustedModel(
+                f"{choice} is not trusted, so its code does not run",
+                hint="read it (`evgit model checkout`, `evgit model diff`), then `evgit trust`",
+            )
         return load(choice.files)
 
     def states(self) -> ModelStates | None:
@@ -191,6 +220,31 @@ class Models:
         if text not in self._said:
             self._said.add(text)
             self._notify(text)
+
+    # ------------------------------------------------------------------ checking all of history
+    def check(
+        self, point: Point, progress: Callable[[int, int], None] | None = None
+    ) -> ModelReport:
+        """Hold the chosen model to its promises on the log at a point.
+
+        Raises NotFound, UntrustedModel, InvalidModel, HandlerFailed, UnknownVersion and
+        NotDeterministic. A broken invariant is part of the report.
+        """
+        choice = self.choice()
+        if choice is None:
+            raise NotFound("there is no model here", hint="docs/models.md tells how to write one")
+        model = self._load_trusted(choice)
+        log = self._history.log(point)
+        compare_replays(self._directory, log, choice.files)
+        broken = first_broken(model, self._history, log.row, log, progress)
+        state = ModelStates(self._cache(), model).at(log)
+        projections = [
+            CheckedProjection(
+                p.name, p.prefix, len(state.part(p.prefix)), state.part(p.prefix).root
+            )
+            for p in model.projections
+        ]
+        return ModelReport(model.id, choice.source, log.size, projections, broken)
 
     # ------------------------------------------------------------------ judging what is appended
     def check_events(self, events: Sequence[Event]) -> None:

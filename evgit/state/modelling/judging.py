@@ -1,0 +1,163 @@
+"""Holding all of a history to a model's invariants, commit by commit, as appending does."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
+
+import msgspec
+
+from evgit.history.graph import CommitRow
+from evgit.history.history import History
+from evgit.history.log import Log
+from evgit.state.modelling.adapters import Adapter, GeneralAdapter, KeyedAdapter
+from evgit.state.modelling.events import Event, decode_lines, set_position
+from evgit.state.modelling.invariants import Violation, violations
+from evgit.state.modelling.loaded import LoadedModel
+from evgit.state.projection import Documents, Groups
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Broken(NamedTuple):
+    """A rule that history breaks: the commit after which it does not hold, and the position of the
+    event in it that broke it."""
+
+    violation: Violation
+    commit: str
+    position: int
+
+
+def first_broken(
+    model: LoadedModel,
+    history: History,
+    row: CommitRow,
+    log: Log,
+    progress: Callable[[int, int], None] | None = None,
+) -> Broken | None:
+    """The first place of a log where a rule does not hold after a commit. Raises ModelError."""
+    if not model.invariants:
+        return None
+    walk = _Walk(model)
+    events = _events(log)
+    done = 0
+    for commit in history.boundaries(row, 0, log.size):
+        size = min(commit.size, log.size)
+        own = list(islice(events, size - done))
+        done = size
+        broken = walk.take(own)
+        if broken is not None:
+            violation, position = broken
+            return Broken(violation, commit.hex, position)
+        if progress is not None:
+            progress(done, log.size)
+    return None
+
+
+def _events(log: Log) -> Iterator[Event]:
+    position = 0
+    for text in log.texts():
+        for event in decode_lines(text):
+            set_position(event, position)
+            position += 1
+            yield event
+
+
+@dataclass(slots=True)
+class _Part:
+    adapter: Adapter
+    documents: dict[str, bytes]
+
+
+class _Shown(Mapping[str, Any]):
+    """All documents as rules see them."""
+
+    def __init__(self, parts: Sequence[_Part]) -> None:
+        self._parts = parts
+
+    def __getitem__(self, path: str) -> Any:
+        for part in self._parts:
+            if path in part.documents:
+                return _decode(part.adapter.present(part.documents[path]))
+        raise KeyError(path)
+
+    def __iter__(self) -> Iterator[str]:
+        for part in self._parts:
+            yield from part.documents
+
+    def __len__(self) -> int:
+        return sum(len(part.documents) for part in self._parts)
+
+
+class _Walk:
+    """The documents of the projections that rules look at, while history goes by."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        wanted = [rule.prefix for rule in model.invariants]
+        self._model = model
+        self._parts = [
+            _Part(adapter, {})
+            for adapter in model.adapters()
+            if any(
+                prefix is None
+                or prefix.startswith(adapter.prefix)
+                or adapter.prefix.startswith(prefix)
+                for prefix in wanted
+            )
+        ]
+        self._shown = _Shown(self._parts)
+
+    def take(self, events: Sequence[Event]) -> tuple[Violation, int] | None:
+        """Take in a commit's events: what it breaks, and the position of the event that did."""
+        before = self._fold(events)
+        broken = next(violations(self._model, self._shown, _paths(before)), None)
+        if broken is None:
+            return None
+        self._undo(before)
+        for event in events:
+            touched = self._fold([event])
+            for found in violations(self._model, self._shown, _paths(touched)):
+                if found.name == broken.name and found.path == broken.path:
+                    return found, event.position
+        return broken, events[-1].position
+
+    def _fold(self, events: Sequence[Event]) -> list[dict[str, bytes | None]]:
+        """Take in events; for each part, what the documents that they touched were before."""
+        return [_fold_part(part, events) for part in self._parts]
+
+    def _undo(self, before: list[dict[str, bytes | None]]) -> None:
+        for part, documents in zip(self._parts, before, strict=True):
+            for path, document in documents.items():
+                _put(part, path, document)
+
+
+def _fold_part(part: _Part, events: Sequence[Event]) -> dict[str, bytes | None]:
+    adapter, documents = part.adapter, part.documents
+    changes: dict[str, bytes | None] = {}
+    if isinstance(adapter, KeyedAdapter):
+        groups: Groups = defaultdict(list)
+        adapter.group(events, groups)
+        for path, own in groups.items():
+            changes[path] = adapter.fold_document(path, documents.get(path), own)
+    elif isinstance(adapter, GeneralAdapter):
+        live = Documents(documents.get, lambda: iter(list(documents)), adapter.encode)
+        adapter.fold(events, live)
+        changes = live.take_changes()
+    before = {path: documents.get(path) for path in changes}
+    for path, document in changes.items():
+        _put(part, path, document)
+    return before
+
+
+def _put(part: _Part, path: str, document: bytes | None) -> None:
+    if document is None:
+        part.documents.pop(path, None)
+    else:
+        part.documents[path] = document
+
+
+def _paths(before: list[dict[str, bytes | None]]) -> list[str]:
+    return [path for documents in before for path in documents]
