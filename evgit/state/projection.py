@@ -67,14 +67,40 @@ class KeyedProjection(Protocol):
 class KnowsStreams(Protocol):
     """A keyed projection that can tell the streams of a document's events from its path."""
 
-    def streams_of(
-        self, path: str, names: Callable[[str], Iterable[str]]
-    ) -> Sequence[str] | None:
+    def streams_of(self, path: str, names: Callable[[str], Iterable[str]]) -> Sequence[str] | None:
         """The streams whose events can concern the document at `path`; None where it can't tell.
 
         `names(prefix)` gives the names of all streams that begin so.
         """
 
+
+@runtime_checkable
+class LiveProjection(KeyedProjection, Protocol):
+    """A keyed projection that can also take in many events at once, with its documents as Python
+    values: quicker where most of them are asked for anyway."""
+
+    def fold_live(
+        self,
+        events: Sequence[Any],
+        live: dict[str, Any],
+        load: Callable[[str], bytes | None],
+    ) -> None:
+        """Take in events, in order. `live`: path -> value or GONE of all documents met so far;
+        `load` gives the bytes of others."""
+
+    def store_live(self, path: str, value: Any) -> bytes | None:
+        """The bytes of a live document. Raises Unstorable."""
+
+
+class Unstorable(Exception):
+    """A live document has no bytes: fold it event by event, to learn which one is to blame.
+
+    A signal inside this layer.
+    """
+
+
+GONE: Any = object()
+"""No document, among live ones."""
 
 AnyProjection: TypeAlias = Projection | KeyedProjection
 
@@ -104,9 +130,9 @@ class Documents(MutableMapping[str, Any]):
         self.read.add(path)
         if path not in self._live:
             document = self._original(path)
-            self._live[path] = _GONE if document is None else canonical.parse(document)
+            self._live[path] = GONE if document is None else canonical.parse(document)
         value = self._live[path]
-        if value is _GONE:
+        if value is GONE:
             raise KeyError(path)
         return value
 
@@ -118,7 +144,7 @@ class Documents(MutableMapping[str, Any]):
     def __delitem__(self, path: str) -> None:
         self[path]  # raises KeyError where there is nothing
         self.written.add(path)
-        self._live[path] = _GONE
+        self._live[path] = GONE
 
     def __iter__(self) -> Iterator[str]:
         """All paths; what is live comes last. Reading them all counts as reading every document."""
@@ -128,7 +154,7 @@ class Documents(MutableMapping[str, Any]):
                 yield path
         for path, value in list(self._live.items()):
             self.read.add(path)
-            if value is not _GONE:
+            if value is not GONE:
                 yield path
 
     def __len__(self) -> int:
@@ -150,7 +176,7 @@ class Documents(MutableMapping[str, Any]):
         """Canonical bytes of the documents that changed since the last call; holds none after."""
         changes: dict[str, bytes | None] = {}
         for path, value in self._live.items():
-            document = None if value is _GONE else self._encode(path, value)
+            document = None if value is GONE else self._encode(path, value)
             if document != self._before[path]:
                 changes[path] = document
                 self.written.add(path)
@@ -162,6 +188,3 @@ class Documents(MutableMapping[str, Any]):
         if path not in self._before:
             self._before[path] = self._load(path)
         return self._before[path]
-
-
-_GONE: Any = object()

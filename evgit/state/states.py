@@ -9,22 +9,31 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from evgit.errors import UnknownRevision
 from evgit.state.builtin import BUILTIN
 from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap, NodeMissing, Reader, references
-from evgit.state.projection import AnyProjection, Documents, Groups, KeyedProjection
+from evgit.state.projection import (
+    AnyProjection,
+    Documents,
+    Groups,
+    KeyedProjection,
+    LiveProjection,
+    Unstorable,
+)
 from evgit.state.state import Overlay, Pending, State, changes_of, extended
 from evgit.storage.cache import Cache, Snapshot
 
 SNAPSHOT_INTERVAL = 8192
-"""A snapshot is due after this many events, or as many as there are documents if those are more:
-so that making snapshots costs no more than replaying, and a tail is short."""
+"""A snapshot is due after this many events, or SPARSENESS times as many as there are documents if
+those are more, and after a long replay: so that making snapshots costs no more than replaying, and a tail is short."""
+SPARSENESS = 4
 REMEMBERED_STATES = 4
 PENDING_EVENTS = 20_000
 PENDING_BYTES = 16 << 20
 OVERLAY_BYTES = 32 << 20
+LIVE_DOCUMENTS = 100_000
 _PER_DOCUMENT = 300  # what Python adds to the bytes of a document in an overlay, about
 
 
@@ -178,13 +187,32 @@ class States:
     ) -> State:
         if start.size == size:
             return start
-        fold = _Fold(self._cache, self._projection, start)
+        try:
+            many = size - start.size > PENDING_EVENTS
+            return self._folded(log, start, size, root, last_snapshot, live=many)
+        except Unstorable:
+            return self._folded(log, start, size, root, last_snapshot, live=False)
+
+    def _folded(
+        self,
+        log: EventLog,
+        start: State,
+        size: int,
+        root: bytes,
+        last_snapshot: int,
+        *,
+        live: bool,
+    ) -> State:
+        fold = _Fold(self._cache, self._projection, start, live=live)
         position, taken = start.size, 0
         for text in log.texts(position, size):
             position += fold.take(text, position)
-            if position - last_snapshot >= max(self._interval, len(fold.tree)):
+            if position - last_snapshot >= max(self._interval, SPARSENESS * len(fold.tree)):
                 fold.snapshot(position, log.root(position))
                 last_snapshot, taken = position, taken + 1
+        if position - last_snapshot >= max(self._interval, PENDING_EVENTS):
+            fold.snapshot(position, root)
+            last_snapshot, taken = position, taken + 1
         if taken and self._cache.oversized():
             self._cache.sweep(references)
         return self._state(log, fold.tree, fold.overlay(), size, root, last_snapshot)
@@ -199,13 +227,23 @@ class _Fold:
     """
 
     def __init__(
-        self, cache: Cache, projection: AnyProjection, start: State, *, bounded: bool = True
+        self,
+        cache: Cache,
+        projection: AnyProjection,
+        start: State,
+        *,
+        bounded: bool = True,
+        live: bool = False,
     ) -> None:
         """`start` is of this projection alone. Not `bounded`: nothing is settled on the way."""
         tree = start.tree
         assert isinstance(tree, MerkleMap)
         self.tree = tree
         self._bounded = bounded
+        self._live: dict[str, Any] = {}
+        self._live_projection: LiveProjection | None = None
+        if live and isinstance(projection, LiveProjection):
+            self._live_projection = projection
         self._cache = cache
         self._key = projection.key
         self._keyed: KeyedProjection | None = None
@@ -224,6 +262,15 @@ class _Fold:
 
     def take(self, text: bytes, position: int) -> int:
         """Take in the events of these JSON lines, from `position` on; how many they are."""
+        if self._live_projection is not None:
+            events = self._live_projection.decode(text, position)
+            self._live_projection.fold_live(events, self._live, self._document)
+            if len(self._live) > LIVE_DOCUMENTS:
+                self._gather()
+                self._into_tree()
+                self.tree = self.tree.flushed(self._cache.add_nodes)
+                self._live.clear()
+            return len(events)
         if self._keyed is not None:
             events = self._keyed.decode(text, position)
             self._keyed.group(events, self._groups)
@@ -262,7 +309,10 @@ class _Fold:
 
     def _gather(self) -> None:
         """Bring what was touched into the overlay."""
-        if self._keyed is not None:
+        if self._live_projection is not None:
+            store = self._live_projection.store_live
+            self._overlay |= {path: store(path, value) for path, value in self._live.items()}
+        elif self._keyed is not None:
             self._overlay = extended(self._overlay, self._groups, self._keyed)
             self._groups.clear()
         else:

@@ -23,11 +23,10 @@ from evgit.state.modelling.declarations import DELETE
 from evgit.state.modelling.events import Event, decode_lines, fresh_data, set_data, set_position
 from evgit.state.modelling.failures import at_place, event_text, file_of, raise_failed
 from evgit.state.modelling.upcasting import Upcasting, upcast_data
-from evgit.state.projection import Groups
+from evgit.state.projection import GONE, Groups, Unstorable
 
 _MEMO_SIZE = 1 << 17
 _UNSEEN: Any = object()
-_ABSENT: Any = object()
 _decode_value = msgspec.json.Decoder().decode
 _decode_text = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -251,9 +250,9 @@ class KeyedAdapter(Adapter):
         self, path: str, document: bytes | None, events: Sequence[Event]
     ) -> bytes | None:
         """The stored form of a document after events; None for no document."""
-        value = _ABSENT if document is None else self._value(document)
+        value = GONE if document is None else self._value(document)
         value = self._folded(path, value, events)
-        if value is _ABSENT:
+        if value is GONE:
             return None
         try:
             return self._stored(path, value)
@@ -272,18 +271,76 @@ class KeyedAdapter(Adapter):
                 if convert is not None:
                     data = convert(data)
                 set_data(event, proxy(data) if type(data) is dict else data)
-                if value is _ABSENT:
+                if value is GONE:
                     value = self._declared.initial(self.key_of(path))
                 result = method(value, event)
                 if self.watched:
                     self.check_untouched(event)
                 if result is not None:
-                    value = _ABSENT if result is DELETE else result
+                    value = GONE if result is DELETE else result
         except UnknownVersion:
             raise
         except BaseException as error:
             raise_failed(error, self.name, event=event, path=path)
         return value
+
+    def fold_live(  # noqa: C901 - one loop, spelled out: it runs once for every event
+        self,
+        events: Sequence[Event],
+        live: dict[str, Any],
+        load: Callable[[str], bytes | None],
+    ) -> None:
+        """Take in events, in order, with documents as Python values."""
+        if self._all:
+            events = [event for event in events if self._taken(event)]
+        handlers, memo, proxy = self._handlers, self._memo, MappingProxyType
+        own_key = self._own_key
+        event: Event | None = None
+        path: str | None = None
+        try:
+            for event in events:
+                handler = handlers.get(event.type)
+                if handler is None:
+                    continue
+                path = _UNSEEN if own_key else memo.get(event.stream, _UNSEEN)
+                if path is _UNSEEN:
+                    path = self._path_by_key(event) if own_key else self._path_by_stream(event)
+                if path is None:
+                    continue
+                method, version, convert = handler
+                data = _decode_value(event.stored_data)
+                if event.version != version:
+                    data = self.upcast(event, data)
+                if convert is not None:
+                    data = convert(data)
+                set_data(event, proxy(data) if type(data) is dict else data)
+                value = live.get(path, _UNSEEN)
+                if value is _UNSEEN:
+                    document = load(path)
+                    value = GONE if document is None else self._value(document)
+                    live[path] = value
+                if value is GONE:
+                    value = live[path] = self._declared.initial(self.key_of(path))
+                result = method(value, event)
+                if self.watched:
+                    self.check_untouched(event)
+                if result is not None:
+                    live[path] = GONE if result is DELETE else result
+        except UnknownVersion:
+            raise
+        except BaseException as error:
+            raise_failed(error, self.name, event=event, path=path)
+
+    def store_live(self, path: str, value: Any) -> bytes | None:
+        """The stored form of a live document."""
+        if value is GONE:
+            return None
+        try:
+            return self._stored(path, value)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise Unstorable from error
 
     def _value(self, document: bytes) -> Any:
         return _decode_value(_decode_text(document)["document"] if self._renders else document)
@@ -305,10 +362,10 @@ class KeyedAdapter(Adapter):
         self, path: str, document: bytes | None, events: Sequence[Event], error: BaseException
     ) -> NoReturn:
         """Find the event after which the document can't be stored, and say so."""
-        value = _ABSENT if document is None else self._value(document)
+        value = GONE if document is None else self._value(document)
         for event in events:
             value = self._folded(path, value, [event])
-            if value is not _ABSENT:
+            if value is not GONE:
                 try:
                     self._stored(path, value)
                 except BaseException as found:
