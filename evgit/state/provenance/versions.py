@@ -28,10 +28,12 @@ from evgit.state.provenance.parts import Part, Positions
 from evgit.state.provenance.stepping import EventChanges, Newest, Stepper
 from evgit.state.state import State
 
-ONE_BY_ONE = 64  # versions held at once
+ONE_BY_ONE = 128  # versions held at once
+PLACES = 64  # between which the others are made again
 HELD_EVENTS = 8192  # a document's own events held at once
 FOLDED = 1024  # own events read and folded at once
 WORTH_A_SNAPSHOT = 512  # own events: to fold fewer costs less than to look for a snapshot
+MANY, THIN = 64, 8  # so many own events, at least one in so many of the log's, are read with others
 
 
 class Version(NamedTuple):
@@ -141,13 +143,17 @@ class _Fold:
     def newest_first(self, own: Sequence[_Own], before: bytes | None) -> Iterator[Version]:
         """What each of these events did to the document, which was `before`.
 
-        Halves are folded as a whole, and one event at a time only where versions are few enough
-        to be held.
+        The document is kept at few places on the way, and folded one event at a time only between
+        two of them.
         """
         if len(own) > ONE_BY_ONE:
-            middle = len(own) // 2
-            yield from self.newest_first(own[middle:], self.take(before, own[:middle]))
-            yield from self.newest_first(own[:middle], before)
+            step = max(ONE_BY_ONE, len(own) // PLACES + 1)
+            places = []
+            for start in range(0, len(own), step):
+                places.append((own[start : start + step], before))
+                before = self.take(before, own[start : start + step])
+            while places:
+                yield from self.newest_first(*places.pop())
             return
         found = []
         seen_before = self._present(self.path, before)
@@ -176,26 +182,33 @@ class _Positions:
 
     def newest_first(self, low: int, high: int, before: bytes | None) -> Iterator[Version]:
         """What the own events with indexes [low, high) did to the document, which was `before`."""
-        if high - low <= HELD_EVENTS:
-            yield from self._fold.newest_first(self._own(low, high), before)
+        if high - low > WORTH_A_SNAPSHOT:
+            state = self._part.states.nearest(self._log, self._positions[high - 1])
+            start = bisect_left(self._positions, state.size)
+            if low < start < high:
+                yield from self.newest_first(start, high, state.document(self._fold.path))
+                yield from self.newest_first(low, start, before)
+                return
+        if high - low > HELD_EVENTS:
+            middle = (low + high) // 2
+            yield from self.newest_first(middle, high, self._after(low, middle, before))
+            yield from self.newest_first(low, middle, before)
             return
-        middle = (low + high) // 2
-        yield from self.newest_first(middle, high, self._after(low, middle, before))
-        yield from self.newest_first(low, middle, before)
+        yield from self._fold.newest_first(self._own(low, high), before)
 
     def _after(self, low: int, high: int, before: bytes | None) -> bytes | None:
-        """The document after the own events [low, high), from a snapshot where that is nearer."""
-        if high - low > WORTH_A_SNAPSHOT:
-            state = self._part.states.nearest(self._log, self._positions[high])
-            start = bisect_left(self._positions, state.size)
-            if start > low:
-                low, before = start, state.document(self._fold.path)
+        """The document after the own events [low, high)."""
         for first in range(low, high, FOLDED):
             before = self._fold.take(before, self._own(first, min(first + FOLDED, high)))
         return before
 
     def _own(self, low: int, high: int) -> list[_Own]:
-        return [_Own(position, self._line(position)) for position in self._positions[low:high]]
+        positions = self._positions[low:high]
+        if high - low < MANY or positions[-1] - positions[0] > THIN * (high - low):
+            return [_Own(position, self._line(position)) for position in positions]
+        wanted = set(positions)
+        lines = enumerate(self._log.lines(positions[0], positions[-1] + 1), positions[0])
+        return [_Own(position, line) for position, line in lines if position in wanted]
 
     def _line(self, position: int) -> bytes:
         holder = self._holder
