@@ -26,6 +26,7 @@ WITHOUT_JSON = {
     "rev-list": "prints ids, one a line",
     "rev-parse": "prints ids, one a line",
     "switch": "prints no data",
+    "bisect": "its commands have it",
     "op": "its commands have it",
 }
 EXAMPLE = re.compile(r"^ {4}(?:.*[|] )?evgit (.*?)(?: {2,}.*|<<.*| [>|] .*|\)\".*)?$", re.MULTILINE)
