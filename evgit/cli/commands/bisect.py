@@ -37,6 +37,7 @@ from evgit.cli.documents import document_path
 from evgit.cli.event_text import event_line, short
 from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
+from evgit.cli.model_options import state_options
 from evgit.cli.opening import open_repository
 from evgit.cli.output import Output
 from evgit.cli.parameters import Revision, json_option
@@ -57,6 +58,7 @@ def command() -> None:
 @command.command("start", context_settings=SETTINGS)
 @click.argument("bad", required=False, type=Revision())
 @click.argument("good", required=False, type=Revision())
+@state_options
 @click.pass_obj
 def start(invocation: Invocation, bad: str | None, good: str | None) -> None:
     """Begin: BAD is where it is wrong, GOOD where it was right."""
@@ -89,6 +91,7 @@ def _marking(verdict: Verdict, revision: str | None, invocation: Invocation) -> 
 
 @command.command("good", context_settings=SETTINGS)
 @click.argument("revision", required=False, type=Revision())
+@state_options
 @click.pass_obj
 def good(invocation: Invocation, revision: str | None) -> None:
     """Say that all is well at REVISION, or at HEAD."""
@@ -97,6 +100,7 @@ def good(invocation: Invocation, revision: str | None) -> None:
 
 @command.command("bad", context_settings=SETTINGS)
 @click.argument("revision", required=False, type=Revision())
+@state_options
 @click.pass_obj
 def bad(invocation: Invocation, revision: str | None) -> None:
     """Say that it is wrong at REVISION, or at HEAD."""
@@ -105,6 +109,7 @@ def bad(invocation: Invocation, revision: str | None) -> None:
 
 @command.command("skip", context_settings=SETTINGS)
 @click.argument("revision", required=False, type=Revision())
+@state_options
 @click.pass_obj
 def skip(invocation: Invocation, revision: str | None) -> None:
     """Say that REVISION, or HEAD, can't be judged."""
@@ -113,6 +118,7 @@ def skip(invocation: Invocation, revision: str | None) -> None:
 
 @command.command("run", context_settings=SETTINGS | {"ignore_unknown_options": True})
 @click.option("--path", metavar="PATH", help="Give CHECK this document on standard input.")
+@state_options
 @json_option("one document, the outcome")
 @click.argument("check", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] CHECK...")
 @click.pass_obj
@@ -142,6 +148,7 @@ def run(invocation: Invocation, path: str | None, as_json: bool, check: tuple[st
 
 @command.command("log", context_settings=SETTINGS)
 @json_option("one document")
+@state_options
 @click.pass_obj
 def log(invocation: Invocation, as_json: bool) -> None:
     """Show what is known so far."""

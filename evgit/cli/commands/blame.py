@@ -32,6 +32,7 @@ from evgit.cli.command import documented
 from evgit.cli.documents import document_path
 from evgit.cli.event_text import compact
 from evgit.cli.invocation import Invocation
+from evgit.cli.model_options import state_options
 from evgit.cli.opening import open_repository
 from evgit.cli.output import Output, shown, shown_in_line
 from evgit.cli.parameters import Revision, json_option
@@ -45,6 +46,7 @@ WIDEST = 56  # columns that fields and their values are given before the rest mo
 @documented(__doc__, "blame", paths=True)
 @click.argument("words", nargs=-1, type=Revision(), metavar="PATH [REVISION]")
 @click.option("--field", metavar="POINTER", help="Only this field, or those below it.")
+@state_options
 @json_option("a line for each field or line of text")
 @click.pass_obj
 def command(

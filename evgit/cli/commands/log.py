@@ -48,6 +48,7 @@ from evgit.cli.documents import split_words
 from evgit.cli.event_text import compact, event_document, event_line
 from evgit.cli.graph_lines import Drawing, Graph
 from evgit.cli.invocation import Invocation
+from evgit.cli.model_options import model_option
 from evgit.cli.opening import open_repository
 from evgit.cli.output import Output, shown_in_line
 from evgit.cli.parameters import Revision, json_option, limit_option, skip_option
@@ -89,6 +90,7 @@ Item = TypeVar("Item")
 @click.option("--author", "authors", multiple=True, metavar="REGEX", help="By this author.")
 @click.option("--grep", "patterns", multiple=True, metavar="REGEX", help="That say this.")
 @click.option("-i", "--ignore-case", is_flag=True, help="--author and --grep ignore case.")
+@model_option
 @json_option("a line for each commit or event")
 @click.pass_obj
 def command(

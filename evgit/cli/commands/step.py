@@ -31,6 +31,7 @@ from evgit.cli.command import documented
 from evgit.cli.event_text import compact, event_line
 from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
+from evgit.cli.model_options import state_options
 from evgit.cli.output import Output, shown_in_line
 from evgit.cli.parameters import Stream, json_option
 from evgit.cli.point_moves import go_to, head_target, point_of_target
@@ -46,6 +47,7 @@ WORDS = ("forward", "back", "to")
 @click.argument("words", nargs=-1, metavar="[forward|back [N] | to POSITION|start|end]")
 @click.option("--stream", type=Stream(), help="Only events of this stream count.")
 @click.option("-f", "--force", is_flag=True, help="Overwrite files that were edited by hand.")
+@state_options
 @json_option("one document")
 @click.pass_obj
 def command(
