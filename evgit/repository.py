@@ -526,7 +526,7 @@ class Repository:
             directory=self.layout.directory,
             worktree=self.layout.worktree,
             repository=self.id,
-            head=lambda: self.head().point,
+            head=self._model_point,
             resolve=self.resolve,
             cache=lambda: self.cache,
             wanted=use.wanted,
@@ -534,6 +534,17 @@ class Repository:
             trust=use.trust,
             notify=use.notify,
         )
+
+    def _model_point(self) -> Point:
+        """Whose model is HEAD's: the current branch's. A bisection or a walk that has led HEAD away
+        from its branch goes on with that branch's model."""
+        head = self.head()
+        origin = None if head.branch is not None else self.provenance.origin()
+        if origin is not None and self._refs.get(origin) is not None:
+            point = self.resolve(origin)
+            if self.provenance.leads_through(point, head.point):
+                return point
+        return head.point
 
     def _event_named(self, word: str) -> str:
         found = self.resolve_any(word)

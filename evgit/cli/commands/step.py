@@ -127,8 +127,7 @@ class _Walk:
             end = point_of_target(self.repository, target)
         except EvgitError:  # the branch is gone
             return False
-        log, here = self.repository.log(end), self.repository.log(self.here)
-        return here.size <= log.size and log.root(here.size) == here.root()
+        return self.repository.provenance.leads_through(end, self.here)
 
     def point(self, size: int) -> Point:
         """The point after so many events, named by the commit that it lies in."""

@@ -17,6 +17,7 @@ from evgit.history.sessions import Sessions
 from evgit.state.diff import DocumentChange
 from evgit.state.projection import KeyedProjection
 from evgit.state.provenance.attribution import Attribution, Attributor
+from evgit.state.provenance.bisection import SESSION as BISECTION
 from evgit.state.provenance.bisection import Bisection
 from evgit.state.provenance.blame import (
     blame_fields,
@@ -34,6 +35,9 @@ from evgit.state.provenance.versions import (
     versions_by_positions,
     versions_by_reading,
 )
+
+WALK = "step"
+"""The session of a walk: the target of HEAD where it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,20 @@ class Provenance:
             return []
         row = self._history.graph.get(point.commit)
         return self._history.streams.positions(row, point.size, number)
+
+    # ------------------------------------------------------------------ away from a branch
+    def origin(self) -> str | None:
+        """The full name of the branch that a bisection or a walk under way began on, or None."""
+        bisection = self.sessions.load(BISECTION)
+        for target in (bisection and bisection["head"], self.sessions.load(WALK)):
+            if isinstance(target, str) and target.startswith("ref: "):
+                return target.removeprefix("ref: ")
+        return None
+
+    def leads_through(self, end: Point, here: Point) -> bool:
+        """Does the log at `end` begin with all events of the log at `here`?"""
+        log, beginning = self._history.log(end), self._history.log(here)
+        return here.size <= end.size and log.root(here.size) == beginning.root()
 
     # ------------------------------------------------------------------ bisection
     def bisection(self) -> Bisection:
