@@ -27,7 +27,8 @@ from evgit.storage.cache import Cache, Snapshot
 
 SNAPSHOT_INTERVAL = 8192
 """A snapshot is due after this many events, or SPARSENESS times as many as there are documents if
-those are more, and after a long replay: so that making snapshots costs no more than replaying, and a tail is short."""
+those are more, and after a long replay: so that making snapshots costs no more than replaying, and
+a tail is short."""
 SPARSENESS = 4
 REMEMBERED_STATES = 4
 PENDING_EVENTS = 20_000

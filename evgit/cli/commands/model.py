@@ -227,9 +227,9 @@ def checkout(invocation: Invocation, revision: str, force: bool) -> None:
             raise NotFound(
                 f"no model is recorded at {revision}", hint="`evgit model log` lists what is"
             )
-        there, recorded = models.in_worktree(), models.at(repository.head().point)
-        known = {files.id} | ({recorded.id} if recorded is not None else set())
-        if there is not None and there.id not in known and not force:
+        there, head = models.in_worktree(), repository.head().point
+        lost = there is not None and there.id != files.id and not models.is_recorded(there.id, head)
+        if there is not None and lost and not force:
             raise LocalChanges(
                 "the model in the working tree is not committed; nothing was touched",
                 paths=list(there),

@@ -55,10 +55,15 @@ def load(files: ModelFiles) -> LoadedModel:
     if known is None:
         known = _load(files)
         while len(_loaded) >= _REMEMBERED_MODELS:
-            _forget(_package_of(next(iter(_loaded))))
-            del _loaded[next(iter(_loaded))]
+            forget(next(iter(_loaded)))
         _loaded[files.id] = known
     return known
+
+
+def forget(model_id: str) -> None:
+    """Drop a model from memory: the next `load` runs its code again."""
+    _forget(_package_of(model_id))
+    _loaded.pop(model_id, None)
 
 
 def _package_of(model_id: str) -> str:

@@ -13,6 +13,7 @@ from io import BytesIO
 from typing import Any, BinaryIO
 
 from evgit.errors import InvalidModel
+from evgit.formats import canonical
 from evgit.formats.event import Event
 from evgit.state.modelling.files import MAX_FILE_BYTES, ModelFiles, is_model_path
 
@@ -39,6 +40,21 @@ def events_of_change(
             continue
         blob, size = write_blob(BytesIO(new[path]))
         found.append((WRITTEN, {"blob": blob, "path": path, "size": size}, {blob: size}))
+    return found
+
+
+def recorded_ids(events: Iterable[Event]) -> set[str]:
+    """Ids of all models that there were after one event or other of the stream."""
+    found: set[str] = set()
+    blobs: dict[str, str] = {}
+    for event in events:
+        data = event.data if isinstance(event.data, dict) else {}
+        path, blob = str(data.get("path")), str(data.get("blob"))
+        if event.type == REMOVED:
+            blobs.pop(path, None)
+        else:
+            blobs[path] = blob  # which is the file's hash
+        found.add(canonical.object_id(canonical.encode(blobs)))
     return found
 
 

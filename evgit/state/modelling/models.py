@@ -32,7 +32,7 @@ from evgit.state.modelling.judging import Broken, first_broken
 from evgit.state.modelling.loaded import LoadedModel
 from evgit.state.modelling.loader import load
 from evgit.state.modelling.model_states import ModelStates
-from evgit.state.modelling.model_stream import STREAM, events_of_change, files_from
+from evgit.state.modelling.model_stream import STREAM, events_of_change, files_from, recorded_ids
 from evgit.state.modelling.trust import Trust
 from evgit.storage.blobs import BlobStore
 from evgit.storage.cache import Cache
@@ -126,6 +126,13 @@ class Models:
             events = (entry.event for entry in self._reader.stream(STREAM, point))
             self._read[known] = files_from(events, self._blobs.chunks)
         return self._read[known] or None
+
+    def is_recorded(self, model_id: str, point: Point) -> bool:
+        """Was there such a model anywhere in the log at a point?"""
+        if self._reader.stream_revision(STREAM, point) < 0:
+            return False
+        events = (entry.event for entry in self._reader.stream(STREAM, point))
+        return model_id in recorded_ids(events)
 
     def in_worktree(self) -> ModelFiles | None:
         """The model in the working tree, None for none. Runs nothing."""

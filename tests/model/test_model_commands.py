@@ -1,0 +1,174 @@
+"""`evgit model`, `evgit trust`, `--model`, `--skip`: what a person sees, and what never runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from evgit.state.modelling.loader import forget
+from tests.model.banking import BANK, Run
+
+NOTE = "note: the model of the working tree is used; it is not committed\n"
+
+
+def test_a_model_is_recorded_compared_and_brought_back(run: Run, work: Path) -> None:
+    run("commit", "-s", "account-1", "-t", "deposit_made", "value=5")
+    assert run("show", "HEAD:accounts/1.json").err == NOTE
+    said = run("model", "commit", "-m", "First model")
+    assert (said.code, "1 file changed" in said.out) == (0, True)
+    assert run("model", "commit").out.startswith("Nothing new")
+    assert run("show", "HEAD:accounts/1.json") == (0, '{\n  "balance": 5\n}\n', "")
+    assert run("status").out == "On branch main: 2 events\nThe files show this state.\n"
+
+    (work / "model" / "bank.py").write_text(BANK.replace("+= event", "+= 2 * event"))
+    (work / "model" / "more.py").write_text("x = 1\n")
+    diff = run("model", "diff").out
+    assert '+        account["balance"] += 2 * event.data["amount"]\n' in diff
+    assert "--- /dev/null\n+++ b/model/more.py\n" in diff
+    said = run("show", "HEAD:accounts/1.json")
+    assert (said.out, said.err) == ('{\n  "balance": 10\n}\n', NOTE)
+    assert run("show", "--model", "head", "HEAD:accounts/1.json").out == '{\n  "balance": 5\n}\n'
+    assert run("model", "checkout").code == 4
+    run("model", "commit", "-m", "Second model")
+    assert run("show", "--model", "HEAD~1", "HEAD:accounts/1.json").out == '{\n  "balance": 5\n}\n'
+    log = run("model", "log").out
+    assert log.index("Second model") < log.index("M model/more.py") < log.index("First model")
+    assert run("model", "diff", "HEAD~1", "HEAD").out == diff
+
+    assert run("model", "checkout", "HEAD~1").code == 0
+    assert not (work / "model" / "more.py").exists()
+    assert (work / "model" / "bank.py").read_text() == BANK
+    assert run("model", "checkout").code == 0
+    assert (work / "model" / "more.py").read_text() == "x = 1\n"
+
+
+def test_check_says_what_it_looked_at(run: Run, work: Path) -> None:
+    run("commit", "-s", "account-1", "-t", "deposit_made", "value=5")
+    said = run("model", "check")
+    assert said.code == 0
+    assert "is right on 1 event: two replays agree, and every invariant holds" in said.out
+    assert "accounts/  bank.Accounts, 1 document" in said.out
+    run("commit", "-s", "account-1", "-t", "money_withdrawn", "amount=6", "--no-verify")
+    said = run("model", "check")
+    assert said.code == 8
+    assert "'never below zero' does not hold for accounts/1.json" in said.err
+    assert "position 1: money_withdrawn in account-1" in said.err
+    assert run("model", "check", "HEAD~1").code == 0
+
+
+def test_a_refused_commit_has_an_exit_code_of_its_own(run: Run, work: Path) -> None:
+    said = run("commit", "-s", "account-1", "-t", "money_withdrawn", "amount=6")
+    assert said.code == 8
+    assert "nothing was appended" in said.err
+    assert run("commit", "-s", "account-1", "-t", "money_withdrawn", "amount=6", "--no-verify")
+
+
+def test_a_broken_model_is_an_error_with_a_place(run: Run, work: Path) -> None:
+    run("commit", "-s", "account-1", "-t", "deposit_made", "value=5")
+    (work / "model" / "bank.py").write_text("def f(:\n")
+    said = run("show", "HEAD:accounts/1.json")
+    assert said.code == 8
+    assert "model/bank.py, line 1: SyntaxError" in said.err
+    assert run("log").code == run("fsck").code == 0
+    said = run("commit", "-s", "account-1", "-t", "deposit_made", "value=5", "--no-verify")
+    assert said.code == 0
+    assert "the working tree was not updated" in said.err
+
+
+def test_events_can_be_left_out(run: Run, work: Path) -> None:
+    run("commit", "-s", "account-1", "-t", "deposit_made", "value=5")
+    run("commit", "-s", "account-1", "-t", "deposit_made", "value=7")
+    first = run("rev-parse", "account-1@0").out.strip()
+    said = run("show", "--skip", first[:12], "HEAD:accounts/1.json")
+    assert json.loads(said.out) == {"balance": 7}
+    assert run("show", "--skip", "main", "HEAD:accounts/1.json").code == 2
+
+
+PLANT = 'from pathlib import Path\nPath(PATH).write_text("it ran")\n' + BANK
+
+
+@pytest.fixture
+def copied(run: Run, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a planted model would write a file, in a copy of a repository that has one."""
+    planted = tmp_path / "planted"
+    (work / "model" / "bank.py").write_text(PLANT.replace("PATH", repr(str(planted))))
+    run("commit", "-q", "-s", "account-1", "-t", "deposit_made", "value=5")
+    run("model", "commit", "-m", "A trap")
+    planted.unlink()
+    forget(
+        json.loads(run("trust", "--list", "--json").out)["model"]
+    )  # or it would not run a second time in this process
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(work / ".evgit", elsewhere / ".evgit")
+    monkeypatch.chdir(elsewhere)
+    return planted
+
+
+COMMANDS = [
+    ("status",), ("checkout",), ("log",), ("log", "-p"), ("log", "--events"), ("fsck",),
+    ("show", "HEAD:streams/account-1.json"), ("diff", "HEAD~1", "HEAD"), ("ls-tree", "HEAD"),
+    ("commit", "-s", "account-1", "-t", "deposit_made", "value=5"), ("reindex",),
+    ("model", "log"), ("model", "diff"), ("model", "checkout"), ("model", "check"), ("export",),
+    ("switch", "-c", "other"), ("restore", "."), ("trust", "--list"),
+    ("show", "--model", "head", "HEAD:accounts/1.json"), ("model", "commit"),
+]  # fmt: skip
+
+
+def test_nothing_of_a_model_runs_before_it_is_trusted(run: Run, copied: Path) -> None:
+    for _ in range(2):  # the second time with the model's files in the working tree
+        for words in COMMANDS:
+            run(*words)
+            assert not copied.exists(), words
+    said = run("ls-tree", "HEAD")
+    assert said.code == 0
+    assert "streams/account-1.json" in said.out
+    assert "is not trusted: the built-in projection is used instead" in said.err
+    assert run("show", "--model", "head", "HEAD:accounts/1.json").code == 8
+    assert run("trust").code == 0
+    assert not copied.exists()
+    assert "accounts/1.json" in run("ls-tree", "HEAD").out
+    assert copied.read_text() == "it ran"
+
+
+def test_any_change_and_revoking_end_trust(run: Run, copied: Path) -> None:
+    run("model", "checkout")
+    run("trust")
+    assert "accounts/1.json" in run("ls-tree", "HEAD").out
+    (Path.cwd() / "model" / "helper.py").write_text("")
+    assert "not trusted" in run("ls-tree", "HEAD").err
+    run("trust")
+    assert "accounts/1.json" in run("ls-tree", "HEAD").out
+    listed = [json.loads(line) for line in run("trust", "--list", "--json").out.splitlines()]
+    assert len([each for each in listed if each["path"] == str(Path.cwd() / ".evgit")]) == 2
+    assert run("trust", "--revoke", listed[-1]["model"][:10]).code == 0
+    assert "not trusted" in run("ls-tree", "HEAD").err
+    assert run("trust", "--revoke").out == "Took back 1 decision\n"
+    assert "not trusted" in run("ls-tree", "--model", "head", "HEAD").err
+
+
+def test_a_foreign_model_in_an_own_repository_is_not_the_persons_own(
+    run: Run, work: Path, tmp_path: Path
+) -> None:
+    planted = tmp_path / "planted"
+    (work / "model" / "bank.py").write_text(PLANT.replace("PATH", repr(str(planted))))
+    run("model", "commit")
+    model = json.loads(run("trust", "--list", "--json").out)["model"]
+    run("trust", "--revoke", model)  # as if it had been pulled from somewhere
+    (work / "model" / "bank.py").unlink()
+    planted.unlink(missing_ok=True)
+    forget(model)
+    assert "not trusted" in run("ls-tree", "HEAD").err
+    said = run("model", "checkout")
+    assert "hint: this model came with data and is not trusted" in said.err
+    assert "not trusted" in run("ls-tree", "HEAD").err
+    assert "not trusted" in run("ls-tree", "--model", "worktree", "HEAD").err
+    assert not planted.exists()
+
+
+def test_a_damaged_trust_file_trusts_nothing(run: Run, work: Path, tmp_path: Path) -> None:
+    (tmp_path / "home" / "trusted.json").write_text("not JSON")
+    run("commit", "-q", "-s", "account-1", "-t", "deposit_made", "value=5")
+    assert "not trusted" in run("ls-tree", "HEAD").err
