@@ -188,8 +188,13 @@ lines = st.lists(st.sampled_from(["one", "two", "three", "four", ""]), max_size=
 def test_lines_are_followed_through_every_version(texts: list[list[str]]) -> None:
     """Every line is in each version since the event that is blamed, and not new in a later one."""
     events = [
-        Event(stream="b", type="set", data={"t": "\n".join(text) + "\n"}, time=time)
-        for text, time in zip(texts, (f"2026-01-01T00:00:{n:02}.000000Z" for n in range(60)))
+        Event(
+            stream="b",
+            type="set",
+            data={"t": "\n".join(text) + "\n"},
+            time=f"2026-01-01T00:00:{number:02}.000000Z",
+        )
+        for number, text in enumerate(texts)
     ]
     with repository_of(events) as repository:
         projection = folding.Keyed()
