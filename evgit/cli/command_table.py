@@ -39,9 +39,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "status": Entry("status", "Show the branch, and how the working tree differs from it."),
     },
     "give events meaning": {
-        "model": Entry(
-            "model", "Record, compare and check the model: the code that says what events mean."
-        ),
+        "model": Entry("model", "Record, compare and check the model: what events mean."),
         "trust": Entry("trust", "Let the code of this repository's model run, or take that back."),
     },
     "work with branches and the working tree": {

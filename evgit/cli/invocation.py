@@ -15,10 +15,6 @@ class Invocation:
     def __init__(self, *, colour: str = "auto", pager: bool = True) -> None:
         self.colour = colour
         self.pager = pager
-        self.model: str | None = None
-        """The model that the command asks for (`--model`)."""
-        self.skipped_events: tuple[str, ...] = ()
-        """Events that states are to be without (`--skip`)."""
 
     def output(self) -> AbstractContextManager[Output]:
         """Standard output, never paged: for short answers and for what scripts read."""

@@ -12,6 +12,10 @@ import click
 from evgit.cli.invocation import Invocation
 from evgit.repository import ModelUse, TrustFile
 
+MODEL = "evgit.model"
+SKIPPED = "evgit.skipped"
+"""Where a command line's options are kept for whoever opens the repository."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -31,14 +35,13 @@ def trust_file() -> TrustFile:
 def model_use() -> ModelUse:
     """What the command line at hand says about models."""
     context = click.get_current_context(silent=True)
-    invocation = context.obj if context is not None else None
-    if not isinstance(invocation, Invocation):
+    if context is None or not isinstance(context.obj, Invocation):
         return ModelUse(trust=trust_file())
     return ModelUse(
-        wanted=invocation.model,
-        skip=invocation.skipped_events,
+        wanted=context.meta.get(MODEL),
+        skip=context.meta.get(SKIPPED, ()),
         trust=trust_file(),
-        notify=invocation.note,
+        notify=context.obj.note,
     )
 
 
@@ -74,7 +77,7 @@ def _remember_model(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> str | None:
     if value is not None:
-        context.obj.model = value
+        context.meta[MODEL] = value
     return value
 
 
@@ -82,5 +85,5 @@ def _remember_skipped(
     context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
 ) -> tuple[str, ...]:
     if value:
-        context.obj.skipped_events = value
+        context.meta[SKIPPED] = value
     return value

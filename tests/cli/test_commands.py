@@ -27,6 +27,7 @@ WITHOUT_JSON = {
     "rev-parse": "prints ids, one a line",
     "switch": "prints no data",
     "bisect": "its commands have it",
+    "model": "its commands have it",
     "op": "its commands have it",
 }
 EXAMPLE = re.compile(r"^ {4}(?:.*[|] )?evgit (.*?)(?: {2,}.*|<<.*| [>|] .*|\)\".*)?$", re.MULTILINE)

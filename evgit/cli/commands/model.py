@@ -1,4 +1,4 @@
-"""Record, compare and check the model: the code that says what events mean.
+"""Record, compare and check the model: what events mean.
 
     evgit model check              does it load, is it deterministic, do its rules hold?
     evgit model commit -m TEXT     record the model of the working tree in the history
@@ -6,7 +6,8 @@
     evgit model diff [REV [REV]]   what differs from the one at HEAD, or at REV
     evgit model checkout [REV]     write the files of the one at HEAD, or at REV
 
-A model is evgit.toml, model/*.py and schemas/*/*.json in the working tree. docs/models.md tells how
+A model is code that folds events into documents: evgit.toml, model/*.py and schemas/*/*.json in
+the working tree. docs/models.md tells how
 to write one. `evgit trust` lets one that came with data run.
 """
 
