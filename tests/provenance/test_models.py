@@ -41,6 +41,18 @@ class ByActor(KeyedProjection):
         document[event.stream] = event.position
 
 
+class Notes(KeyedProjection):
+    prefix = "notes/"
+    categories = "savings"
+
+    def key(self, event):
+        return event.meta.get("actor")
+
+    @on("deposit_made")
+    def deposit(self, document, event):
+        document["last"] = event.stream
+
+
 class Statements(KeyedProjection):
     prefix = "statements/"
     suffix = ".txt"
@@ -115,6 +127,7 @@ def test_every_kind_of_projection_is_blamed(repository: Repository) -> None:
         "withdrawal_made 200": 2,
         "2 lines": 2,
     }
+    assert positions(repository, "notes/ann.json") == {"/last": 3}
     assert positions(repository, "totals/bank.json", "/sum") == {"/sum": 6}
     assert positions(repository, "totals/bank.json", "/largest") == {"/largest": 0}
 
@@ -130,6 +143,7 @@ def test_what_one_event_changed_in_every_projection(repository: Repository) -> N
     assert [change.path for change in changes] == [
         "accounts/42.json",
         "actors/ann.json",
+        "notes/ann.json",
         "totals/bank.json",
     ]
 
@@ -148,6 +162,7 @@ def test_only_a_documents_own_streams_are_read(
     assert own("statements/42.txt") == [0, 2]
     assert own("statements/42.json") == []
     assert own("actors/ann.json") is None
+    assert own("notes/ann.json") == own("notes/nobody.json") == [3]
 
     def refuse(self: object, ranges: object) -> None:
         raise AssertionError("the log was read")

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import count
+from itertools import count, islice
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
@@ -26,6 +26,7 @@ from evgit.state.modelling.upcasting import Upcasting, upcast_data
 from evgit.state.projection import GONE, Groups, Unstorable
 
 _MEMO_SIZE = 1 << 17
+FEW_STREAMS = 64  # whose events are looked through for those of one document
 _UNSEEN: Any = object()
 _decode_value = msgspec.json.Decoder().decode
 _decode_text = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -231,19 +232,22 @@ class KeyedAdapter(Adapter):
         return path[len(self.prefix) : len(path) - len(self.suffix)]
 
     def streams_of(self, path: str, names: Callable[[str], Iterable[str]]) -> Sequence[str] | None:
-        """The streams of a document's events; None where keys are the model's own business."""
-        if self._own_key:
-            return None
+        """The streams that events of a document can be of; None where too many could be."""
         if not path.startswith(self.prefix) or not path.endswith(self.suffix):
             return []
+        categories = self._categories or {each.partition("-")[0] for each in self._streams}
+        plain = bool(categories) and not any(mark in name for name in categories for mark in "*?[")
+        if self._own_key:
+            if not plain:
+                return None
+            every = (name for category in categories for name in names(category))
+            found = list(islice(filter(self.concerns, every), FEW_STREAMS + 1))
+            return found if len(found) <= FEW_STREAMS else None
         key = self.key_of(path)
-        patterns = [pattern.partition("-")[0] for pattern in self._streams]
-        categories = self._categories or tuple(patterns)
-        if not categories or any(mark in name for name in patterns for mark in "*?["):
-            found: Iterable[str] = [name for name in names("") if _key_of_stream(name) == key]
-        else:
-            found = {key, *(f"{category}-{key}" for category in categories)}
-        return sorted(name for name in found if self.concerns(name) and _key_of_stream(name) == key)
+        chosen = [key, *(f"{each}-{key}" for each in categories)] if plain else names("")
+        return sorted(
+            {name for name in chosen if _key_of_stream(name) == key and self.concerns(name)}
+        )
 
     # ------------------------------------------------------------------ its value
     def fold_document(

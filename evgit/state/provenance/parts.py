@@ -98,9 +98,10 @@ def own_positions(history: History, log: Log, part: Part, path: str) -> Position
     names = projection.streams_of(path, lambda prefix: (name for name, _ in streams.names(prefix)))
     if names is None:
         return None
+    distinct = set(names)
     found = array("Q")
-    for name in names:
+    for name in distinct:
         number = streams.number(name)
         if number is not None:
             found.extend(streams.positions(log.row, log.size, number))
-    return found if len(names) == 1 else array("Q", sorted(found))
+    return found if len(distinct) == 1 else array("Q", sorted(found))
