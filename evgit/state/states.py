@@ -29,9 +29,9 @@ SNAPSHOT_INTERVAL = 8192
 """A snapshot is due after this many events, or SPARSENESS times as many as there are documents if
 those are more, and after a long replay: so that making snapshots costs no more than replaying, and
 a tail is short."""
-SPARSENESS = 4
+SPARSENESS = 3
 REMEMBERED_STATES = 4
-PENDING_EVENTS = 20_000
+PENDING_EVENTS = 65_536
 PENDING_BYTES = 16 << 20
 OVERLAY_BYTES = 32 << 20
 LIVE_DOCUMENTS = 100_000

@@ -85,3 +85,12 @@ def test_an_event_that_a_handler_fails_on_is_refused_where_rules_look_at_it(
     with pytest.raises(HandlerFailed, match=r"KeyError: 'amount'; nothing was appended"):
         bank.append([NewEvent("account-1", "deposit_made", {}, version=2)])
     assert bank.head().point.size == 0
+
+
+def test_projections_that_no_rule_looks_at_don_t_run_at_append(bank: Repository) -> None:
+    (bank.working_tree.root / "model" / "bank.py").write_text(
+        BANK.replace("documents.setdefault", "1 / 0; documents.setdefault")
+    )
+    assert bank.append([deposit("1", 1)]).appended == 1
+    with pytest.raises(HandlerFailed, match=r"bank\.Audit failed"):
+        len(bank.state())

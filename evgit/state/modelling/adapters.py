@@ -388,6 +388,8 @@ class GeneralAdapter(Adapter):
 
     def fold(self, events: Sequence[Event], documents: MutableMapping[str, Any]) -> None:
         """Take in events, in order."""
+        if len(self._touched) > _MEMO_SIZE:
+            self._touched.clear()  # only for naming an event in an error
         scoped = Scoped(documents, self.prefix, self._touched)
         for event in events:
             handler = self._handlers.get(event.type)
@@ -417,10 +419,6 @@ class GeneralAdapter(Adapter):
         except (InvalidJSON, TypeError, ValueError, RecursionError) as error:
             what = f"storing the document of {self.name}"
             raise_failed(error, what, event=self._touched.get(path), path=path)
-
-    def settled(self) -> None:
-        """Everything so far is stored."""
-        self._touched.clear()
 
 
 class Scoped(MutableMapping[str, Any]):

@@ -96,17 +96,9 @@ class _Walk:
     """The documents of the projections that rules look at, while history goes by."""
 
     def __init__(self, model: LoadedModel) -> None:
-        wanted = [rule.prefix for rule in model.invariants]
         self._model = model
         self._parts = [
-            _Part(adapter, {})
-            for adapter in model.adapters()
-            if any(
-                prefix is None
-                or prefix.startswith(adapter.prefix)
-                or adapter.prefix.startswith(prefix)
-                for prefix in wanted
-            )
+            _Part(adapter, {}) for adapter in model.adapters() if model.is_judged(adapter.prefix)
         ]
         self._shown = _Shown(self._parts)
 

@@ -66,6 +66,13 @@ class LoadedModel:
         handled = {name for projection in self.projections for name in projection.handlers}
         return frozenset(handled | self.upcasting.newest.keys() | self.settings.ignore)
 
+    def is_judged(self, prefix: str) -> bool:
+        """Does any invariant look at documents of the projection that owns this prefix?"""
+        return any(
+            rule.prefix is None or rule.prefix.startswith(prefix) or prefix.startswith(rule.prefix)
+            for rule in self.invariants
+        )
+
     def adapters(self, skipped: Skipped = NOTHING_SKIPPED) -> list[Adapter]:
         """The projections as the state layer folds them, by prefix."""
         strict = self.types if self.settings.strict else None

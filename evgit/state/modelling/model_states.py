@@ -58,16 +58,23 @@ class ModelStates:
 
         return ModelState(self.parts, state_of, size=size, log_root=log.root(size))
 
-    def after(self, log: EventLog, texts: Iterable[bytes]) -> Trial:
-        """The state that a log would have with further events, which are in no log yet."""
+    def after(
+        self,
+        log: EventLog,
+        texts: Iterable[bytes],
+        wanted: Callable[[str], bool] = lambda prefix: True,
+    ) -> Trial:
+        """The state that a log would have with further events, which are in no log yet: of the
+        projections whose prefixes are `wanted`."""
         lines = list(texts)
         size = log.size + sum(text.count(b"\n") for text in lines)
-        found = {part.adapter.prefix: part.states.after(log, lines) for part in self.parts}
+        parts = [part for part in self.parts if wanted(part.adapter.prefix)]
+        found = {part.adapter.prefix: part.states.after(log, lines) for part in parts}
 
         def state_of(part: Part) -> State:
             return found[part.adapter.prefix].state
 
-        state = ModelState(self.parts, state_of, size=size, log_root=b"")
+        state = ModelState(parts, state_of, size=size, log_root=b"")
         return Trial(state, {path for trial in found.values() for path in trial.touched})
 
 

@@ -299,7 +299,8 @@ class Models:
         def refuse(parent: CommitRow, batch: EventBatch) -> None:
             text = b"".join(line + b"\n" for line in batch.lines)
             try:
-                trial = states.after(self._history.log_of(parent), [text])
+                log = self._history.log_of(parent)
+                trial = states.after(log, [text], states.model.is_judged)
                 broken = next(violations(states.model, trial.state, trial.touched), None)
             except (HandlerFailed, UnknownVersion) as error:
                 error.message += "; nothing was appended"
