@@ -124,9 +124,10 @@ class States:
     def _nearest(self, log: EventLog, size: int) -> tuple[State, int]:
         """The state known that costs least to go on from, and the size of the last snapshot."""
         best = self._nothing(log)
-        for state in self._recent:
-            if best.size < state.size <= size and log.root(state.size) == state.log_root:
+        for state in sorted(self._recent, key=_size_of, reverse=True):
+            if 0 < state.size <= size and log.root(state.size) == state.log_root:
                 best = state
+                break
         roots: dict[int, bytes] = {}
         for snapshot in self._cache.snapshots(self._projection.key, size):
             if snapshot.size <= best.size:
@@ -344,6 +345,10 @@ class _Fold:
     def _paths(self) -> list[str]:
         paths = {path for path, _ in self.tree.items()} | self._overlay.keys()
         return sorted(path for path in paths if self._document(path) is not None)
+
+
+def _size_of(state: State) -> int:
+    return state.size
 
 
 def checked_size(log: EventLog, size: int | None) -> int:
