@@ -6,6 +6,7 @@ It must not know any one layer of evgit: fixtures of a layer live beside that la
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ settings.register_profile(
 )
 settings.register_profile("dev", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _trust_of_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Repositories that tests make are not noted among those of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        place = tmp_path_factory.mktemp("trust") / "trusted.json"
+        patch.setenv("EVGIT_TRUST_FILE", str(place))
+        yield
 
 
 @pytest.fixture(scope="session")

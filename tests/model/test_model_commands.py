@@ -172,3 +172,14 @@ def test_a_damaged_trust_file_trusts_nothing(run: Run, work: Path, tmp_path: Pat
     (tmp_path / "home" / "trusted.json").write_text("not JSON")
     run("commit", "-q", "-s", "account-1", "-t", "deposit_made", "value=5")
     assert "not trusted" in run("ls-tree", "HEAD").err
+
+
+def test_repositories_that_are_gone_are_forgotten(run: Run, work: Path, tmp_path: Path) -> None:
+    run("init", "-q", "other")
+    shutil.rmtree(work / "other")
+    run("init", "-q", "third")
+    own = json.loads((tmp_path / "home" / "trusted.json").read_text())["own"]
+    assert [entry["path"] for entry in own] == [
+        str(work / ".evgit"),
+        str(work / "third" / ".evgit"),
+    ]

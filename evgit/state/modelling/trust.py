@@ -88,7 +88,9 @@ class TrustFile:
         entry = {"path": _place(directory), "repository": repository}
 
         def change(document: dict[str, Any]) -> None:
-            kept = [t for t in document["own"] if t["path"] != entry["path"]]
+            # Repositories that are gone are forgotten, or the file would grow for ever.
+            others = [t for t in document["own"] if t["path"] != entry["path"]]
+            kept = [t for t in others if Path(t["path"]).is_dir()]
             document["own"] = [*kept, entry]
 
         self._change(change)
@@ -133,7 +135,7 @@ class TrustFile:
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return empty
         return {
-            "own": [dict(entry) for entry in document.own],
+            "own": [t for t in document.own if t.keys() == {"path", "repository"}],
             "trusted": [t for t in document.trusted if t.keys() == {"path", "model", "time"}],
         }
 
