@@ -80,7 +80,7 @@ class Directory:
             opened = os.open(name, flags, dir_fd=fd)
         except OSError:
             return None
-        with open(opened, "rb") as stream:
+        with os.fdopen(opened, "rb") as stream:
             if not stat.S_ISREG(os.fstat(opened).st_mode):
                 return None
             try:
@@ -97,7 +97,7 @@ class Directory:
         try:
             opened = os.open(temporary, _CREATE, 0o666, dir_fd=fd)
             try:
-                with open(opened, "wb") as stream:
+                with os.fdopen(opened, "wb") as stream:
                     stream.write(content)
                     stream.flush()
                     written = os.fstat(opened)

@@ -21,7 +21,7 @@ from evgit.worktree.report import Renamed, Skipped
 
 
 def content_of(document: bytes) -> bytes:
-    """The file for a document: its JSON indented by 2, members in canonical order, and a newline."""
+    """The file for a document: its JSON indented by 2, keys in canonical order, and a newline."""
     return msgspec.json.format(document, indent=2) + b"\n"
 
 

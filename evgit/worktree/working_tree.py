@@ -81,7 +81,8 @@ class WorkingTree:
         base = None if force else index.base(traits)
         lost = previous() if previous is not None and index.is_empty() else None
         paths: Iterable[str] = everything(state, index)
-        if base is not None:
+        if base is not None and self._traits().exact:
+            # Where names fold, any document may change the name of any other.
             with suppress(NodeMissing):
                 paths = differing(base, tree)
         elif lost is not None:
