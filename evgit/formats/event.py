@@ -68,6 +68,7 @@ class Event(
     msgspec.Struct,
     Generic[Payload],
     frozen=True,
+    gc=False,  # JSON has no cycles, and the collector is slow with millions of events
     kw_only=True,
     forbid_unknown_fields=True,
     omit_defaults=True,
