@@ -196,10 +196,10 @@ class BlockStore:
                 "SELECT substr(data, ?, ?) FROM blocks WHERE first_line=?",
                 (offset + 1, size, entry.first_line),
             )
-            return b"" if row is None else bytes(row[0])
+            return b"" if row is None else bytes(row[0] or b"")  # no bytes come as NULL
         blob = self._connection.blob_open("main", "blocks", "data", entry.first_line, False)
         try:
-            blob.seek(offset)
+            blob.seek(min(offset, blob.length()))
             return blob.read(size)
         finally:
             blob.close()
@@ -279,6 +279,8 @@ def _cut(text: bytes, start: int, stop: int) -> bytes:
 
 
 def _words(directory: bytes) -> Sequence[int]:
+    if len(directory) % 8:
+        raise DamagedObject("a block's directory of frames is damaged")
     words = array("I", directory)
     if sys.byteorder == "big":
         words.byteswap()
