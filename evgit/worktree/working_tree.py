@@ -200,6 +200,7 @@ class WorkingTree:
         for file in plan.leave:
             with suppress(Blocked):  # not reached, so not there any more
                 result.removed += directory.remove(file)
+        directory.prune({file.rpartition("/")[0] for file in plan.leave})
         self._index.drop(plan.leave)
         total = len(plan.write)
         for batch in _batches(plan.write, state):

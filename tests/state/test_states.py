@@ -196,8 +196,8 @@ def test_several_caches_on_one_file(tmp_path: Path) -> None:
 def test_many_documents_spill_into_the_map(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(states_module, "PENDING_EVENTS", 50)
     monkeypatch.setattr(states_module, "OVERLAY_BYTES", 4000)
-    state = States(Cache(None), interval=10_000).at(LOG, 890)
-    assert dict(state) == naive(EVENTS[:890])
+    state = States(Cache(None), interval=10_000).at(LOG, 880)
+    assert dict(state) == naive(EVENTS[:880])
     assert state.tree.root != States(Cache(None)).at(LOG, 0).tree.root
 
 

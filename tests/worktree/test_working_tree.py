@@ -395,17 +395,16 @@ class AnyOrder(RuleBasedStateMachine):
         told = {*status.modified, *status.deleted, *status.in_the_way, *status.untracked}
         assert told <= self.theirs.keys() | {"a", "d"}
         files = self.tree.files()
-        tops = {path.split("/")[0] for path in self.documents if "/" in path}
+        names = dict(status.renamed)
+        expected = {names.get(p, p): text(v) for p, v in self.documents.items() if p != ".."}
+        tops = {file.split("/")[0] for file in expected if "/" in file}
         for file, content in self.theirs.items():
-            looked_at = file in self.documents or file.split("/")[0] in tops
+            looked_at = file in expected or file.split("/")[0] in tops
             if content is not None and file in files and looked_at:
                 assert file in told
         if not self.theirs:
             assert status.clean
-            names = dict(status.renamed)
-            assert files == {
-                names.get(p, p): text(v) for p, v in self.documents.items() if p != ".."
-            }
+            assert files == expected
 
 
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]
