@@ -35,7 +35,7 @@ from typing import Any
 
 import click
 
-from evgit.cli.clock import fixed_now, time_expression
+from evgit.cli.clock import time_expression
 from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
 from evgit.cli.event_arguments import event_data, events_from_lines, expectations, pairs
@@ -106,7 +106,6 @@ def command(
             message=message,
             author=who.author,
             expected=expectations(expect, one_event["stream"] if single else None),
-            commit_time=fixed_now(),
             allow_empty=allow_empty,
             arguments=_summary(events),
         )

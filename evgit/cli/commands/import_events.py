@@ -30,6 +30,7 @@ from evgit.bridges.importing import (
     import_git_history,
     import_lines,
 )
+from evgit.cli.clock import time_expression
 from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
 from evgit.cli.event_text import short
@@ -117,7 +118,7 @@ def command(
                         batch_size=batch_size,
                         branch=branch,
                         format=line_format,
-                        time=time,
+                        time=None if time is None else time_expression(time),
                         time_field=time_field,
                         now=at_present,
                         message=message,

@@ -156,7 +156,7 @@ class _Shower:
             members = plain(tag)
             members.pop("kind", None)
             self._output.json({"id": tag_id} | members)
-            return
+            return  # one document for each revision: the target is asked for by its own id
         self._output.line(self._output.style(f"tag {tag.name}", "yellow"))
         self._output.line(f"Tagger: {shown_in_line(tag.tagger)}")
         self._output.line(f"Date:   {time_text(tag.time)}")
