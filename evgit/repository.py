@@ -47,7 +47,7 @@ from evgit.maintenance.reindex import reindex
 from evgit.state.diff import MISSING, DocumentChange, FieldChange, diff_states, field_changes
 from evgit.state.state import State
 from evgit.state.states import States
-from evgit.storage import database
+from evgit.storage import database, files
 from evgit.storage.blobs import BlobStore
 from evgit.storage.cache import Cache
 from evgit.storage.config import Config, Setting, join_key
@@ -128,12 +128,15 @@ class Repository:
         author: str | None = None,
         clock: Callable[[], int] = stamps.now,
         user_config: Path | None = None,
+        busy_timeout: float = 30.0,
     ) -> None:
         self.layout = layout
         self.config = Config(layout.config, user_config)
         self.clock = clock
         self._author = author
-        self._connection = database.open_existing(layout.database)
+        self._connection = database.open_existing(
+            layout.database, busy_timeout_ms=round(busy_timeout * 1000)
+        )
         self._writer = secrets.token_hex(8)
         self.history = History(self._connection)
         self._refs = RefStore(self._connection)
@@ -159,13 +162,15 @@ class Repository:
         layout = Layout.at(Path(path), bare=bare)
         if layout.database.exists():
             raise AlreadyExists(f"{layout.directory} is an evgit repository already")
-        layout.directory.mkdir(parents=True, exist_ok=True)
-        partial = layout.database.with_name(f"{layout.database.name}.{secrets.token_hex(4)}.new")
-        try:
-            _write_first_commit(partial, branch, author or ANONYMOUS, clock())
-            _publish(partial, layout.database)
-        finally:
-            partial.unlink(missing_ok=True)
+        with files.translate_errors(layout.directory):
+            layout.directory.mkdir(parents=True, exist_ok=True)
+            layout.remove_abandoned_databases()
+            partial = layout.new_database(secrets.token_hex(4))
+            try:
+                _write_first_commit(partial, branch, author or ANONYMOUS, clock())
+                _publish(partial, layout.database)
+            finally:
+                layout.remove_database(partial)
         return cls(layout, author=author, clock=clock, user_config=user_config)
 
     @classmethod
@@ -176,9 +181,19 @@ class Repository:
         author: str | None = None,
         clock: Callable[[], int] = stamps.now,
         user_config: Path | None = None,
+        busy_timeout: float = 30.0,
     ) -> Self:
-        """Open the repository that `path` is in. Raises NotARepository and Unavailable."""
-        return cls(Layout.find(Path(path)), author=author, clock=clock, user_config=user_config)
+        """Open the repository that `path` is in. Raises NotARepository and Unavailable.
+
+        `busy_timeout`: seconds to wait for other writers before Locked is raised.
+        """
+        return cls(
+            Layout.find(Path(path)),
+            author=author,
+            clock=clock,
+            user_config=user_config,
+            busy_timeout=busy_timeout,
+        )
 
     def close(self) -> None:
         """Close the databases. The repository is of no use afterwards."""
@@ -516,18 +531,21 @@ def _write_first_commit(path: Path, branch: str, actor: str, now: int) -> None:
             OperationLog(connection).record(
                 changes, now=now, actor=actor, writer=secrets.token_hex(8), command="init"
             )
+        database.empty_log(connection)  # closing would do it too, but fail in silence
     finally:
         connection.close()
 
 
 def _publish(partial: Path, final: Path) -> None:
-    """Give a finished database its name, unless another process was first."""
+    """Give a finished database its name, durably, unless another process was first."""
     try:
         final.hardlink_to(partial)
     except FileExistsError as error:
         raise AlreadyExists(f"{final.parent} is an evgit repository already") from error
     except OSError:  # a file system without hard links
         partial.rename(final)
+    files.sync_directory(final.parent)
+    files.sync_directory(final.parent.parent)
 
 
 def init(path: Path | str, *, bare: bool = False, branch: str = "main") -> Repository:

@@ -5,12 +5,14 @@ It knows names, not contents.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from evgit.errors import NotARepository
 
 DIRECTORY_NAME = ".evgit"
+ABANDONED_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,24 @@ class Layout:
     def blob_file(self, blob_id: str) -> Path:
         """The file of a large blob, spread over 256 directories by its first two digits."""
         return self.blobs / blob_id[:2] / blob_id[2:]
+
+    def new_database(self, token: str) -> Path:
+        """Where `evgit.db` is made, until it is whole and gets its name."""
+        return self.directory / f"evgit.db.{token}.new"
+
+    def remove_database(self, path: Path) -> None:
+        """Remove a database that is not wanted, with what SQLite keeps beside it."""
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+    def remove_abandoned_databases(self) -> None:
+        """Remove what an `init` left that was killed: made more than an hour ago, still new."""
+        for path in self.directory.glob("evgit.db.*.new*"):
+            try:
+                if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                    path.unlink()
+            except FileNotFoundError:
+                pass  # another process removed it first
 
     @classmethod
     def at(cls, path: Path, *, bare: bool = False) -> Layout:
