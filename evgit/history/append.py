@@ -183,34 +183,29 @@ class Appender:
             time=to_text(time),
         )
         line = commit.canonical()
-        block = self._block(batch, found, line, early)
-        history.blocks.put(number, block, _latest(batch, latest))
-        row = history.indexer.index(
-            CommitToIndex(
-                number=number,
-                id=digest(line),
-                time=time,
-                parents=[parent, *(merged.parents if merged else ())],
-                ids=own_ids,
-                streams=streams,
-                frontier=frontier,
-                nodes=nodes,
-                keys=_keys(found, batch, number),
-                segment=segment,
-                held_back=self._held_back(parent, merged, found),
+        commit_id = digest(line)
+        # Only a parent that has children can have this very commit as its child already.
+        row = None if history.graph.ends_chain(parent) else history.graph.find(commit_id)
+        if row is None:
+            block = self._block(batch, found, line, early)
+            history.blocks.put(number, block, _latest(batch, latest))
+            row = history.indexer.index(
+                CommitToIndex(
+                    number=number,
+                    id=commit_id,
+                    time=time,
+                    parents=[parent, *(merged.parents if merged else ())],
+                    ids=own_ids,
+                    streams=streams,
+                    frontier=frontier,
+                    nodes=nodes,
+                    keys=_keys(found, batch, number),
+                    segment=segment,
+                    held_back=self._held_back(parent, merged, found),
+                )
             )
-        )
         target = row.hex
-        self._refs.move([RefChange(request.ref, tip.target, target)])
-        self._operations.record(
-            [RefChange(request.ref, tip.target, target)],
-            now=request.now,
-            actor=request.actor,
-            writer=request.writer,
-            command=request.command,
-            arguments=request.arguments,
-            continues=True,
-        )
+        self._move(request, tip.target, target)
         revisions = _revisions_after(tip.revisions, streams)
         outcome = Appended(
             target,
@@ -222,6 +217,19 @@ class Appender:
             warnings,
         )
         return outcome, _Tip(target, row, frontier, revisions)
+
+    def _move(self, request: Append, old: str, new: str) -> None:
+        changes = [RefChange(request.ref, old, new)]
+        self._refs.move(changes)
+        self._operations.record(
+            changes,
+            now=request.now,
+            actor=request.actor,
+            writer=request.writer,
+            command=request.command,
+            arguments=request.arguments,
+            continues=True,
+        )
 
     # ------------------------------------------------------------------ parts of a commit
     def _tip(self, ref: str) -> _Tip:

@@ -169,6 +169,11 @@ class CommitGraph:
             known = self._chains[number] = row
         return known
 
+    def ends_chain(self, row: CommitRow) -> bool:
+        """Is no commit stored whose first parent is this one?"""
+        last = fetch_one(self._connection, "SELECT height FROM chains WHERE number=?", (row.chain,))
+        return last is not None and bool(last[0] == row.height)
+
     def forget_chains(self) -> None:
         """Forget what was remembered, after a roll-back or a re-index."""
         self._chains.clear()
