@@ -20,10 +20,10 @@ from evgit.state.state import Overlay, Pending, State, changes_of, extended
 from evgit.storage.cache import Cache, Snapshot
 
 SNAPSHOT_INTERVAL = 8192
-"""A snapshot is due after this many events, or as many as there are documents if those are more:
-so that making snapshots costs no more than replaying, and a tail is short."""
+"""A snapshot is due after this many events, or half as many again as there are documents if that is
+more: so that making snapshots costs about what replaying does, and a tail is short."""
 REMEMBERED_STATES = 4
-PENDING_EVENTS = 20_000
+PENDING_EVENTS = 65_536
 PENDING_BYTES = 16 << 20
 OVERLAY_BYTES = 32 << 20
 _PER_DOCUMENT = 300  # what Python adds to the bytes of a document in an overlay, about
@@ -156,7 +156,7 @@ class States:
         position, taken = start.size, 0
         for text in log.texts(position, size):
             position += fold.take(text)
-            if position - last_snapshot >= max(self._interval, len(fold.tree)):
+            if position - last_snapshot >= max(self._interval, len(fold.tree) * 3 // 2):
                 fold.snapshot(position, log.root(position))
                 last_snapshot, taken = position, taken + 1
         if taken and self._cache.oversized():
