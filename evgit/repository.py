@@ -533,7 +533,8 @@ def _write_first_commit(path: Path, branch: str, actor: str, now: int) -> None:
             )
         database.empty_log(connection)  # closing would do it too, but fail in silence
     finally:
-        connection.close()
+        with database.translate_errors(path):
+            connection.close()
 
 
 def _publish(partial: Path, final: Path) -> None:

@@ -100,6 +100,8 @@ class History:
             except UnknownObject:
                 break
             commit_line = owner.number + owner.events
+            if commit_line < line:
+                break  # behind the last commit: the frame's number of lines is damaged too
             named += [prints[n] for n in range(line, min(commit_line, end)) if n in prints]
             if line <= commit_line < end:
                 named.append(owner.hex)

@@ -56,7 +56,7 @@ class Layout:
 
     def remove_database(self, path: Path) -> None:
         """Remove a database that is not wanted, with what SQLite keeps beside it."""
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in ("", "-wal", "-shm", "-journal"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
 
     def remove_abandoned_databases(self) -> None:
