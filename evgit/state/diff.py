@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from evgit.state.merkle_map import NodeMissing, key_of
+from evgit.state.merkle_node import NodeMissing, key_of
 from evgit.state.state import Pending, State
 
 _decode = msgspec.json.Decoder().decode
@@ -125,9 +125,12 @@ def _changes(a: State, b: State, prefix: str, after: str | None) -> Iterator[Doc
             yield DocumentChange(path, old, new)
         return
     low = b"" if after is None else key_of(after) + b"\0"
-    paths = a.overlay.keys() | b.overlay.keys()
     if a.tree.root == b.tree.root:
+        # Entries that both share are told apart from the rest by identity, at C speed.
+        paths = {path for path, _ in a.overlay.items() ^ b.overlay.items()}
         paths = {path for path in paths if not _same(a, b, path)}
+    else:
+        paths = a.overlay.keys() | b.overlay.keys()
     waiting = [(key_of(path), path) for path in paths if path.startswith(prefix)]
     waiting = sorted(item for item in waiting if item[0] >= low)
     waiting.reverse()

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import msgspec
 
-from evgit.state.merkle_map import Change, MerkleMap, NodeMissing, Reader, key_of
+from evgit.state.merkle_map import Change, MerkleMap
+from evgit.state.merkle_node import NodeMissing, Reader, key_of
 from evgit.state.projection import KeyedProjection
 
 T = TypeVar("T")

@@ -14,7 +14,8 @@ from typing import Protocol
 from evgit.errors import UnknownRevision
 from evgit.formats.event import decode_events
 from evgit.state.builtin import BUILTIN
-from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap, NodeMissing, Reader, references
+from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap
+from evgit.state.merkle_node import NodeMissing, Reader, references
 from evgit.state.projection import AnyProjection, Documents, Groups, KeyedProjection
 from evgit.state.state import Overlay, Pending, State, changes_of, extended
 from evgit.storage.cache import Cache, Snapshot

@@ -15,7 +15,8 @@ from enum import Enum
 from blake3 import blake3
 
 from evgit.history.points import Point
-from evgit.state.merkle_map import MerkleMap, Reader
+from evgit.state.merkle_map import MerkleMap
+from evgit.state.merkle_node import Reader
 from evgit.storage.cache import Cache, IndexedFile
 from evgit.worktree.directory import Directory
 

@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from evgit.errors import LocalChanges, NotFound, UsageError
 from evgit.history.points import Point
-from evgit.state.merkle_map import NodeMissing
+from evgit.state.merkle_node import NodeMissing
 from evgit.state.state import State
 from evgit.storage.cache import Cache, IndexedFile
 from evgit.storage.layout import Layout

@@ -9,16 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evgit.formats import canonical
-from evgit.state.merkle_map import (
-    EMPTY_ROOT,
-    LARGE_DOCUMENT,
-    MerkleMap,
-    Node,
-    Reader,
-    key_of,
-    path_of,
-    references,
-)
+from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap
+from evgit.state.merkle_node import LARGE_DOCUMENT, Node, Reader, key_of, path_of, references
 
 PATHS = st.one_of(
     st.integers(0, 400).map(lambda n: f"streams/account-{n:07d}.json"),

@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from evgit.errors import LocalChanges, NotFound, UsageError
 from evgit.formats import canonical
 from evgit.history.points import Point
-from evgit.state.merkle_map import MerkleMap, Reader
+from evgit.state.merkle_map import MerkleMap
+from evgit.state.merkle_node import Reader
 from evgit.state.state import State
 from evgit.storage.cache import Cache
 from evgit.storage.layout import Layout
