@@ -50,7 +50,8 @@ from evgit.state.states import States
 from evgit.storage import database, files
 from evgit.storage.blobs import BlobStore
 from evgit.storage.cache import Cache
-from evgit.storage.config import Config, Setting, join_key
+from evgit.storage.config import Config, Setting
+from evgit.storage.config_file import join_key
 from evgit.storage.layout import Layout
 from evgit.storage.operations import Operation, OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, Ref, RefStore

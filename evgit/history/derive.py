@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from evgit.errors import InvalidObject
+from evgit.formats.again import AGAIN_BYTES, again_id, is_again
 from evgit.formats.commit import Commit
-from evgit.formats.event import Event, EventBatch, again_id, decode_event, is_again
+from evgit.formats.event import Event, EventBatch, decode_event
 from evgit.formats.merkle import Frontier
 from evgit.formats.times import to_instant
 from evgit.history.graph import CommitRow
@@ -134,6 +135,8 @@ def _held_back(history: History, parents: list[CommitRow], commit: Commit) -> se
 
 def split_again(lines: Sequence[bytes]) -> tuple[list[bytes], list[tuple[int, bytes]]]:
     """(event lines, (place, id) of the `again` lines) of a block's lines but the last."""
+    if AGAIN_BYTES not in set(map(len, lines)):
+        return list(lines), []
     again = [
         (place, bytes.fromhex(again_id(line))) for place, line in enumerate(lines) if is_again(line)
     ]

@@ -37,6 +37,12 @@ def id_fingerprint(event_id: bytes) -> int:
     return int.from_bytes(event_id[:4], "big")
 
 
+def id_words(ids: Sequence[bytes], first_line: int) -> list[int]:
+    """The words of events on lines one after another."""
+    prints = iter_unpack(_FIRST_FOUR, b"".join(ids))
+    return [print_ << LINE_BITS | line for line, (print_,) in enumerate(prints, first_line)]
+
+
 def key_fingerprint(stream: str, key: str) -> int:
     """Four bytes of a hash of stream and key (no control characters in either)."""
     return int.from_bytes(digest(f"{stream}\0{key}".encode())[:4], "big")
@@ -73,8 +79,7 @@ class EventIndex:
                 packed.byteswap()
             return packed.tobytes(), encode_words(key_words) if key_words else None
         words = self._pending_ids(reach)
-        prints = iter_unpack(_FIRST_FOUR, b"".join(ids))
-        words += [print_ << LINE_BITS | line for line, (print_,) in enumerate(prints, first_line)]
+        words += id_words(ids, first_line)
         key_words += self._pending_keys(reach)
         self._runs.add(IDS, words, next_line - 1)
         if key_words:

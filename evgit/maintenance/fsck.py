@@ -7,6 +7,7 @@ the order of storing, so that each commit is judged on ones that have been judge
 from __future__ import annotations
 
 import re
+import sys
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -177,7 +178,7 @@ class _Fsck:
                 if problem:
                     self._add("format", f"event {object_id(line)}: {problem}", object_id(line))
             batch = EventBatch([decode_event(line) for line in lines], lines)
-        self._fingerprints.extend([int.from_bytes(i[:8], "little") for i in batch.ids])
+        self._fingerprints.frombytes(b"".join([event_id[:8] for event_id in batch.ids]))
         for event in batch.events:
             if event.blobs:
                 self._listed_blobs(event.id, event.blobs)
@@ -225,7 +226,7 @@ class _Fsck:
         ordered = sorted(self._fingerprints)
         for before, after in pairwise(ordered):
             if before == after:
-                prefix = before.to_bytes(8, "little").hex()
+                prefix = before.to_bytes(8, sys.byteorder).hex()
                 self._add("order", f"events that start with {prefix} are stored twice", prefix)
 
     # ------------------------------------------------------------------ refs, tags, blobs

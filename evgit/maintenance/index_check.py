@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection
 
 from evgit.errors import Damage
-from evgit.history.event_index import IDS, KEYS, LINE_BITS, id_fingerprint, key_fingerprint
+from evgit.history.event_index import IDS, KEYS, LINE_BITS, id_words, key_fingerprint
 from evgit.history.graph import CommitRow
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
@@ -65,15 +65,15 @@ class IndexCheck:
         if row.segment is not None:
             self._merged_lines(row)
         self._chain(derived, row)
+        numbers = {name: self._number(name) for name in set(derived.streams)}
         self._add(
             row.chain,
             [
-                self._number(name) << POSITION_BITS | position
+                numbers[name] << POSITION_BITS | position
                 for position, name in enumerate(derived.streams, parent.size if parent else 0)
             ],
         )
-        prints = enumerate(map(id_fingerprint, derived.ids), derived.number)
-        self._add(IDS, [print_ << LINE_BITS | line for line, print_ in prints])
+        self._add(IDS, id_words(derived.ids, derived.number))
         for line, stream, key in derived.keys:
             self._add(KEYS, [key_fingerprint(stream, key) << LINE_BITS | line])
 
