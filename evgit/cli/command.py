@@ -44,12 +44,12 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the words, those after `--` apart where the command takes paths."""
-        if not self._paths:
-            return super().parse_args(ctx, args)
         split = args.index("--") if "--" in args else len(args)
         words, paths = args[:split], args[split + 1 :]
         if self._count_option:
             words = [w for word in words for w in _count_words(word)]
+        if not self._paths:
+            return super().parse_args(ctx, words + args[split:])
         rest = super().parse_args(ctx, words)
         ctx.params["paths"] = tuple(paths)
         return rest

@@ -36,6 +36,7 @@ from evgit.cli.commit_text import (
     commit_lines,
 )
 from evgit.cli.decorations import decorations
+from evgit.cli.event_selection import Placed, events
 from evgit.cli.event_text import compact, event_document, event_line
 from evgit.cli.graph_lines import Drawing, Graph
 from evgit.cli.invocation import Invocation
@@ -45,10 +46,8 @@ from evgit.cli.parameters import Revision, json_option, limit_option, skip_optio
 from evgit.cli.selection import (
     CommitTest,
     Filters,
-    Placed,
     chosen,
     compiled,
-    events,
     time_bound,
     walk,
 )
