@@ -26,7 +26,7 @@ class Clock:
         return self.now
 
 
-def event(number: int, stream: str = "s-1", *, time: int | None = None, **members: Any) -> Event:
+def event(number: int, stream: str = "s-0", *, time: int | None = None, **members: Any) -> Event:
     """An event that differs from those with other numbers; later numbers are later."""
     instant = NOW - 10**12 + number * SECOND if time is None else time
     members.setdefault("data", {"n": number})

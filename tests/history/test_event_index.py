@@ -153,7 +153,6 @@ def test_fingerprints_that_collide_are_told_apart(
     expected = lines_by_scan(repository)
     index = repository.history.events
     ids = stored_ids(repository)
-    index._pending_ids(repository.history.runs.reach(IDS))
     for wanted in (ids[90:], ids[:3] + ABSENT[:3]):
         assert index.find(wanted) == {i: expected[i] for i in wanted if i in expected}
     again = repository.append([event(n, key=f"key-{n}") for n in (3, 95)])
