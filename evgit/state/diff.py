@@ -126,8 +126,9 @@ def _changes(a: State, b: State, prefix: str, after: str | None) -> Iterator[Doc
         return
     low = b"" if after is None else key_of(after) + b"\0"
     if a.tree.root == b.tree.root:
-        # Entries that both share are told apart from the rest by identity, at C speed.
-        paths = {path for path, _ in a.overlay.items() ^ b.overlay.items()}
+        one, other = a.overlay, b.overlay
+        paths = {path for path, entry in other.items() if one.get(path, MISSING) is not entry}
+        paths |= one.keys() - other.keys()
         paths = {path for path in paths if not _same(a, b, path)}
     else:
         paths = a.overlay.keys() | b.overlay.keys()
@@ -151,7 +152,10 @@ def _same(a: State, b: State, path: str) -> bool:
     if path not in a.overlay or path not in b.overlay:
         return False
     one, other = a.overlay[path], b.overlay[path]
-    return one.same(other) if isinstance(one, Pending) else one is other
+    if isinstance(one, Pending):
+        return one.same(other)
+    # Lists of events that wait for the same document below, or bytes.
+    return type(one) is type(other) and one == other
 
 
 def _compare(a: State, b: State, path: str) -> Iterator[DocumentChange]:

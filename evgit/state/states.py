@@ -17,12 +17,12 @@ from evgit.state.builtin import BUILTIN
 from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap
 from evgit.state.merkle_node import NodeMissing, Reader, references
 from evgit.state.projection import AnyProjection, Documents, Groups, KeyedProjection
-from evgit.state.state import Overlay, Pending, State, changes_of, extended
+from evgit.state.state import Overlay, State, changes_of, extended, pending, resolved
 from evgit.storage.cache import Cache, Snapshot
 
 SNAPSHOT_INTERVAL = 8192
-"""A snapshot is due after this many events, or half as many again as there are documents if that is
-more: so that making snapshots costs about what replaying does, and a tail is short."""
+"""A snapshot is due after this many events, or as many as there are documents if those are more: so
+that making snapshots costs about what replaying does, and a tail is short."""
 REMEMBERED_STATES = 4
 PENDING_EVENTS = 65_536
 PENDING_BYTES = 16 << 20
@@ -55,6 +55,7 @@ class States:
     ) -> None:
         self._cache = cache
         self._projection = projection
+        self._keyed = projection if isinstance(projection, KeyedProjection) else None
         self._interval = interval
         self._remembered = remembered
         self._reader = Reader(cache.node)
@@ -129,6 +130,7 @@ class States:
             size=size,
             log_root=log_root,
             last_snapshot=last_snapshot,
+            projection=self._keyed,
             rebuild=lambda: self.rebuild(log, size).settle(),
         )
 
@@ -157,7 +159,7 @@ class States:
         position, taken = start.size, 0
         for text in log.texts(position, size):
             position += fold.take(text)
-            if position - last_snapshot >= max(self._interval, len(fold.tree) * 3 // 2):
+            if position - last_snapshot >= max(self._interval, len(fold.tree)):
                 fold.snapshot(position, log.root(position))
                 last_snapshot, taken = position, taken + 1
         if taken and self._cache.oversized():
@@ -223,7 +225,7 @@ class _Fold:
         """Bring what was touched into the overlay."""
         if self._keyed is not None:
             self._overlay = extended(self._overlay, self._groups, self._keyed)
-            self._groups.clear()
+            self._groups = defaultdict(list)
         else:
             self._overlay.update(self._documents.take_changes())
         self._events = self._bytes = 0
@@ -237,7 +239,7 @@ class _Fold:
         self._overlay_bytes = size + len(self._overlay) * _PER_DOCUMENT
 
     def _into_tree(self) -> None:
-        self.tree = self.tree.update(changes_of(self._overlay))
+        self.tree = self.tree.update(changes_of(self._overlay, self._keyed))
         self._overlay = {}
         self._overlay_bytes = 0
 
@@ -245,9 +247,9 @@ class _Fold:
         if path not in self._overlay:
             return self.tree.get(path)
         entry = self._overlay[path]
-        if isinstance(entry, Pending):
-            return entry.resolve(path, self.tree)
-        return entry
+        if isinstance(entry, list):
+            entry = pending(entry, self._keyed)
+        return resolved(entry, path, self.tree)
 
     def _paths(self) -> list[str]:
         paths = {path for path, _ in self.tree.items()} | self._overlay.keys()
