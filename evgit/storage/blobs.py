@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from io import BufferedReader, BytesIO, RawIOBase
@@ -141,7 +140,7 @@ class BlobStore:
     def _new_partial(self) -> tuple[Path, BinaryIO]:
         """A new file, locked for as long as it is open, so that others see that it is in use."""
         while True:
-            partial = self._layout.blobs / f"partial-{secrets.token_hex(8)}"
+            partial = self._layout.blobs / f"partial-{os.urandom(8).hex()}"
             target = partial.open("xb")
             fcntl.flock(target, fcntl.LOCK_EX)
             if partial.exists():  # else it was taken for abandoned before it was locked

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -94,7 +93,7 @@ class Directory:
         parent, _, name = file.rpartition("/")
         fd = self._enter(parent, create=True)
         assert fd is not None
-        temporary = f".evgit-{secrets.token_hex(8)}.tmp"
+        temporary = f".evgit-{os.urandom(8).hex()}.tmp"
         try:
             opened = os.open(temporary, _CREATE, 0o666, dir_fd=fd)
             try:

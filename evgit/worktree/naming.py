@@ -12,7 +12,6 @@ or in Unicode normalization, where the file system says that they are one.
 from __future__ import annotations
 
 import os
-import secrets
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
@@ -44,7 +43,7 @@ class Traits(NamedTuple):
 
 def probe(directory: Path) -> Traits:
     """The traits of the file system that holds `directory`, found by making a file there."""
-    name = f"probe-{secrets.token_hex(8)}-\u00e9"
+    name = f"probe-{os.urandom(8).hex()}-\u00e9"
     made = directory / name
     try:
         os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
