@@ -159,7 +159,10 @@ class States:
         position, taken = start.size, 0
         for text in log.texts(position, size):
             position += fold.take(text)
-            if position - last_snapshot >= max(self._interval, len(fold.tree)):
+            due = max(self._interval, len(fold.tree))
+            if position == size:  # where somebody happened to look is not worth one so soon
+                due += due // 4
+            if position - last_snapshot >= due:
                 fold.snapshot(position, log.root(position))
                 last_snapshot, taken = position, taken + 1
         if taken and self._cache.oversized():
