@@ -6,7 +6,7 @@ know the terminal, the environment, or any transport.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +25,7 @@ from evgit.formats.times import parse_instant, to_text
 from evgit.history import stamps
 from evgit.history.append import Append, Appended, Appender, Expected
 from evgit.history.branches import HEADS, Actor, Branches, Head
-from evgit.history.graph import CommitRow
+from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.history_source import HistorySource
 from evgit.history.indexing import CommitToIndex
@@ -138,7 +138,7 @@ class Repository:
         self._connection = database.open_existing(
             layout.database, busy_timeout_ms=round(busy_timeout * 1000)
         )
-        self._writer = secrets.token_hex(8)
+        self._writer = os.urandom(8).hex()
         self.history = History(self._connection)
         self._refs = RefStore(self._connection)
         self._operations = OperationLog(self._connection)
@@ -166,7 +166,7 @@ class Repository:
         with files.translate_errors(layout.directory):
             layout.directory.mkdir(parents=True, exist_ok=True)
             layout.remove_abandoned_databases()
-            partial = layout.new_database(secrets.token_hex(4))
+            partial = layout.new_database(os.urandom(4).hex())
             try:
                 _write_first_commit(partial, branch, author or ANONYMOUS, clock())
                 _publish(partial, layout.database)
@@ -507,7 +507,7 @@ class Repository:
 
 def _write_first_commit(path: Path, branch: str, actor: str, now: int) -> None:
     """Make the database with the root commit, HEAD and one branch, in one transaction."""
-    root = root_commit(secrets.token_hex(16))
+    root = root_commit(os.urandom(16).hex())
     connection = database.create(path)
     history = History(connection)
     try:
@@ -530,7 +530,7 @@ def _write_first_commit(path: Path, branch: str, actor: str, now: int) -> None:
             changes = [RefChange("HEAD", None, SYMBOLIC + ref), RefChange(ref, None, root.id)]
             RefStore(connection).move(changes)
             OperationLog(connection).record(
-                changes, now=now, actor=actor, writer=secrets.token_hex(8), command="init"
+                changes, now=now, actor=actor, writer=os.urandom(8).hex(), command="init"
             )
         database.empty_log(connection)  # closing would do it too, but fail in silence
     finally:

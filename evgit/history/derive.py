@@ -14,7 +14,7 @@ from evgit.formats.commit import Commit
 from evgit.formats.event import Event, EventBatch, decode_event
 from evgit.formats.merkle import Frontier
 from evgit.formats.times import to_instant
-from evgit.history.graph import CommitRow
+from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.incoming import incoming_events
 from evgit.history.indexing import CommitToIndex

@@ -10,15 +10,18 @@ from evgit.errors import DamagedObject, UnknownObject
 from evgit.formats.canonical import digest
 from evgit.formats.commit import Commit, decode_commit
 from evgit.formats.times import to_text
+from evgit.history.commit_row import CommitRow
 from evgit.history.event_index import EventIndex
-from evgit.history.graph import CommitGraph, CommitRow
+from evgit.history.graph import CommitGraph
 from evgit.history.indexing import Indexer
 from evgit.history.log import Log
 from evgit.history.merkle_log import MerkleLog
 from evgit.history.points import Point
 from evgit.history.streams import StreamIndex
-from evgit.storage.blocks import BlockStore
+from evgit.storage.blocks import LINE_LIMIT, BlockStore
 from evgit.storage.sorted_runs import SortedRuns
+
+LAST_INSTANT = (1 << 62) - 1  # no event is later
 
 
 class History:
@@ -74,6 +77,18 @@ class History:
     def whole(self, row: CommitRow) -> Point:
         """The point of a whole commit."""
         return Point(row.hex, row.size)
+
+    def end(self) -> tuple[int, int]:
+        """(number of the next line to be stored, latest event instant stored so far or -1).
+
+        If the last block's directory is damaged, the index knows the line, and the instant counts
+        as the latest there is: then ids are looked up that need not be.
+        """
+        try:
+            return self.blocks.end()
+        except DamagedObject:
+            last = self.graph.owning(LINE_LIMIT)
+            return last.number + last.events + 1, LAST_INSTANT
 
     # ------------------------------------------------------------------ objects by id
     def line_of_event(self, event_id: str) -> int | None:

@@ -12,7 +12,8 @@ from evgit.errors import UnknownObject
 from evgit.formats.canonical import digest
 from evgit.formats.event import Event, decode_event, decode_events
 from evgit.formats.merkle import Frontier
-from evgit.history.graph import CommitGraph, CommitRow
+from evgit.history.commit_row import CommitRow
+from evgit.history.graph import CommitGraph
 from evgit.history.line_ranges import LineRange
 from evgit.history.merkle_log import MerkleLog
 from evgit.storage.blocks import BlockStore

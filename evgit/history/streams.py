@@ -13,7 +13,8 @@ from collections.abc import Iterable
 
 import apsw
 
-from evgit.history.graph import CommitGraph, CommitRow, Stretch
+from evgit.history.commit_row import CommitRow
+from evgit.history.graph import CommitGraph, Stretch
 from evgit.storage.database import fetch_all, fetch_one, reading
 from evgit.storage.sorted_runs import SortedRuns
 

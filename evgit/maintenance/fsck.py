@@ -20,8 +20,8 @@ from evgit.formats.event import EventBatch, decode_event, verified_batch, verify
 from evgit.formats.tag import decode_tag
 from evgit.formats.times import to_instant
 from evgit.history.branches import TAGS
+from evgit.history.commit_row import CommitRow
 from evgit.history.derive import commit_to_index, split_again
-from evgit.history.graph import CommitRow
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
 from evgit.maintenance.index_check import IndexCheck

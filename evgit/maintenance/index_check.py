@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Collection
 
 from evgit.errors import Damage
+from evgit.history.commit_row import CommitRow
 from evgit.history.event_index import IDS, KEYS, LINE_BITS, id_words, key_fingerprint
-from evgit.history.graph import CommitRow
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
 from evgit.history.streams import POSITION_BITS

@@ -44,6 +44,7 @@ CREATE TABLE blocks(
     first_line INTEGER PRIMARY KEY,
     latest INTEGER NOT NULL,
     frames BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
     data BLOB NOT NULL
 );
 CREATE TABLE objects(id BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
@@ -74,6 +75,7 @@ CREATE TABLE commits(
     further_parents BLOB,
     segment BLOB,
     held_back INTEGER,
+    checksum INTEGER NOT NULL,
     postings BLOB,
     fingerprints BLOB,
     keys BLOB
@@ -88,10 +90,11 @@ CREATE TABLE chains(
     height INTEGER NOT NULL,
     size INTEGER NOT NULL,
     covered INTEGER NOT NULL,
-    frontier BLOB NOT NULL
+    frontier BLOB NOT NULL,
+    checksum INTEGER NOT NULL
 );
 CREATE TABLE merkle_nodes(
-    chain INTEGER, level INTEGER, place INTEGER, hash BLOB NOT NULL,
+    chain INTEGER, level INTEGER, place INTEGER, hash BLOB NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY(chain, level, place)
 ) WITHOUT ROWID;
 CREATE TABLE streams(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);

@@ -9,7 +9,7 @@ from typing import Any
 from evgit.formats.event import Event, batch_from_events
 from evgit.formats.times import to_text
 from evgit.history.append import Append, Appended
-from evgit.history.graph import CommitRow
+from evgit.history.commit_row import CommitRow
 from evgit.repository import Repository
 
 NOW = 63_900_000_000_000_000  # 2025-12-… in microseconds since year 1

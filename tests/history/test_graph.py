@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from evgit.errors import UnknownObject
 from evgit.formats.event import Event
-from evgit.history.graph import CommitRow
+from evgit.history.commit_row import CommitRow
 from evgit.repository import Repository
 from tests.history.making import NOW, SECOND, Clock, event, merge, new, row
 
