@@ -15,6 +15,7 @@ import msgspec
 from evgit.state.merkle_node import NodeMissing, key_of
 from evgit.state.state import Pending, State
 
+_PLAIN = (str, int, bool, type(None))
 _decode = msgspec.json.Decoder().decode
 
 
@@ -98,8 +99,11 @@ def field_changes(old: Any, new: Any) -> list[FieldChange]:
 def _collect(pointer: str, old: Any, new: Any, found: list[FieldChange]) -> None:
     if isinstance(old, dict) and isinstance(new, dict):
         for name in sorted(old.keys() | new.keys()):
+            before, after = old.get(name, MISSING), new.get(name, MISSING)
+            if type(before) is type(after) and type(before) in _PLAIN and before == after:
+                continue  # most of them, and soon told
             place = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
-            _collect(place, old.get(name, MISSING), new.get(name, MISSING), found)
+            _collect(place, before, after, found)
     elif isinstance(old, list) and isinstance(new, list):
         for index in range(max(len(old), len(new))):
             before = old[index] if index < len(old) else MISSING

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from typing import Protocol
 
 from evgit.errors import UnknownRevision
@@ -26,7 +27,8 @@ that making snapshots costs about what replaying does, and a tail is short."""
 REMEMBERED_STATES = 4
 PENDING_EVENTS = 65_536
 PENDING_BYTES = 16 << 20
-OVERLAY_BYTES = 32 << 20
+OVERLAY_BYTES = 64 << 20
+UPDATED_AT_ONCE = 8192  # documents, all of whose leaves are in memory meanwhile
 _PER_DOCUMENT = 300  # what Python adds to the bytes of a document in an overlay, about
 
 
@@ -242,7 +244,12 @@ class _Fold:
         self._overlay_bytes = size + len(self._overlay) * _PER_DOCUMENT
 
     def _into_tree(self) -> None:
-        self.tree = self.tree.update(changes_of(self._overlay, self._keyed))
+        paths = iter(sorted(self._overlay))
+        while part := list(islice(paths, UPDATED_AT_ONCE)):
+            overlay = {path: self._overlay.pop(path) for path in part}
+            self.tree = self.tree.update(changes_of(overlay, self._keyed))
+            if self._overlay:
+                self.tree = self.tree.flushed(self._cache.add_nodes)
         self._overlay = {}
         self._overlay_bytes = 0
 
