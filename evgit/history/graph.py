@@ -231,19 +231,20 @@ class CommitGraph:
         for stretch in reversed(self.lineage(row)):
             if stretch.end <= position and stretch.chain != row.chain:
                 continue
-            size, height = max(position, stretch.start), -1
+            size, height, limit = max(position, stretch.start), 1 << 62, 16
             while True:
+                # Bounded by size as well, or a look at the past would scan all that came after.
                 rows = fetch_all(
                     self._connection,
                     f"SELECT {COLUMNS} FROM commits WHERE chain=? AND (size, height)>(?, ?)"
-                    " AND height<=? ORDER BY size, height LIMIT 256",
-                    (stretch.chain, size, height if height >= 0 else 1 << 62, stretch.height),
+                    " AND size<=? AND height<=? ORDER BY size, height LIMIT ?",
+                    (stretch.chain, size, height, stretch.end, stretch.height, limit),
                 )
                 for found in rows:
                     yield checked(found)
-                if len(rows) < 256:
+                if len(rows) < limit:
                     break
-                size, height = rows[-1][5], rows[-1][4]
+                size, height, limit = rows[-1][5], rows[-1][4], 256
 
     def first_parents(self, row: CommitRow) -> Iterator[CommitRow]:
         """The first-parent chain, newest first, from `row` to the root."""

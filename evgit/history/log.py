@@ -74,8 +74,8 @@ class Log:
         """The event at one position as canonical JSON. Raises UnknownObject beyond the end."""
         if not 0 <= position < self.size:
             raise UnknownObject(f"the log has {self.size} events: no position {position}")
-        ((first, _),) = self.ranges(position, position + 1)
-        return self._blocks.line(first)
+        holder = self._graph.holding(self.row, position)
+        return self._blocks.line(holder.line_at(position))
 
     def root(self, size: int | None = None) -> bytes:
         """RFC 6962 tree hash over the ids of the log's first `size` events."""
