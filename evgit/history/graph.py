@@ -75,7 +75,10 @@ class CommitGraph:
 
     def get(self, commit_id: str) -> CommitRow:
         """The commit with this id (hex). Raises UnknownObject."""
-        row = self.find(bytes.fromhex(commit_id))
+        try:
+            row = self.find(bytes.fromhex(commit_id))
+        except ValueError:
+            row = None
         if row is None:
             raise UnknownObject(f"there is no commit {commit_id}")
         return row
@@ -151,11 +154,6 @@ class CommitGraph:
                 if row.checksum() == values[-1]:
                     return row
         raise damaged_index(f"the row of chain {number} is not what it was")
-
-    def ends_chain(self, row: CommitRow) -> bool:
-        """Is no commit stored whose first parent is this one?"""
-        last = fetch_one(self._connection, "SELECT height FROM chains WHERE number=?", (row.chain,))
-        return last is not None and bool(last[0] == row.height)
 
     def forget_chains(self) -> None:
         """Forget what was remembered, after a roll-back or a re-index."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import apsw
 
-from evgit.history.commit_row import CommitRow
+from evgit.history.commit_row import CommitRow, damaged_index
 from evgit.history.graph import CommitGraph, Stretch
 from evgit.storage.database import fetch_all, fetch_one, reading
 from evgit.storage.sorted_runs import SortedRuns
@@ -34,6 +34,8 @@ def encode_words(words: Iterable[int]) -> bytes:
 
 def decode_words(data: bytes) -> array[int]:
     """The inverse of `encode_words`."""
+    if len(data) % 8:
+        raise damaged_index("words in a commit's row are cut off")
     words = array("Q", data)
     if sys.byteorder == "big":
         words.byteswap()

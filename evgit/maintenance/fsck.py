@@ -25,10 +25,12 @@ from evgit.history.derive import commit_to_index, split_again
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
 from evgit.maintenance.index_check import IndexCheck
+from evgit.maintenance.operation_check import operation_problems
 from evgit.maintenance.reindex import Frontiers
 from evgit.storage.blobs import BlobStore
 from evgit.storage.blocks import LINE_LIMIT, BlockEntry
 from evgit.storage.database import fetch_all, integrity_problems, reading
+from evgit.storage.operations import OperationLog
 from evgit.storage.refs import SYMBOLIC, RefStore
 
 Progress = Callable[[int, int], None]
@@ -64,11 +66,15 @@ def fsck(
     """Check a whole repository. Reads everything; needs 8 bytes of memory an event."""
     check = _Fsck(history, blobs)
     with reading(history.connection):  # one view of it all, whatever others append meanwhile
-        check.database()
-        check.blocks(progress)
-        check.tags()
-        check.refs(refs)
-        check.blobs()
+        for part in (
+            check.database,
+            lambda: check.blocks(progress),
+            check.tags,
+            lambda: check.refs(refs),
+            lambda: check.operations(refs),
+            check.blobs,
+        ):
+            check.run(part)
     return check.report
 
 
@@ -86,6 +92,14 @@ class _Fsck:
     def _add(self, kind: str, message: str, *ids: str) -> None:
         self.report.problems.append(Problem(kind, message, ids))
 
+    def run(self, part: Callable[[], None]) -> None:
+        """Do one part of the check; what ends it early is reported, and the others go on."""
+        try:
+            part()
+        except EvgitError as error:
+            self._bad.add(-1)
+            self._add("database", error.message)
+
     def database(self) -> None:
         for text in integrity_problems(self._history.connection):
             self._add("database", text)
@@ -93,7 +107,7 @@ class _Fsck:
     # ------------------------------------------------------------------ blocks
     def blocks(self, progress: Progress | None) -> None:
         history = self._history
-        total, _ = history.blocks.end()
+        total, _ = history.end()
         expected_line = 0
         for entry, data in history.blocks.blocks():
             if entry.first_line != expected_line:
@@ -277,6 +291,13 @@ class _Fsck:
                 self._add("ref", f"{name} points at {commit}, which is no commit", commit)
             else:
                 self._add("ref", f"{name} points at {commit}, which is not stored", commit)
+
+    def operations(self, refs: RefStore) -> None:
+        if self.report.problems:
+            return  # what is wrong has better names
+        operations = OperationLog(self._history.connection)
+        for text in operation_problems(operations, refs):
+            self._add("ref", text)
 
     def blobs(self) -> None:
         for blob_id, size in self._blob_store.all():

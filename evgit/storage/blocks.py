@@ -243,7 +243,7 @@ class BlockStore:
 
     def _decode(self, data: bytes, offset: int, size: int, first: int, count: int) -> bytes:
         try:
-            text = decode_frame(data[offset : offset + size])
+            text = decode_frame((data or b"")[offset : offset + size])
             if text.count(NEWLINE) != count:
                 raise DamagedObject(f"a frame holds {text.count(NEWLINE)} lines, not {count}")
         except DamagedObject as error:
@@ -295,7 +295,7 @@ class _ReadAhead:
             # Row by row: after a thousand small blocks the next ones may be large.
             for row in cursor:
                 self._rows.append(row)
-                held += len(row[4])
+                held += len(row[4] or b"")
                 if held >= READ_AHEAD_BYTES:
                     break
             cursor.close()
@@ -321,7 +321,9 @@ def _cut(text: bytes, start: int, stop: int) -> bytes:
 
 
 def _words(directory: bytes) -> Sequence[int]:
-    words = array("I", directory[: len(directory) // 8 * 8])  # else the checksum is wrong too
+    if not isinstance(directory, bytes) or len(directory) % 8:
+        return ()  # the checksum is wrong, too
+    words = array("I", directory)
     if sys.byteorder == "big":
         words.byteswap()
     return words

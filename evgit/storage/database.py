@@ -137,7 +137,7 @@ def translate_errors(path: Path) -> Iterator[None]:
     """Raise SQLite's errors about the file at `path` as evgit's."""
     try:
         yield
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise translated(error, path) from error
 
 

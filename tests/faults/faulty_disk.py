@@ -79,7 +79,7 @@ class _FaultyVFS(apsw.VFS):
 
 @contextmanager
 def faulty_disk() -> Iterator[FaultyDisk]:
-    """Every database opened inside stands on a faulty disk (that doesn't fail before it is told)."""
+    """Every database opened inside stands on a disk that fails when it is told to."""
     disk = FaultyDisk()
     vfs = _FaultyVFS(disk)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -65,13 +66,15 @@ def every_fault(
 
 def told_by(work: Callable[[], object], error: type[apsw.Error]) -> EvgitError | None:
     """What was raised, which must be what that fault is called here."""
+    told = None
     try:
         work()
     except EvgitError as raised:
-        assert isinstance(raised, StorageFull if error is apsw.FullError else Unavailable)
-        assert raised.hint
-        return raised
-    return None
+        told = raised
+    if told is not None:
+        assert isinstance(told, StorageFull if error is apsw.FullError else Unavailable)
+        assert told.hint
+    return told
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -103,6 +106,10 @@ def test_a_small_blob(quick_path):
     every_fault(quick_path, ONCE_FULL, lambda r: r.write_blob(io.BytesIO(b"small" * 1000)))
 
 
+def made(directory: Path) -> None:
+    Repository.init(directory).close()
+
+
 # Closing a connection reports no error, so what the VFS raises meanwhile has nowhere to go.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("fault", FAULTS)
@@ -113,7 +120,7 @@ def test_init(quick_path, fault):
         for place in range(1, 1000, 2):
             directory = quick_path / str(place)
             disk.arm(place, error, once=once, torn=torn)
-            told = told_by(lambda: Repository.init(directory).close(), error)
+            told = told_by(partial(made, directory), error)
             disk.disarm()
             if told is None:
                 with Repository.open(directory) as repository:
