@@ -105,6 +105,9 @@ class Appender:
         self._refs = refs
         self._operations = operations
         self._tips: dict[str, _Tip] = {}
+        self._current: set[str] = set()
+        self._version: int | None = None
+        self._end: tuple[int, int] | None = None
 
     def append(self, request: Append) -> Appended:
         """Append a batch to a ref, durably.
@@ -117,14 +120,25 @@ class Appender:
         history = self._history
         try:
             with database.writing(history.connection):
+                # What the last append left is what stands there, unless somebody wrote since.
+                if history.connection.data_version() != self._version:
+                    self._forget_last()
                 outcome, tip = self._append(request, early)
+            self._version = history.connection.data_version()
         except BaseException:
             history.forget()
             self._tips.clear()
+            self._forget_last()
             raise
-        if tip is not None:
-            self._tips[request.ref] = tip
+        self._tips[request.ref] = tip
+        self._current.add(request.ref)
         return outcome
+
+    def _forget_last(self) -> None:
+        self._version = self._end = None
+        self._current.clear()
+        self._history.indexer.forget_last()
+        self._operations.forget_last()
 
     def _check(self, request: Append) -> None:
         count = len(request.batch.ids)  # hashed here, before the lock is held
@@ -149,15 +163,15 @@ class Appender:
         if request.commit_time is not None:
             refuse_future(request.commit_time, request.now)
 
-    def _append(self, request: Append, early: EncodedBlock | None) -> tuple[Appended, _Tip | None]:
+    def _append(self, request: Append, early: EncodedBlock | None) -> tuple[Appended, _Tip]:
         history, batch = self._history, request.batch
         tip = self._tip(request.ref)
         parent = tip.row
-        number, latest = history.end()
+        number, latest = self._end or history.end()
         found = sort_out(history, batch, parent, latest, number)
         if not found.fresh and not request.allow_empty and not request.further_parents:
             already = len(found.ids)
-            return Appended(None, parent.hex, 0, already, parent.size, found.ids), None
+            return Appended(None, parent.hex, 0, already, parent.size, found.ids), tip
 
         guards = self._guards(request.expected, tip)
         merged = self._merged(request, parent) if request.further_parents else None
@@ -186,10 +200,12 @@ class Appender:
         line = commit.canonical()
         commit_id = digest(line)
         # Only a parent that has children can have this very commit as its child already.
-        row = None if history.graph.ends_chain(parent) else history.graph.find(commit_id)
+        row = None if history.indexer.ends_chain(parent) else history.graph.find(commit_id)
         if row is None:
             block = self._block(batch, found, line, early)
-            history.blocks.put(number, block, _latest(batch, latest))
+            latest = _latest(batch, latest)
+            history.blocks.put(number, block, latest)
+            self._end = number + len(own_ids) + 1, latest
             row = history.indexer.index(
                 CommitToIndex(
                     number=number,
@@ -234,12 +250,14 @@ class Appender:
 
     # ------------------------------------------------------------------ parts of a commit
     def _tip(self, ref: str) -> _Tip:
+        known = self._tips.get(ref)
+        if known is not None and ref in self._current:
+            return known
         target = self._refs.get(ref)
         if target is None:
             raise NotFound(
                 f"there is no {ref}", hint="`evgit branch` lists the branches that there are"
             )
-        known = self._tips.get(ref)
         if known is not None and known.target == target:
             return known
         if "#" in target:

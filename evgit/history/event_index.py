@@ -57,6 +57,7 @@ class EventIndex:
         self._blocks = blocks
         self._loaded: dict[int, _Loaded] = {}
         self._checked: dict[int, list[bytes]] = {}
+        self._reach: int | None = None
 
     # ------------------------------------------------------------------ writing
     def add(
@@ -72,7 +73,8 @@ class EventIndex:
         `next_line`: the line after the block.
         """
         key_words = [key_fingerprint(s, k) << LINE_BITS | line for line, s, k in keys]
-        reach = self._runs.reach(IDS)
+        reach = self._runs.reach(IDS) if self._reach is None else self._reach
+        self._reach = reach
         if next_line - reach <= PENDING_LINES:
             packed = array("I", map(id_fingerprint, ids))
             if sys.byteorder == "big":
@@ -82,6 +84,7 @@ class EventIndex:
         words += id_words(ids, first_line)
         key_words += self._pending_keys(reach)
         self._runs.add(IDS, words, next_line - 1)
+        self._reach = next_line - 1
         if key_words:
             self._runs.add(KEYS, key_words, next_line - 1)
         for family, added in ((IDS, words), (KEYS, key_words)):
@@ -177,8 +180,13 @@ class EventIndex:
             if first <= (word & LINE_MASK) < end
         }
 
+    def forget_reach(self) -> None:
+        """Forget how far the runs reach: somebody else may have written since."""
+        self._reach = None
+
     def forget(self) -> None:
         """Forget what was loaded, after a roll-back or a re-index."""
+        self._reach = None
         self._loaded.clear()
         self._checked.clear()
 

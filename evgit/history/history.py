@@ -41,6 +41,7 @@ class History:
     def forget(self) -> None:
         """Drop everything remembered, after a roll-back or when the index was made again."""
         self.graph.forget_chains()
+        self.indexer.forget_last()
         self.streams.forget_names()
         self.events.forget()
         self.blocks.forget()

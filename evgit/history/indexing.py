@@ -61,6 +61,7 @@ class Indexer:
         self._streams = streams
         self._events = events
         self._merkle = merkle
+        self._last: ChainRow | None = None
 
     def index(self, commit: CommitToIndex) -> CommitRow:
         """Add one commit, whose parents are indexed already."""
@@ -103,17 +104,31 @@ class Indexer:
         if commit.nodes:
             self._merkle.store(chain, commit.nodes)
         changed = (height, size, covered, commit.frontier.to_bytes())
-        checksum = ChainRow(*chain_row[:4], *changed).checksum()
+        self._last = ChainRow(*chain_row[:4], *changed)
         self._connection.execute(
             "UPDATE chains SET height=?, size=?, covered=?, frontier=?, checksum=? WHERE number=?",
-            (*changed, checksum, chain),
+            (*changed, self._last.checksum(), chain),
         )
         return row
+
+    def ends_chain(self, row: CommitRow) -> bool:
+        """Is no commit stored whose first parent is this one?"""
+        return self._chain(row.chain).height == row.height
+
+    def forget_last(self) -> None:
+        """Forget the last commit that was indexed: somebody else may have written since."""
+        self._last = None
+        self._events.forget_reach()
+
+    def _chain(self, number: int) -> ChainRow:
+        if self._last is not None and self._last.number == number:
+            return self._last
+        return self._graph.chain(number)
 
     def _chain_for(self, parent: CommitRow | None) -> ChainRow:
         """The chain that a child of `parent` belongs to; a new one where that forks off."""
         if parent is not None:
-            chain = self._graph.chain(parent.chain)
+            chain = self._chain(parent.chain)
             if chain.height == parent.height:
                 return chain
         forked_from = parent.chain if parent else None
