@@ -10,9 +10,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from evgit.errors import AlreadyExists, UnknownObject, UsageError
 from evgit.formats.block import encode_block
@@ -42,20 +43,36 @@ from evgit.history.revision_source import (
     Selection,
 )
 from evgit.history.time_expression import parse_time
-from evgit.maintenance.fsck import FsckReport, fsck
-from evgit.maintenance.reindex import reindex
-from evgit.state.diff import MISSING, DocumentChange, FieldChange, diff_states, field_changes
-from evgit.state.state import State
-from evgit.state.states import States
 from evgit.storage import database, files
 from evgit.storage.blobs import BlobStore
-from evgit.storage.cache import Cache
 from evgit.storage.config import Config, Setting
 from evgit.storage.config_file import join_key
 from evgit.storage.layout import Layout
 from evgit.storage.operations import Operation, OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, Ref, RefStore
-from evgit.worktree.working_tree import CheckoutResult, Status, WorkingTree
+
+if TYPE_CHECKING:
+    from evgit.maintenance.fsck import FsckReport
+    from evgit.state.diff import MISSING, DocumentChange, FieldChange, field_changes
+    from evgit.state.state import State
+    from evgit.state.states import States
+    from evgit.storage.cache import Cache
+    from evgit.worktree.working_tree import CheckoutResult, Status, WorkingTree
+
+# States, files and checks are half of what there is to import, and most commands, `log` above all,
+# need none of it: they are imported where they are used first. import-linter sees that all the
+# same.
+_USED_LATER = {
+    "CheckoutResult": "evgit.worktree.working_tree",
+    "DocumentChange": "evgit.state.diff",
+    "FieldChange": "evgit.state.diff",
+    "FsckReport": "evgit.maintenance.fsck",
+    "MISSING": "evgit.state.diff",
+    "State": "evgit.state.state",
+    "Status": "evgit.worktree.working_tree",
+    "WorkingTree": "evgit.worktree.working_tree",
+    "field_changes": "evgit.state.diff",
+}
 
 # What goes in and out of the façade, so that those above need nothing from the layers below it.
 __all__ = [
@@ -99,6 +116,13 @@ Progress = Callable[[int, int], None]
 """Called now and then with (done, total)."""
 
 ANONYMOUS = "unknown <unknown@localhost>"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _USED_LATER:
+        raise AttributeError(f"module 'evgit.repository' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_USED_LATER[name]), name)
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,11 +476,15 @@ class Repository:
     @cached_property
     def cache(self) -> Cache:
         """States, snapshots and the working tree's index; losing it costs only time."""
+        from evgit.storage.cache import Cache
+
         return Cache(self.layout.cache, max_bytes=int(str(self.config.get("cache.max_bytes"))))
 
     @cached_property
     def states(self) -> States:
         """States of this repository, by the built-in projection."""
+        from evgit.state.states import States
+
         return States(self.cache)
 
     def state(self, revision: str | Point = "HEAD") -> State:
@@ -467,6 +495,8 @@ class Repository:
         self, a: str | Point, b: str | Point = "HEAD", under: str | None = None
     ) -> Iterator[DocumentChange]:
         """The documents that differ between the states at two revisions."""
+        from evgit.state.diff import diff_states
+
         return diff_states(self.state(a), self.state(b), under)
 
     @cached_property
@@ -474,6 +504,8 @@ class Repository:
         """State written as files. Raises UsageError in a bare repository."""
         if self.layout.worktree is None:
             raise UsageError("this repository is bare: it has no working tree")
+        from evgit.worktree.working_tree import WorkingTree
+
         return WorkingTree(self.layout, self.cache)
 
     def checkout(
@@ -498,10 +530,14 @@ class Repository:
 
     def fsck(self, progress: Progress | None = None) -> FsckReport:
         """Check every stored byte against what it must be."""
+        from evgit.maintenance.fsck import fsck
+
         return fsck(self.history, self._refs, self.blobs, progress)
 
     def reindex(self, progress: Progress | None = None) -> int:
         """Make all indexes again from the blocks; returns the number of commits."""
+        from evgit.maintenance.reindex import reindex
+
         return reindex(self.history, progress)
 
 
