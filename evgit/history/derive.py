@@ -110,10 +110,12 @@ def _own(
     ids, events = list(batch.ids), list(batch.events)
     lines = list(range(number, number + len(ids) + len(again)))
     elsewhere = history.events.find([event_id for _, event_id in again]) if again else {}
-    if len(set(batch.ids).union(elsewhere)) != len(batch.ids) + len(again):
-        raise InvalidObject("it names an event twice, or one that is not stored before it")
+    if len({*ids, *(event_id for _, event_id in again)}) != len(lines):
+        raise InvalidObject("it has an event twice")
     for place, event_id in again:
-        line = elsewhere[event_id]
+        line = elsewhere.get(event_id)
+        if line is None:
+            raise InvalidObject(f"event {event_id.hex()} is not stored before it")
         ids.insert(place, event_id)
         events.insert(place, decode_event(history.blocks.line(line)))
         lines[place] = line

@@ -314,7 +314,10 @@ def reading(connection: apsw.Connection) -> Iterator[None]:
             yield
         finally:
             if connection.in_transaction:
-                connection.execute("COMMIT")
+                with suppress(apsw.Error):  # after corruption; nothing was written in any case
+                    connection.execute("COMMIT")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
 
 def empty_log(connection: apsw.Connection) -> None:
