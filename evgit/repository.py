@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from evgit.errors import AlreadyExists, UnknownObject, UsageError
 from evgit.formats.block import encode_block
+from evgit.formats.canonical import id_bytes
 from evgit.formats.commit import root_commit
 from evgit.formats.event import Event, EventBatch, batch_from_events
 from evgit.formats.merkle import Frontier
@@ -426,7 +427,7 @@ class Repository:
 
     def read_object(self, object_id: str) -> tuple[str, bytes]:
         """(kind, canonical bytes) of a commit, event or tag. Raises UnknownObject."""
-        row = self.history.graph.find(bytes.fromhex(object_id))
+        row = self.history.graph.find(id_bytes(object_id))
         if row is not None:
             return "commit", self.history.commit_line(row)
         line = self.history.line_of_event(object_id)

@@ -19,6 +19,7 @@ from zlib import crc32
 import apsw
 
 from evgit.errors import UnknownObject
+from evgit.formats.canonical import id_bytes
 from evgit.history.commit_row import COLUMNS, CommitRow, checked, damaged_index
 from evgit.history.line_ranges import LineRange, clipped
 from evgit.storage.database import fetch_all, fetch_one
@@ -75,10 +76,7 @@ class CommitGraph:
 
     def get(self, commit_id: str) -> CommitRow:
         """The commit with this id (hex). Raises UnknownObject."""
-        try:
-            row = self.find(bytes.fromhex(commit_id))
-        except ValueError:
-            row = None
+        row = self.find(id_bytes(commit_id))
         if row is None:
             raise UnknownObject(f"there is no commit {commit_id}")
         return row

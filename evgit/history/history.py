@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import apsw
 
 from evgit.errors import DamagedObject, UnknownObject
-from evgit.formats.canonical import digest
+from evgit.formats.canonical import digest, id_bytes
 from evgit.formats.commit import Commit, decode_commit
 from evgit.formats.times import to_text
 from evgit.history.commit_row import CommitRow
@@ -94,7 +94,7 @@ class History:
     # ------------------------------------------------------------------ objects by id
     def line_of_event(self, event_id: str) -> int | None:
         """The line on which an event is stored, or None."""
-        digest_ = bytes.fromhex(event_id)
+        digest_ = id_bytes(event_id)
         return self.events.find([digest_]).get(digest_)
 
     def ids_with_prefix(self, prefix: str, limit: int) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ import apsw
 from blake3 import blake3
 
 from evgit.errors import DamagedObject, UnknownObject
+from evgit.formats.canonical import id_bytes
 from evgit.storage import database, files
 from evgit.storage.database import fetch_all, fetch_one
 from evgit.storage.layout import Layout
@@ -46,9 +47,7 @@ class BlobStore:
 
     def size(self, blob_id: str) -> int | None:
         """Size in bytes, or None where there is no such blob."""
-        row = fetch_one(
-            self._connection, "SELECT size FROM blobs WHERE id=?", (bytes.fromhex(blob_id),)
-        )
+        row = fetch_one(self._connection, "SELECT size FROM blobs WHERE id=?", (id_bytes(blob_id),))
         return None if row is None else int(row[0])
 
     def open(self, blob_id: str) -> BinaryIO:
@@ -56,9 +55,7 @@ class BlobStore:
 
         Raises UnknownObject; DamagedObject at once if the file is gone.
         """
-        row = fetch_one(
-            self._connection, "SELECT data FROM blobs WHERE id=?", (bytes.fromhex(blob_id),)
-        )
+        row = fetch_one(self._connection, "SELECT data FROM blobs WHERE id=?", (id_bytes(blob_id),))
         if row is None:
             raise UnknownObject(f"there is no blob {blob_id}")
         with files.translate_errors(self._layout.blobs):

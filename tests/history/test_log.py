@@ -123,3 +123,21 @@ def test_what_is_read_by_id(merged: Repository) -> None:
         merged.read_object("0" * 64)
     with pytest.raises(UnknownObject):
         merged.event(merged.id)
+
+
+@pytest.mark.parametrize("text", ["", "zz", "main", "ä" * 64, "0" * 63, "0" * 65, "0x" + "0" * 62])
+def test_what_is_no_id_is_not_found(merged: Repository, text: str) -> None:
+    for ask in (
+        merged.event,
+        merged.commit,
+        merged.read_object,
+        merged.open_blob,
+        lambda i: merged.branches.create("b", i),
+        lambda i: list(merged.added_events(i)),
+        lambda i: merged.log(Point(i, 0)),
+    ):
+        with pytest.raises(UnknownObject):
+            ask(text)
+    assert merged.tag(text) is None
+    assert merged.locate(text) is None
+    assert merged.blobs.size(text) is None
