@@ -22,9 +22,9 @@ PROMISED = """
 AlreadyExists AmbiguousRevision Appended Commit CommitEntry Conflict Damage DamagedObject
 DocumentChange Event EventBatch EvgitError FieldChange InvalidEvent InvalidInput InvalidJSON
 InvalidName InvalidObject InvalidPath InvalidTime KeyReused LocalChanges Locked Log LogEvent
-NewEvent NotADatabase NotAFastForward NotARepository NotFound Point ReadOnly Repository State StorageFull
-StreamEvent StreamSummary Unavailable UnknownObject UnknownRevision UnsupportedFormat UsageError
-WrongExpectedRevision __version__ batch_from_lines init open
+NewEvent NotADatabase NotAFastForward NotARepository NotFound Point ReadOnly Repository State
+StorageFull StreamEvent StreamSummary Unavailable UnknownObject UnknownRevision UnsupportedFormat
+UsageError WrongExpectedRevision __version__ batch_from_lines init open
 """.split()  # noqa: SIM905 - a list of names reads best so
 
 
