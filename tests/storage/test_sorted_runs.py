@@ -119,28 +119,26 @@ def test_a_lookup_reads_a_page_or_two_of_each_run(tmp_path: Path) -> None:
     runs = new_runs()
     runs.add(1, range(0, 200 * PAGE_KEYS * 3, 3), 0)
     statements: list[str] = []
-    pages = sorted_runs._decode_page
+    pages = runs._decode_page
 
     def counted(page: bytes) -> object:
         statements.append("page")
         return pages(page)
 
-    sorted_runs._decode_page = counted  # type: ignore[assignment]
-    try:
-        assert len(runs.keys_between(1, 30_000, 30_300)) == 100
-        assert len(statements) <= 2
-        statements.clear()
-        assert runs.count_between(1, 3_000, 300_000) == 99_000
-        assert len(statements) <= 2
-    finally:
-        sorted_runs._decode_page = pages
+    runs._decode_page = counted  # type: ignore[method-assign, assignment]
+    assert len(runs.keys_between(1, 30_000, 30_300)) == 100
+    assert len(statements) <= 2
+    statements.clear()
+    assert runs.count_between(1, 3_000, 300_000) == 99_000
+    assert len(statements) <= 2
 
 
 def test_a_page_is_a_column_of_bytes_after_another() -> None:
     """Golden: the layout of a page. Databases hold it, so changing it needs a new format."""
-    page = sorted_runs._encode_page([0x0102030405060708, 0x1112131415161718])
-    assert sorted_runs._decompress(page) == bytes.fromhex("01110212031304140515061607170818")
-    assert list(sorted_runs._decode_page(page)) == [0x0102030405060708, 0x1112131415161718]
+    runs = new_runs()
+    page = runs._encode_page([0x0102030405060708, 0x1112131415161718])
+    assert runs._decompress(page) == bytes.fromhex("01110212031304140515061607170818")
+    assert list(runs._decode_page(page)) == [0x0102030405060708, 0x1112131415161718]
 
 
 def test_a_damaged_page_is_said_to_be_one(runs: SortedRuns) -> None:
