@@ -186,8 +186,10 @@ class Repository:
         """Make a repository at `path` with one branch. Raises AlreadyExists."""
         check_branch_name(branch)
         layout = Layout.at(Path(path), bare=bare)
-        if layout.database.exists():
-            raise AlreadyExists(f"{layout.directory} is an evgit repository already")
+        inside = Layout.at(Path(path))
+        for taken in (layout, inside):  # a bare one around it would never be found
+            if taken.database.exists():
+                raise AlreadyExists(f"{taken.directory} is an evgit repository already")
         with files.translate_errors(layout.directory):
             layout.directory.mkdir(parents=True, exist_ok=True)
             layout.remove_abandoned_databases()

@@ -30,6 +30,11 @@ class Layout:
         return self.directory / "cache.db"
 
     @property
+    def shown(self) -> Path:
+        """What the working tree shows, apart from the cache, which may be lost."""
+        return self.directory / "shown"
+
+    @property
     def blobs(self) -> Path:
         return self.directory / "blobs"
 
@@ -45,6 +50,11 @@ class Layout:
     def worktree(self) -> Path | None:
         """The directory that the working tree is written to; None in a bare repository."""
         return self.directory.parent if self.directory.name == DIRECTORY_NAME else None
+
+    def is_remnant(self) -> bool:
+        """Is this what a repository leaves that loses its database? An `init` that was killed, or
+        a directory made for the configuration, left nothing to lose."""
+        return any(path.exists() for path in (self.cache, self.shown, self.blobs, self.packs))
 
     def blob_file(self, blob_id: str) -> Path:
         """The file of a large blob, spread over 256 directories by its first two digits."""
@@ -75,12 +85,21 @@ class Layout:
 
     @classmethod
     def find(cls, start: Path) -> Layout:
-        """The repository of `start`, looked for in it and upwards. Raises NotARepository."""
+        """The repository of `start`, looked for in it and upwards.
+
+        Raises NotARepository, also where a repository lost its database: none further up is it.
+        """
         start = start.absolute()
         for directory in (start, *start.parents):
             for candidate in (cls(directory / DIRECTORY_NAME), cls(directory)):
                 if candidate.database.is_file():
                     return candidate
+            if cls(directory / DIRECTORY_NAME).is_remnant():
+                raise NotARepository(
+                    f"{directory / DIRECTORY_NAME} is there, but its evgit.db is missing",
+                    hint="that file holds all events: restore it from a clone or a backup. "
+                    "Where nothing was lost, `evgit init` makes a new one",
+                )
         raise NotARepository(
             f"no evgit repository in {start} or any directory above it",
             hint="make one with: evgit init",

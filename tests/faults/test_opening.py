@@ -39,6 +39,30 @@ def test_nothing_there(quick_path):
     assert "evgit init" in told.value.hint
 
 
+def test_a_repository_without_its_database(path):
+    """It is not mistaken for none, nor for the one around it."""
+    inner = path.parent.parent / "inner"
+    Repository.init(inner).close()
+    inside = Repository.open(inner)
+    inside.checkout()
+    inside.close()
+    (inner / ".evgit" / "evgit.db").unlink()
+    with pytest.raises(NotARepository, match=r"evgit\.db is missing") as told:
+        Repository.open(inner / "x")
+    assert str(inner / ".evgit") in told.value.message
+    assert "backup" in told.value.hint
+    # What holds nothing of a repository is passed by.
+    (path.parent.parent / "other" / ".evgit").mkdir(parents=True)
+    with Repository.open(path.parent.parent / "other") as around:
+        assert around.layout.database == path
+
+
+def test_a_bare_repository_is_not_made_around_another(path):
+    with pytest.raises(AlreadyExists, match="already"):
+        Repository.init(path.parent.parent, bare=True)
+    assert not (path.parent.parent / "evgit.db").exists()
+
+
 @pytest.mark.parametrize("content", [b"not a database " * 100, b"x", b"\0" * 4096])
 def test_not_a_database(path, content):
     path.write_bytes(content)
