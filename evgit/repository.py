@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
-from evgit.errors import AlreadyExists, UnknownObject, UsageError
+from evgit.errors import AlreadyExists, EvgitError, UnknownObject, UsageError
 from evgit.formats.block import encode_block
 from evgit.formats.canonical import id_bytes
 from evgit.formats.commit import root_commit
@@ -509,7 +509,14 @@ class Repository:
             raise UsageError("this repository is bare: it has no working tree")
         from evgit.worktree.working_tree import WorkingTree
 
-        return WorkingTree(self.layout, self.cache)
+        return WorkingTree(self.layout, self.cache, states=self._state_or_none)
+
+    def _state_or_none(self, point: Point) -> State | None:
+        """The state at a point that may be gone, or not be readable any more."""
+        try:
+            return self.state(point)
+        except EvgitError:
+            return None
 
     def checkout(
         self,

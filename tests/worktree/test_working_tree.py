@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from evgit.errors import LocalChanges, NotFound, UsageError
 from evgit.formats import canonical
@@ -44,13 +44,22 @@ def text(value: Any) -> str:
 class Tree:
     """A working tree in a directory of its own."""
 
-    def __init__(self, root: Path, traits: Traits | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        traits: Traits | None = None,
+        states: dict[Point, State] | None = None,
+        cached: bool = True,
+    ) -> None:
         self.root = root
+        self.states = {} if states is None else states
         self.layout = Layout(root / ".evgit")
         self.layout.directory.mkdir(parents=True, exist_ok=True)
         self.traits = traits
-        self.cache = Cache(self.layout.cache)
-        self.working_tree = WorkingTree(self.layout, self.cache, traits=traits)
+        self.cache = Cache(self.layout.cache if cached else None)
+        self.working_tree = WorkingTree(
+            self.layout, self.cache, states=self.states.get, traits=traits
+        )
 
     def lose_the_index(self) -> None:
         self.cache.close()
@@ -58,6 +67,12 @@ class Tree:
 
     def checkout(self, documents: Mapping[str, Any], **options: Any) -> module.CheckoutResult:
         return self.working_tree.checkout(state_of(documents), POINT, **options)
+
+    def go(self, documents: Mapping[str, Any], **options: Any) -> module.CheckoutResult:
+        """Check out at a point of its own, whose state can be asked for later."""
+        point = Point("d" * 64, len(self.states))
+        self.states[point] = state_of(documents)
+        return self.working_tree.checkout(self.states[point], point, **options)
 
     def status(self, documents: Mapping[str, Any]) -> module.Status:
         return self.working_tree.status(state_of(documents))
@@ -313,6 +328,73 @@ def test_the_index_is_lost(tree: Tree) -> None:
     assert tree.files() == {p: text(v) for p, v in new.items()} | {"s/7.json": "mine"}
 
 
+@pytest.mark.parametrize("cached", [True, False])
+def test_the_index_is_lost_and_what_was_shown_is_not(tree: Tree, cached: bool) -> None:
+    old = {f"s/{n}.json": n for n in range(10)}
+    tree.go(old)
+    shown = tree.working_tree.shown
+    tree.lose_the_index()
+    tree = Tree(tree.root, states=tree.states, cached=cached)
+    assert tree.working_tree.shown == shown
+    status = tree.status(old)
+    assert status.clean
+    assert status.shown == shown
+    assert status.untracked == []
+    (tree.root / "s/7.json").write_text("mine")
+    (tree.root / "s/1.json").write_text("mine")
+    (tree.root / "s/2.json").unlink()
+    new = {f"s/{n}.json": n * 2 for n in range(1, 5)}
+    tree = Tree(tree.root, states=tree.states, cached=False)
+    status = tree.status(new)
+    assert status.modified == ["s/1.json", "s/7.json"]
+    assert status.deleted == ["s/2.json"]
+    assert status.outdated == [f"s/{n}.json" for n in (0, 3, 4, 5, 6, 8, 9)]
+    assert status.in_the_way == status.untracked == []
+    with pytest.raises(LocalChanges):
+        tree.go(new)
+    tree.go(new, keep_edited=True)
+    expected = {p: text(v) for p, v in new.items()} | {"s/1.json": "mine", "s/7.json": "mine"}
+    assert tree.files() == expected
+
+
+def test_an_index_older_than_the_files(tree: Tree) -> None:
+    """It was out of reach during a checkout: nothing that it says is believed."""
+    old, new = {"a": 1, "b": 1, "c": 1, "d": 1}, {"a": 2, "b": 2, "d": 1}
+    tree.go(old)
+    Tree(tree.root, states=tree.states, cached=False).go(new)
+    assert tree.status(new).clean
+    (tree.root / "b").write_text("mine")
+    assert tree.status(new).modified == ["b"]
+    assert tree.go(old, keep_edited=True).kept == ["b"]
+    assert tree.files() == {"a": "1\n", "b": "mine", "c": "1\n", "d": "1\n"}
+
+
+def test_edited_files_hold_up_no_others(tree: Tree) -> None:
+    old = {f"s/{n}.json": n for n in range(6)}
+    tree.go(old)
+    for name in ("s/1.json", "s/2.json", "s/3.json"):
+        (tree.root / name).write_text("mine")
+    (tree.root / "t.json").write_text("mine")
+    (tree.root / "u").write_text("mine")
+    new = {f"s/{n}.json": n * 2 for n in (0, 1, 4)} | {"s/3.json": 3, "t.json": 5, "u/v.json": 1}
+    result = tree.go(new, keep_edited=True)
+    assert sorted(result.kept) == ["s/1.json", "s/2.json", "t.json", "u"]
+    assert (result.written, result.removed) == (1, 1)  # s/0 is 0 in both
+    theirs = dict.fromkeys(["s/1.json", "s/2.json", "s/3.json", "t.json", "u"], "mine")
+    assert tree.files() == {"s/0.json": "0\n", "s/4.json": "8\n"} | theirs
+    status = tree.status(new)
+    assert status.modified == ["s/1.json", "s/2.json", "s/3.json"]
+    assert status.in_the_way == ["t.json", "u"]
+    # What was kept is not forgotten: once the edits are gone, the next checkout sees to it.
+    (tree.root / "s/1.json").write_text("1\n")
+    (tree.root / "s/2.json").write_text("2\n")
+    (tree.root / "s/3.json").write_text("3\n")
+    (tree.root / "t.json").unlink()
+    (tree.root / "u").unlink()
+    assert tree.go(new).kept == []
+    assert tree.files() == {path: text(value) for path, value in new.items()}
+
+
 def test_a_bare_repository_has_none(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="bare"):
         WorkingTree(Layout(tmp_path / "bare"), Cache(None))
@@ -338,13 +420,14 @@ class AnyOrder(RuleBasedStateMachine):
         if hasattr(self, "home"):
             self.home.cleanup()
 
-    @rule(documents=DOCUMENTS, force=st.booleans())
-    def checkout(self, documents: dict[str, int], force: bool) -> None:
+    @rule(documents=DOCUMENTS, force=st.booleans(), keep=st.booleans())
+    def checkout(self, documents: dict[str, int], force: bool, keep: bool) -> None:
         before = self.tree.files()
         try:
-            result = self.tree.checkout(documents, force=force)
+            result = self.tree.go(documents, force=force, keep_edited=keep)
         except LocalChanges:
             assert not force
+            assert not keep
             assert self.theirs
             assert self.tree.files() == before
             return
@@ -356,7 +439,9 @@ class AnyOrder(RuleBasedStateMachine):
             self.theirs = {f: c for f, c in self.theirs.items() if after.get(f) == c is not None}
         self.documents = documents
         kept_out = {skipped.path for skipped in result.skipped}
-        assert kept_out <= {".."} or force
+        assert kept_out <= {".."} or force or result.kept
+        assert not (force and result.kept)
+        assert not result.kept or self.theirs
 
     @rule(data=st.data(), content=st.sampled_from(["mine", "theirs", None]))
     def edit(self, data: st.DataObject, content: str | None) -> None:
@@ -386,7 +471,19 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def reopen(self) -> None:
-        self.tree = Tree(self.tree.root, self.tree.traits)
+        self.tree = Tree(self.tree.root, self.tree.traits, self.tree.states)
+
+    # Without the index nothing says which files have other names.
+    @precondition(lambda self: self.tree.traits is None)
+    @rule()
+    def lose_the_index(self) -> None:
+        self.tree.lose_the_index()
+
+    @precondition(lambda self: self.tree.traits is None)
+    @rule()
+    def go_on_where_no_cache_can_be_written(self) -> None:
+        """What it holds is older than the files when it is there again."""
+        self.tree = Tree(self.tree.root, self.tree.traits, self.tree.states, cached=False)
 
     @invariant()
     def status_tells_the_truth(self) -> None:
