@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+from blake3 import blake3
 
 from evgit.state.merkle_map import MerkleMap
 from evgit.state.state import State
@@ -85,7 +86,8 @@ class Files:
 
 class Planner:
     """Plans for one state. `force` overwrites whatever is there. `lost` are the states that the
-    files are thought to show, where the index does not know or is not to be believed."""
+    files are thought to show, where the index does not know or is not to be believed; `shown` is
+    the one that they are known to show but for what a person did."""
 
     def __init__(
         self,
@@ -95,12 +97,14 @@ class Planner:
         *,
         force: bool,
         lost: Sequence[State] = (),
+        shown: State | None = None,
     ) -> None:
         self._directory = directory
         self._index = index
         self._files = files
         self._force = force
         self._lost = lost
+        self._shown = shown
 
     def plan(self, paths: Iterable[str]) -> Plan:
         """What to do about these documents, which need not exist."""
@@ -138,7 +142,7 @@ class Planner:
         plan.leave.append(row.file)
 
     def _write(
-        self, path: str, file: str, content: bytes, ours: Collection[bytes], plan: Plan
+        self, path: str, file: str, content: bytes, ours: Sequence[bytes], plan: Plan
     ) -> None:
         known = next((row for row in self._index.files_of(path) if row.file == file), None)
         try:
@@ -155,7 +159,11 @@ class Planner:
                 plan.seen.append(seen)
             return
         if not self._force:
-            if known is not None and not self._lost and self._index.holds(known, content):
+            if known is None and found is Found.FOREIGN and ours:
+                # Evgit's file after all, edited: remember what evgit wrote.
+                plan.seen.append(IndexedFile(file, path, blake3(ours[0]).digest()))
+                found = Found.EDITED
+            if self._was_written(path, content, known, found):
                 return  # just what evgit wrote; since then a person edited or removed it
             if found in (Found.EDITED, Found.FOREIGN) and not self._will_leave(file):
                 plan.conflicts.append(file)
@@ -164,6 +172,17 @@ class Planner:
             ):
                 plan.conflicts.append(file)
         plan.write.append((file, path))
+
+    def _was_written(
+        self, path: str, content: bytes, known: IndexedFile | None, found: Found
+    ) -> bool:
+        if not self._lost:
+            return known is not None and self._index.holds(known, content)
+        return (
+            found is Found.EDITED
+            and self._shown is not None
+            and contents_in([self._shown], path) == [content]
+        )
 
     def _will_leave(self, file: str) -> bool:
         """Is this the file of a document that will be elsewhere, or nowhere?"""

@@ -95,6 +95,7 @@ class WorkingTree:
         index, traits = self._index, repr(self._traits())
         tree = state.retrying(state.settle)
         lost = self._lost()
+        shown = lost[0] if len(lost) == len(self._record.points()) == 1 else None
         if previous is not None and (lost or index.is_empty()):
             lost.append(previous())
         base = None if force or lost else index.base(traits)
@@ -110,7 +111,8 @@ class WorkingTree:
             if index.unfinished():
                 for top in {row.file.partition("/")[0] for row in index.files()}:
                     directory.remove_temporaries(top)
-            plan = Planner(directory, index, files, force=force, lost=lost).plan(paths)
+            planner = Planner(directory, index, files, force=force, lost=lost, shown=shown)
+            plan = planner.plan(paths)
             if keep_edited:
                 plan.spare(index)
             else:

@@ -355,6 +355,8 @@ def test_the_index_is_lost_and_what_was_shown_is_not(tree: Tree, cached: bool) -
     tree.go(new, keep_edited=True)
     expected = {p: text(v) for p, v in new.items()} | {"s/1.json": "mine", "s/7.json": "mine"}
     assert tree.files() == expected
+    assert tree.status(new).modified == ["s/1.json"]
+    assert tree.status(new).in_the_way == []
 
 
 def test_an_index_older_than_the_files(tree: Tree) -> None:
