@@ -222,6 +222,10 @@ def test_nobody_is_refused_for_having_no_name(session, monkeypatch) -> None:  # 
     author = json.loads(session.evgit("log", "-n1", "--json").out)["author"]
     assert "@" in author
     assert "<" in author
+    # Who has been told need not be told again.
+    assert "say who you are" not in session.evgit("commit", "-s", "a", "-t", "b").err
+    line = '{"stream":"s","type":"t","time":"2020-01-01T00:00:00Z","data":{}}'
+    assert "say who you are" not in session.evgit("import", "-", stdin=line).err
 
 
 def test_settings_of_a_person_and_of_a_repository(session) -> None:  # type: ignore[no-untyped-def]
