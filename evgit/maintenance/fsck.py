@@ -307,12 +307,16 @@ class _Fsck:
                     self._add("ref", f"{name} points behind the end of commit {commit}", commit)
             elif name.startswith(TAGS) and self._is_stored(commit):
                 pass
-            elif _print(commit) in self._seen[1]:
+            elif _print(commit) in self._seen[1] and not self._is_indexed(commit[:16]):
                 pass  # only the index lacks it, which is reported already
             elif self._is_stored(commit):
                 self._add("ref", f"{name} points at {commit}, which is no commit", commit)
             else:
                 self._add("ref", f"{name} points at {commit}, which is not stored", commit)
+
+    def _is_indexed(self, prefix: str) -> bool:
+        low, high = (bytes.fromhex(prefix.ljust(64, digit)) for digit in "0f")
+        return bool(self._history.graph.with_prefix(low, high, 1))
 
     def operations(self, refs: RefStore) -> None:
         if self.report.problems:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from zlib import crc32
 
 from evgit.errors import Damage
 from evgit.history.commit_row import CommitRow
@@ -57,10 +58,10 @@ class IndexCheck:
         for level, place, node in derived.nodes:
             stored = fetch_all(
                 self._history.connection,
-                "SELECT hash FROM merkle_nodes WHERE chain=? AND level=? AND place=?",
+                "SELECT hash, checksum FROM merkle_nodes WHERE chain=? AND level=? AND place=?",
                 (row.chain, level, place),
             )
-            if stored != [(node,)]:
+            if stored != [(node, crc32(node))]:
                 self._problems.append(f"a tree hash of commit {row.hex}'s log is wrong")
         if row.segment is not None:
             self._merged_lines(row)
@@ -139,6 +140,11 @@ class IndexCheck:
         chains = {chain for (chain,) in fetch_all(connection, "SELECT number FROM chains")}
         for chain in sorted(chains - self._ends.keys()):
             self._problems.append(f"chain {chain} has no commits")
+        for chain in sorted(chains & self._ends.keys()):
+            try:
+                self._history.graph.chain(chain)
+            except Damage as error:
+                self._problems.append(error.message)
         for chain, (reached, height) in self._ends.items():
             if reached != height:
                 self._problems.append(f"chain {chain} ends at height {reached}, not {height}")

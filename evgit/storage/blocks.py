@@ -168,6 +168,8 @@ class BlockStore:
             if not rows:
                 return
             for *directory, data in rows:
+                if not isinstance(directory[0], int) or directory[0] <= after:
+                    raise DamagedObject(f"the block after line {after} is out of place")
                 after = directory[0]
                 yield _entry(*directory), data
 
@@ -229,6 +231,8 @@ class BlockStore:
             raise self._damaged_directory(row[0])
 
     def _damaged_directory(self, first_line: int) -> DamagedObject:
+        if not isinstance(first_line, int):
+            return self._damaged(0, 0, "a block without a number")
         row = fetch_one(
             self._connection, "SELECT min(first_line) FROM blocks WHERE first_line>?", (first_line,)
         )
@@ -243,7 +247,8 @@ class BlockStore:
 
     def _decode(self, data: bytes, offset: int, size: int, first: int, count: int) -> bytes:
         try:
-            text = decode_frame((data or b"")[offset : offset + size])
+            data = data if isinstance(data, bytes) else b""  # damage may change types
+            text = decode_frame(data[offset : offset + size])
             if text.count(NEWLINE) != count:
                 raise DamagedObject(f"a frame holds {text.count(NEWLINE)} lines, not {count}")
         except DamagedObject as error:
@@ -295,7 +300,7 @@ class _ReadAhead:
             # Row by row: after a thousand small blocks the next ones may be large.
             for row in cursor:
                 self._rows.append(row)
-                held += len(row[4] or b"")
+                held += len(row[4]) if isinstance(row[4], bytes) else 0
                 if held >= READ_AHEAD_BYTES:
                     break
             cursor.close()

@@ -108,7 +108,7 @@ class OperationLog:
         )
         try:
             return None if row is None else (*row[:3], _decode_changes(row[3]))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, TypeError):
             return None  # damaged: leave it as it is
 
     def newest_first(self) -> Iterator[Operation]:

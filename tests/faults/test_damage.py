@@ -100,7 +100,7 @@ def test_a_flipped_bit_anywhere(quick_path, made):
             ]
             assert [n for n in wrong if n.split()[0] in CERTAIN] == [], (place, bit)
             if any(answer != right[name] for name, answer in given.items()):
-                assert not sound(repository), (place, bit, wrong)
+                assert not sound(repository), (place, bit, [(n, given[n], right[n]) for n in wrong])
             appended += append_is_right_or_refused(repository, right)
     assert appended > FLIPS // 2
 
