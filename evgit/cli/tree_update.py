@@ -35,7 +35,14 @@ def update_after_move(invocation: Invocation, repository: Repository, before: He
             return
         shown = repository.working_tree.shown
         if shown == before.point or (shown is None and before.point.size == 0):
-            write_files(invocation, repository, head.point, before=before.point)
+            result = write_files(
+                invocation, repository, head.point, before=before.point, keep_edited=True
+            )
+            if result.kept:
+                files = plural(len(result.kept), "file")
+                invocation.warn(f"{files} not updated, since edited by hand or not evgit's:")
+                _list_paths(invocation, result.kept)
+                invocation.hint("`evgit status` shows them; `evgit restore FILE` writes one anew")
         else:
             _say_what_is_shown(invocation, repository, head.point)
     except LocalChanges as error:
@@ -81,8 +88,9 @@ def write_files(
     *,
     before: Point,
     force: bool = False,
+    keep_edited: bool = False,
 ) -> CheckoutResult:
-    """Make the files show the state at a point. Raises LocalChanges.
+    """Make the files show the state at a point. Raises LocalChanges, unless `keep_edited`.
 
     `before`: what they are thought to show, should the cache that knows it be lost.
     """
@@ -91,6 +99,7 @@ def write_files(
             repository.state(point),
             point,
             force=force,
+            keep_edited=keep_edited,
             previous=lambda: repository.state(before),
             progress=bar.update,
         )
