@@ -27,7 +27,7 @@
     |  |- StorageFull
     |  |- NotADatabase
     |  `- UnsupportedFormat        made by a newer evgit, or by something else
-    `- ModelError               8  the model can't do what was asked
+    `- ModelError               9  the model can't do what was asked
        |- InvalidModel             its files or declarations are wrong
        |- UntrustedModel           it came with data, and nobody has trusted it
        |- HandlerFailed            its code failed on an event or a document
@@ -206,7 +206,7 @@ class UnsupportedFormat(Unavailable):
 class ModelError(EvgitError):
     """The model can't do what was asked."""
 
-    exit_code = 8
+    exit_code = 9
 
 
 class InvalidModel(ModelError):

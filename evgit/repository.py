@@ -6,7 +6,7 @@ know the terminal, the environment, or any transport.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,8 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
-from evgit.errors import AlreadyExists, UnknownObject, UsageError
+from evgit.errors import AlreadyExists, EvgitError, UnknownObject, UsageError
 from evgit.formats.block import encode_block
+from evgit.formats.canonical import id_bytes
 from evgit.formats.commit import root_commit
 from evgit.formats.event import Event, EventBatch, batch_from_events
 from evgit.formats.merkle import Frontier
@@ -26,7 +27,7 @@ from evgit.formats.times import parse_instant, to_text
 from evgit.history import stamps
 from evgit.history.append import Append, Appended, Appender, Expected
 from evgit.history.branches import HEADS, Actor, Branches, Head
-from evgit.history.graph import CommitRow
+from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.history_source import HistorySource
 from evgit.history.indexing import CommitToIndex
@@ -43,33 +44,58 @@ from evgit.history.revision_source import (
     Selection,
 )
 from evgit.history.time_expression import parse_time
-from evgit.maintenance.fsck import FsckReport, fsck
-from evgit.maintenance.reindex import reindex
-from evgit.state.diff import MISSING, DocumentChange, FieldChange, diff_states, field_changes
-from evgit.state.modelling.files import ModelFiles, has_model
-from evgit.state.modelling.trust import TrustedModel, TrustFile
-from evgit.state.provenance.attribution import Attribution
-from evgit.state.provenance.bisection import Bisection, Mark, Verdict, search
-from evgit.state.provenance.parts import parts_of
-from evgit.state.provenance.provenance import BlamedField, BlamedLine, Provenance
-from evgit.state.provenance.stepping import EventChanges
-from evgit.state.state import State
-from evgit.state.states import States
-from evgit.storage import database
+from evgit.storage import database, files
 from evgit.storage.blobs import BlobStore
-from evgit.storage.cache import Cache
-from evgit.storage.config import Config, Setting, join_key
+from evgit.storage.config import Config, Setting
+from evgit.storage.config_file import join_key
 from evgit.storage.layout import Layout
 from evgit.storage.operations import Operation, OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, Ref, RefStore
-from evgit.worktree.directory import Directory
-from evgit.worktree.working_tree import CheckoutResult, Status, WorkingTree
 
-if TYPE_CHECKING:  # loaded when there is a model
+if TYPE_CHECKING:
+    from evgit.maintenance.fsck import FsckReport
+    from evgit.state.diff import MISSING, DocumentChange, FieldChange, field_changes
+    from evgit.state.modelling.files import ModelFiles
     from evgit.state.modelling.loaded import LoadedModel
     from evgit.state.modelling.model_states import ModelStates
     from evgit.state.modelling.models import ModelReport, Models
-    from evgit.state.modelling.trust import Trust
+    from evgit.state.modelling.trust import Trust, TrustedModel, TrustFile
+    from evgit.state.provenance.attribution import Attribution
+    from evgit.state.provenance.bisection import Bisection, Mark, Verdict, search
+    from evgit.state.provenance.provenance import BlamedField, BlamedLine, Provenance
+    from evgit.state.provenance.stepping import EventChanges
+    from evgit.state.state import State
+    from evgit.state.states import States
+    from evgit.storage.cache import Cache
+    from evgit.worktree.working_tree import CheckoutResult, Status, WorkingTree, content_of
+
+# States, models, files and checks are more than half of what there is to import, and most commands,
+# `log` above all, need none of it: they are imported where they are used first. import-linter sees
+# that all the same.
+_USED_LATER = {
+    "Attribution": "evgit.state.provenance.attribution",
+    "Bisection": "evgit.state.provenance.bisection",
+    "BlamedField": "evgit.state.provenance.provenance",
+    "BlamedLine": "evgit.state.provenance.provenance",
+    "CheckoutResult": "evgit.worktree.working_tree",
+    "DocumentChange": "evgit.state.diff",
+    "EventChanges": "evgit.state.provenance.stepping",
+    "FieldChange": "evgit.state.diff",
+    "FsckReport": "evgit.maintenance.fsck",
+    "MISSING": "evgit.state.diff",
+    "Mark": "evgit.state.provenance.bisection",
+    "ModelFiles": "evgit.state.modelling.files",
+    "Provenance": "evgit.state.provenance.provenance",
+    "State": "evgit.state.state",
+    "Status": "evgit.worktree.working_tree",
+    "TrustFile": "evgit.state.modelling.trust",
+    "TrustedModel": "evgit.state.modelling.trust",
+    "Verdict": "evgit.state.provenance.bisection",
+    "WorkingTree": "evgit.worktree.working_tree",
+    "content_of": "evgit.worktree.working_tree",
+    "field_changes": "evgit.state.diff",
+    "search": "evgit.state.provenance.bisection",
+}
 
 # What goes in and out of the façade, so that those above need nothing from the layers below it.
 __all__ = [
@@ -115,6 +141,7 @@ __all__ = [
     "TrustedModel",
     "Verdict",
     "WorkingTree",
+    "content_of",
     "field_changes",
     "init",
     "open",
@@ -126,6 +153,13 @@ Progress = Callable[[int, int], None]
 """Called now and then with (done, total)."""
 
 ANONYMOUS = "unknown <unknown@localhost>"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _USED_LATER:
+        raise AttributeError(f"module 'evgit.repository' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_USED_LATER[name]), name)
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +205,7 @@ class Repository:
         author: str | None = None,
         clock: Callable[[], int] = stamps.now,
         user_config: Path | None = None,
+        busy_timeout: float = 30.0,
         model: ModelUse | None = None,
     ) -> None:
         self.layout = layout
@@ -178,8 +213,10 @@ class Repository:
         self.config = Config(layout.config, user_config)
         self.clock = clock
         self._author = author
-        self._connection = database.open_existing(layout.database)
-        self._writer = secrets.token_hex(8)
+        self._connection = database.open_existing(
+            layout.database, busy_timeout_ms=round(busy_timeout * 1000)
+        )
+        self._writer = os.urandom(8).hex()
         self.history = History(self._connection)
         self._refs = RefStore(self._connection)
         self._operations = OperationLog(self._connection)
@@ -203,15 +240,19 @@ class Repository:
         """Make a repository at `path` with one branch. Raises AlreadyExists."""
         check_branch_name(branch)
         layout = Layout.at(Path(path), bare=bare)
-        if layout.database.exists():
-            raise AlreadyExists(f"{layout.directory} is an evgit repository already")
-        layout.directory.mkdir(parents=True, exist_ok=True)
-        partial = layout.database.with_name(f"{layout.database.name}.{secrets.token_hex(4)}.new")
-        try:
-            _write_first_commit(partial, branch, author or ANONYMOUS, clock())
-            _publish(partial, layout.database)
-        finally:
-            partial.unlink(missing_ok=True)
+        inside = Layout.at(Path(path))
+        for taken in (layout, inside):  # a bare one around it would never be found
+            if taken.database.exists():
+                raise AlreadyExists(f"{taken.directory} is an evgit repository already")
+        with files.translate_errors(layout.directory):
+            layout.directory.mkdir(parents=True, exist_ok=True)
+            layout.remove_abandoned_databases()
+            partial = layout.new_database(os.urandom(4).hex())
+            try:
+                _write_first_commit(partial, branch, author or ANONYMOUS, clock())
+                _publish(partial, layout.database)
+            finally:
+                layout.remove_database(partial)
         return cls(layout, author=author, clock=clock, user_config=user_config, model=model)
 
     @classmethod
@@ -222,11 +263,21 @@ class Repository:
         author: str | None = None,
         clock: Callable[[], int] = stamps.now,
         user_config: Path | None = None,
+        busy_timeout: float = 30.0,
         model: ModelUse | None = None,
     ) -> Self:
-        """Open the repository that `path` is in. Raises NotARepository and Unavailable."""
-        layout = Layout.find(Path(path))
-        return cls(layout, author=author, clock=clock, user_config=user_config, model=model)
+        """Open the repository that `path` is in. Raises NotARepository and Unavailable.
+
+        `busy_timeout`: seconds to wait for other writers before Locked is raised.
+        """
+        return cls(
+            Layout.find(Path(path)),
+            author=author,
+            clock=clock,
+            user_config=user_config,
+            busy_timeout=busy_timeout,
+            model=model,
+        )
 
     def close(self) -> None:
         """Close the databases. The repository is of no use afterwards."""
@@ -441,7 +492,7 @@ class Repository:
 
     def read_object(self, object_id: str) -> tuple[str, bytes]:
         """(kind, canonical bytes) of a commit, event or tag. Raises UnknownObject."""
-        row = self.history.graph.find(bytes.fromhex(object_id))
+        row = self.history.graph.find(id_bytes(object_id))
         if row is not None:
             return "commit", self.history.commit_line(row)
         line = self.history.line_of_event(object_id)
@@ -491,11 +542,15 @@ class Repository:
     @cached_property
     def cache(self) -> Cache:
         """States, snapshots and the working tree's index; losing it costs only time."""
+        from evgit.storage.cache import Cache
+
         return Cache(self.layout.cache, max_bytes=int(str(self.config.get("cache.max_bytes"))))
 
     @cached_property
     def builtin_states(self) -> States:
         """States by the built-in projection, for which no model is needed."""
+        from evgit.state.states import States
+
         return States(self.cache)
 
     @property
@@ -507,6 +562,8 @@ class Repository:
 
     def _may_have_model(self) -> bool:
         """Could there be a model? Costs next to nothing, so that doing without one does too."""
+        from evgit.state.modelling.files import has_model
+
         use, worktree = self.model_use, self.layout.worktree
         return (
             bool(use.wanted or use.skip)
@@ -517,10 +574,10 @@ class Repository:
     @cached_property
     def models(self) -> Models:
         """The repository's models, recorded and in the working tree."""
-        # Loaded here, not above: most of what is done here needs no model.
-        models: type[Models] = import_module("evgit.state.modelling.models").Models
+        from evgit.state.modelling.models import Models
+
         use = self.model_use
-        return models(
+        return Models(
             self.history,
             self.blobs,
             directory=self.layout.directory,
@@ -567,6 +624,8 @@ class Repository:
     def checkout_model(self, files: ModelFiles) -> list[str]:
         """Write a model's files into the working tree, and remove others of a model's; the paths
         that changed. Nothing is run."""
+        from evgit.worktree.directory import Directory
+
         root = self.working_tree.root
         before: Mapping[str, bytes] = self.models.in_worktree() or {}
         changed = sorted(p for p in before.keys() | files.keys() if before.get(p) != files.get(p))
@@ -576,6 +635,7 @@ class Repository:
                     directory.write(path, files[path])
                 else:
                     directory.remove(path)
+            directory.prune(path.rpartition("/")[0] for path in changed if path not in files)
         return changed
 
     def commit_model(self, *, message: str = "", author: str | None = None) -> Appended | None:
@@ -596,6 +656,9 @@ class Repository:
     @cached_property
     def provenance(self) -> Provenance:
         """Where states come from: blame, versions of documents, bisection."""
+        from evgit.state.provenance.parts import parts_of
+        from evgit.state.provenance.provenance import Provenance
+
         return Provenance(self.history, lambda: parts_of(self.states))
 
     def state(self, revision: str | Point = "HEAD") -> State:
@@ -606,6 +669,8 @@ class Repository:
         self, a: str | Point, b: str | Point = "HEAD", under: str | None = None
     ) -> Iterator[DocumentChange]:
         """The documents that differ between the states at two revisions."""
+        from evgit.state.diff import diff_states
+
         return diff_states(self.state(a), self.state(b), under)
 
     @cached_property
@@ -613,7 +678,18 @@ class Repository:
         """State written as files. Raises UsageError in a bare repository."""
         if self.layout.worktree is None:
             raise UsageError("this repository is bare: it has no working tree")
-        return WorkingTree(self.layout, self.cache)
+        from evgit.worktree.working_tree import WorkingTree
+
+        return WorkingTree(self.layout, self.cache, states=self._state_or_none)
+
+    def _state_or_none(self, point: Point) -> State | None:
+        """The state at a point that may be gone, or not be readable any more."""
+        try:
+            state = self.state(point)
+            state.retrying(state.settle)  # today's model may fail at what another one showed
+            return state
+        except EvgitError:
+            return None
 
     def checkout(
         self,
@@ -637,16 +713,20 @@ class Repository:
 
     def fsck(self, progress: Progress | None = None) -> FsckReport:
         """Check every stored byte against what it must be."""
+        from evgit.maintenance.fsck import fsck
+
         return fsck(self.history, self._refs, self.blobs, progress)
 
     def reindex(self, progress: Progress | None = None) -> int:
         """Make all indexes again from the blocks; returns the number of commits."""
+        from evgit.maintenance.reindex import reindex
+
         return reindex(self.history, progress)
 
 
 def _write_first_commit(path: Path, branch: str, actor: str, now: int) -> None:
     """Make the database with the root commit, HEAD and one branch, in one transaction."""
-    root = root_commit(secrets.token_hex(16))
+    root = root_commit(os.urandom(16).hex())
     connection = database.create(path)
     history = History(connection)
     try:
@@ -669,20 +749,24 @@ def _write_first_commit(path: Path, branch: str, actor: str, now: int) -> None:
             changes = [RefChange("HEAD", None, SYMBOLIC + ref), RefChange(ref, None, root.id)]
             RefStore(connection).move(changes)
             OperationLog(connection).record(
-                changes, now=now, actor=actor, writer=secrets.token_hex(8), command="init"
+                changes, now=now, actor=actor, writer=os.urandom(8).hex(), command="init"
             )
+        database.empty_log(connection)  # closing would do it too, but fail in silence
     finally:
-        connection.close()
+        with database.translate_errors(path):
+            connection.close()
 
 
 def _publish(partial: Path, final: Path) -> None:
-    """Give a finished database its name, unless another process was first."""
+    """Give a finished database its name, durably, unless another process was first."""
     try:
         final.hardlink_to(partial)
     except FileExistsError as error:
         raise AlreadyExists(f"{final.parent} is an evgit repository already") from error
     except OSError:  # a file system without hard links
         partial.rename(final)
+    files.sync_directory(final.parent)
+    files.sync_directory(final.parent.parent)
 
 
 def init(path: Path | str, *, bare: bool = False, branch: str = "main") -> Repository:

@@ -43,7 +43,7 @@ def find_demo_history(places: Sequence[str | os.PathLike[str]]) -> Path:
             continue
     raise NotFound(
         "no Git repository with commits here, whose history could be shown",
-        hint="give one: evgit demo --git DIR, DIR being any clone",
+        hint="give one: evgit demo DIR, DIR being any clone",
     )
 
 

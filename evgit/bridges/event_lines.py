@@ -38,6 +38,7 @@ class _Peek(msgspec.Struct):
 
 
 _PEEK = msgspec.json.Decoder(_Peek)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class EventLines:
@@ -150,7 +151,7 @@ class EventLines:
 def _format_of(line: bytes) -> Format:
     try:
         is_cloudevent = _PEEK.decode(line).specversion is not msgspec.UNSET
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNREADABLE:
         is_cloudevent = False  # what is wrong with it is found when it is read
     return "cloudevents" if is_cloudevent else "evgit"
 
@@ -159,7 +160,7 @@ def _lacks_time(line: bytes) -> bool:
     """Is it a JSON object (not an empty one) without a time?"""
     try:
         return _PEEK.decode(line).time is msgspec.UNSET and line.strip()[1:].lstrip()[:1] == b'"'
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNREADABLE:
         return False
 
 

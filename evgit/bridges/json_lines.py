@@ -14,7 +14,6 @@ This module must not know what a line means.
 
 from __future__ import annotations
 
-import errno
 import gzip
 import io
 import os
@@ -30,7 +29,8 @@ from typing import IO, BinaryIO, Self, cast
 
 import zstandard
 
-from evgit.errors import InvalidEvent, InvalidInput, NotFound, ReadOnly, StorageFull, UsageError
+from evgit.bridges.named_files import cannot_write, open_to_read
+from evgit.errors import InvalidEvent, InvalidInput, UsageError
 
 MAX_LINE_BYTES = 16 * 2**20
 MAX_BATCH_BYTES = 8 * 2**20
@@ -75,7 +75,9 @@ class LineReader:
             self._file = sys.stdin.buffer
         else:
             self.name = Path(source).name
-            self._file = self._opened = _open_to_read(source)
+            self._file = self._opened = open_to_read(
+                source, hint="give one file of JSON lines, or - for standard input"
+            )
         self.bytes_total = _size(self._file)
 
     def __enter__(self) -> Self:
@@ -211,12 +213,15 @@ class LineWriter:
         self._opened = False
         self._file: IO[bytes]
         name = ""
+        self._name = "the output"
         if not isinstance(target, str | os.PathLike):
             self._file = target
         elif os.fspath(target) == STANDARD:
+            self._name = "standard output"
             self._file = sys.stdout.buffer
         else:
             name = os.fspath(target)
+            self._name = repr(name)
             self._file = self._create(Path(target))
             self._opened = True
         self._sink: IO[bytes] = _compressing(name, self._file)
@@ -228,7 +233,7 @@ class LineWriter:
             partial = path.with_name(f".{path.name}.{os.getpid()}.part")
             opened = partial.open("wb")
         except OSError as error:
-            raise _cannot_write(path, error) from error
+            raise cannot_write(self._name, error) from error
         self._final, self._partial = path, partial
         return opened
 
@@ -237,9 +242,7 @@ class LineWriter:
         try:
             self._sink.write(text)
         except OSError as error:
-            if self._final is None:
-                raise  # standard output: a reader that went away is the caller's business
-            raise _cannot_write(self._final, error) from error
+            raise self._failure(error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -262,11 +265,12 @@ class LineWriter:
             if self._final is not None and self._partial is not None:
                 self._partial.replace(self._final)
         except OSError as failure:
-            final = self._final
             self._abandon()
-            if final is None:
-                raise
-            raise _cannot_write(final, failure) from failure
+            raise self._failure(failure) from failure
+
+    def _failure(self, error: OSError) -> Exception:
+        """What an error means; that a reader went away is the caller's business."""
+        return error if isinstance(error, BrokenPipeError) else cannot_write(self._name, error)
 
     def _abandon(self) -> None:
         if not self._opened:
@@ -276,21 +280,6 @@ class LineWriter:
                 file.close()
         if self._partial is not None:
             self._partial.unlink(missing_ok=True)
-
-
-def _open_to_read(path: str | os.PathLike[str]) -> IO[bytes]:
-    try:
-        return Path(path).open("rb")
-    except FileNotFoundError as error:
-        raise NotFound(
-            f"no file {os.fspath(path)!r}", hint="give a file, or - for standard input"
-        ) from error
-    except IsADirectoryError as error:
-        raise UsageError(
-            f"{os.fspath(path)!r} is a directory", hint="give one file of JSON lines, or -"
-        ) from error
-    except OSError as error:
-        raise NotFound(f"{os.fspath(path)!r} can't be read: {error.strerror}") from error
 
 
 def _size(file: IO[bytes]) -> int | None:
@@ -387,12 +376,3 @@ def _compressing(name: str, file: IO[bytes]) -> IO[bytes]:
         compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
         return cast("IO[bytes]", compressor.stream_writer(file, closefd=False))
     return file
-
-
-def _cannot_write(path: Path, error: OSError) -> ReadOnly | StorageFull | NotFound:
-    words = f"{str(path)!r} can't be written: {error.strerror or error}"
-    if isinstance(error, FileNotFoundError):
-        return NotFound(words, hint="make its directory first")
-    if error.errno == errno.ENOSPC:
-        return StorageFull(words, hint="make room, or write elsewhere")
-    return ReadOnly(words, hint="write elsewhere, or to standard output with -")

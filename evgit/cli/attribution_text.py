@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evgit.cli.event_text import plain, short, time_text
 from evgit.cli.output import Output, shown_in_line
-from evgit.repository import Attribution
+
+if TYPE_CHECKING:  # `log` has all this at hand and seldom needs it
+    from evgit.repository import Attribution
 
 
 def message_line(by: Attribution) -> str:

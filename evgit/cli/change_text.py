@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from evgit import repository
 from evgit.cli.commit_text import plural
 from evgit.cli.event_text import compact
 from evgit.cli.output import Output, shown_in_line
-from evgit.repository import MISSING, DocumentChange, FieldChange, field_changes
+
+if TYPE_CHECKING:  # `log` has all this at hand and seldom needs it: states are loaded when used
+    from evgit.repository import DocumentChange, FieldChange
 
 # Two values up to this length stand on one line, `old -> new`; longer ones on two.
 SHORT_VALUE = 40
@@ -32,7 +35,7 @@ def write_changes(output: Output, changes: Iterable[DocumentChange]) -> Iterator
         kind = kind_of(change)
         path = shown_in_line(change.path)
         yield output.style(path, "bold") + ("" if kind == "changed" else f" ({kind})")
-        texts = [("" if side is MISSING else side) for side in (change.old, change.new)]
+        texts = [("" if side is repository.MISSING else side) for side in (change.old, change.new)]
         if all(isinstance(text, str) for text in texts):
             yield from _text_lines(output, *texts)
             continue
@@ -53,18 +56,18 @@ def _text_lines(output: Output, old: str, new: str) -> Iterator[str]:
 def fields_of(change: DocumentChange) -> list[FieldChange]:
     """A document's fields that changed; all of them where the document came or went."""
     old, new = change.old, change.new
-    if old is MISSING and isinstance(new, dict):
+    if old is repository.MISSING and isinstance(new, dict):
         old = {}
-    if new is MISSING and isinstance(old, dict):
+    if new is repository.MISSING and isinstance(old, dict):
         new = {}
-    return field_changes(old, new)
+    return repository.field_changes(old, new)
 
 
 def _field_lines(output: Output, field: FieldChange) -> Iterator[str]:
     name = shown_in_line(field.pointer) or "(all)"
-    if field.old is MISSING:
+    if field.old is repository.MISSING:
         yield output.style(f"  + {name}: {compact(field.new)}", "green")
-    elif field.new is MISSING:
+    elif field.new is repository.MISSING:
         yield output.style(f"  - {name}: {compact(field.old)}", "red")
     else:
         old, new = compact(field.old), compact(field.new)
@@ -105,7 +108,7 @@ def change_document(change: DocumentChange) -> dict[str, Any]:
         sides = {"old": field.old, "new": field.new}
         fields.append(
             {"pointer": field.pointer}
-            | {side: value for side, value in sides.items() if value is not MISSING}
+            | {side: value for side, value in sides.items() if value is not repository.MISSING}
         )
     kind = kind_of(change)
     return {"path": change.path, "change": kind, "fields": fields}

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from evgit.cli.selection import Filters, Placed, beyond, only_tip
-from evgit.repository import (
-    Attribution,
-    DocumentChange,
-    EventChanges,
-    Point,
-    Repository,
-    Selection,
-)
+from evgit import repository as library
+from evgit.cli.event_selection import Placed, beyond, only_tip
+from evgit.cli.selection import Filters
+from evgit.repository import Point, Repository, Selection
+
+if TYPE_CHECKING:  # `log` has all this at hand and seldom needs it: states are loaded when used
+    from evgit.repository import Attribution, DocumentChange, EventChanges
 
 NEAR = 2048  # positions that are passed over one by one, rather than to start anew further on
 
@@ -97,7 +95,7 @@ def _joined(found: Sequence[Iterator[EventChanges]]) -> Iterator[EventChanges]:
         if last is not None and last.position == each.position:
             paths = {change.path for change in last.changes}
             more = [change for change in each.changes if change.path not in paths]
-            last = EventChanges(last.position, [*last.changes, *more])
+            last = library.EventChanges(last.position, [*last.changes, *more])
             continue
         if last is not None:
             yield last

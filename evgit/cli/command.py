@@ -16,6 +16,7 @@ from evgit.cli.command_table import COMMANDS, SECTIONS
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+COUNT_OPTIONS = ("-n", "--max-count", "--skip")
 Decorator = Callable[[Callable[..., Any]], "Command"]
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -44,12 +45,15 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the words, those after `--` apart where the command takes paths."""
-        if not self._paths:
-            return super().parse_args(ctx, args)
         split = args.index("--") if "--" in args else len(args)
         words, paths = args[:split], args[split + 1 :]
         if self._count_option:
-            words = [w for word in words for w in _count_words(word)]
+            words = _with_counts(words)
+        if not self._paths:
+            words, negative = _negative_numbers(words)
+            if negative:
+                return super().parse_args(ctx, [*words, "--", *negative, *paths])
+            return super().parse_args(ctx, words + args[split:])
         rest = super().parse_args(ctx, words)
         ctx.params["paths"] = tuple(paths)
         return rest
@@ -64,10 +68,31 @@ class Command(click.Command):
         write_docstring(self.help, formatter)
 
 
-def _count_words(word: str) -> list[str]:
-    """`-3` as Git's people write it; anything else as it is."""
-    number = word[1:]
-    return ["-n", number] if word[:1] == "-" and number.isdecimal() else [word]
+def _is_number(word: str) -> bool:
+    return word[:1] == "-" and word[1:].isdecimal()
+
+
+def _with_counts(words: list[str]) -> list[str]:
+    """`-3` as Git's people write it; the value of an option and anything else as it is."""
+    found: list[str] = []
+    for word in words:
+        value = bool(found) and found[-1] in COUNT_OPTIONS
+        found += [word] if value or not _is_number(word) else ["-n", word[1:]]
+    return found
+
+
+def _negative_numbers(words: list[str]) -> tuple[list[str], list[str]]:
+    """Words, and apart from them negative numbers that are no option's value.
+
+    No option is called `-1`, so that such a word is a value out of range, and better refused as
+    that by the command.
+    """
+    rest: list[str] = []
+    numbers: list[str] = []
+    for word in words:
+        value = bool(rest) and rest[-1].startswith("-")
+        (numbers if _is_number(word) and not value else rest).append(word)
+    return rest, numbers
 
 
 class CommandGroup(click.Group):
@@ -102,7 +127,7 @@ class LazyGroup(CommandGroup):
         """Find the command that `args` start with, or say which one may have been meant."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            near = import_module("difflib").get_close_matches(name, COMMANDS, n=3, cutoff=0.5)
+            near = import_module("difflib").get_close_matches(name, COMMANDS, n=3, cutoff=0.6)
             meant = " or ".join(f"`evgit {candidate}`" for candidate in near)
             error = click.UsageError(
                 f"there is no command {name!r}" + (f"; did you mean {meant}?" if meant else ""), ctx

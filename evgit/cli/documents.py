@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
+from evgit import repository as library
 from evgit.errors import NotFound, UsageError
-from evgit.repository import Repository, State
-from evgit.worktree.working_tree import content_of
+from evgit.repository import Repository
+
+if TYPE_CHECKING:  # `log` has all this at hand and seldom needs it: states are loaded when used
+    from evgit.repository import State
 
 MOST_COMPARED = 20_000  # paths looked through for one that may have been meant
 
 
 def file_bytes(path: str, document: bytes) -> bytes:
     """A document as it stands in the working tree."""
-    return content_of(path, document)
+    return library.content_of(path, document)
 
 
 def names_below(state: State, directory: str) -> list[str]:
@@ -28,7 +32,7 @@ def missing_document(state: State, revision: str, path: str) -> NotFound:
     """The error for a document that is not there, with what may have been meant."""
     near: list[str] = []
     if len(state) <= MOST_COMPARED:
-        near = get_close_matches(path, list(state), n=2)
+        near = import_module("difflib").get_close_matches(path, list(state), n=2)
     meant = "; did you mean " + " or ".join(near) + "?" if near else ""
     return NotFound(
         f"there is no document {path!r} at {revision}{meant}",

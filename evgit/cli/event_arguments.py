@@ -6,13 +6,15 @@ It turns words into `NewEvent`s and must not know what happens to them.
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
-from evgit.errors import EvgitError, InvalidEvent, InvalidJSON, NotFound, UsageError
+from evgit.bridges.named_files import open_to_read
+from evgit.errors import EvgitError, InvalidEvent, InvalidJSON, Unavailable, UsageError
 from evgit.formats import canonical
+from evgit.formats.event import Event, batch_from_events
 from evgit.formats.times import parse_instant, to_text
 from evgit.repository import Expected, NewEvent
 
@@ -20,6 +22,8 @@ LINE_MEMBERS = frozenset(
     {"blobs", "data", "key", "kind", "meta", "origin", "stream", "time", "type", "version"}
 )
 DATA_HINT = "quote it for the shell: -d '{\"amount\": 500}', or write pairs: amount=500"
+ANY_TIME = "2000-01-01T00:00:00.000000Z"  # an event is checked before it is stamped
+FILE_HINT = "@FILE means: read it from FILE; a text that begins with @ is '\"@…\"' in JSON"
 MAX_INPUT_BYTES = canonical.MAX_OBJECT_BYTES
 
 
@@ -37,13 +41,10 @@ def read_argument(text: str) -> bytes:
         if name == "-":
             data = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
         else:
-            with Path(name).open("rb") as file:
+            with open_to_read(name, hint=FILE_HINT) as file:
                 data = file.read(MAX_INPUT_BYTES + 1)
     except OSError as error:
-        raise NotFound(
-            f"can't read {name}: {error.strerror}",
-            hint="@FILE means: read it from FILE; a text that begins with @ is '\"@…\"' in JSON",
-        ) from error
+        raise Unavailable(f"{name} can't be read: {error.strerror or error}") from error
     if len(data) > MAX_INPUT_BYTES:
         raise InvalidEvent(
             f"{name} is larger than {MAX_INPUT_BYTES // 2**20} MiB, the limit of an event",
@@ -68,6 +69,11 @@ def value(text: str) -> Any:
         raise
 
 
+def quoted(text: str) -> str:
+    """A text as a JSON string that says just this text."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
 def _not_json(name: str) -> NoReturn:
     raise ValueError(name)
 
@@ -89,7 +95,7 @@ def pairs(words: Iterable[str], what: str) -> dict[str, Any]:
         except InvalidJSON as error:
             raise InvalidJSON(
                 f"{what}, {key!r}: {error.message}",
-                hint=error.hint or f"to keep it as text, quote it: '{key}=\"{text}\"'",
+                hint=error.hint or f"to keep it as text: {shlex.quote(f'{key}={quoted(text)}')}",
             ) from error
     return found
 
@@ -155,7 +161,9 @@ def _event_from_line(line: bytes, number: int) -> NewEvent:
             what, line=number, hint="an event has: " + ", ".join(sorted(LINE_MEMBERS))
         )
     try:
-        return _new_event(members)
+        event = _new_event(members)
+        _check(event)
+        return event
     except InvalidEvent as error:
         if error.line is not None:
             raise
@@ -190,6 +198,25 @@ def _new_event(members: Mapping[str, Any]) -> NewEvent:
         key=members.get("key"),
         blobs=dict(members.get("blobs", {})),
         origin=members.get("origin"),
+    )
+
+
+def _check(event: NewEvent) -> None:
+    """Raises what appending the event would raise, which can't name its line."""
+    batch_from_events(
+        [
+            Event(
+                stream=event.stream,
+                type=event.type,
+                data=event.data,
+                time=ANY_TIME,
+                version=event.version,
+                meta=dict(event.meta),
+                key=event.key,
+                origin=event.origin,
+                blobs=dict(event.blobs),
+            )
+        ]
     )
 
 

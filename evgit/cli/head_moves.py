@@ -38,6 +38,7 @@ def go_to_branch(
     point = repository.resolve(HEADS + name)
     changed = _write(invocation, repository, point, force=force, always=always)
     repository.branches.set_head(f"ref: {HEADS}{name}", command, {"branch": name})
+    invocation.done(f"HEAD is on branch {name}")
     with invocation.output() as output:
         output.line(f"{'Made and switched to' if made else 'On'} branch {name}{changed}")
 
@@ -57,6 +58,7 @@ def go_to_point(
     whole = point.size == entry.commit.log.size
     target = point.commit if whole else f"{point.commit}#{point.size}"
     repository.branches.set_head(target, command, {"target": target})
+    invocation.done(f"HEAD is at {target}")
     with invocation.output() as output:
         output.line(f"HEAD is at {place(repository, point)}{changed}")
     if whole:

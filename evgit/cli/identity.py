@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+from itertools import islice
 from typing import NamedTuple
 
 from evgit.cli.opening import open_repository
@@ -16,6 +17,10 @@ from evgit.repository import Repository
 
 # Angle brackets would make "Ada <ada@example.org>" ambiguous, line ends would break a line of text.
 FORBIDDEN = str.maketrans("", "", "<>\r\n\0")
+
+
+AUTHORED = ("commit", "import", "tag")  # operations that leave an author in the history
+LOOKED_BACK = 50
 
 
 class Identity(NamedTuple):
@@ -44,6 +49,17 @@ def identity(repository: Repository) -> Identity:
     name = (name or user).translate(FORBIDDEN).strip()
     email = (email or f"{user}@{socket.gethostname()}").translate(FORBIDDEN).strip()
     return Identity(f"{name} <{email}>", guessed)
+
+
+def worth_saying(repository: Repository, who: Identity) -> bool:
+    """Should the person be told, before a change is made, that the author was guessed?
+
+    Once is enough: not if the latest operations of this kind were by the same guessed author.
+    """
+    return who.guessed and not any(
+        operation.actor == who.author and operation.command in AUTHORED
+        for operation in islice(repository.operations(), LOOKED_BACK)
+    )
 
 
 def setting(repository: Repository, name: str) -> str:

@@ -12,9 +12,20 @@ from evgit.cli.output import Output, standard_output
 class Invocation:
     """The options that stand before a command, and the ways to speak."""
 
-    def __init__(self, *, colour: str = "auto", pager: bool = True) -> None:
+    def __init__(
+        self, *, colour: str = "auto", pager: bool = True, done: list[str] | None = None
+    ) -> None:
         self.colour = colour
         self.pager = pager
+        self._done = [] if done is None else done
+
+    def done(self, text: str) -> None:
+        """Note that what was asked for is durable, before anything else can fail.
+
+        `text` says what, in full: it is shown with whatever goes wrong from here on, and the exit
+        code is then none that means refused.
+        """
+        self._done.append(text)
 
     def output(self) -> AbstractContextManager[Output]:
         """Standard output, never paged: for short answers and for what scripts read."""
@@ -43,5 +54,8 @@ class Invocation:
 
     def _say(self, text: str) -> None:
         sys.stdout.flush()
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        try:
+            sys.stderr.write(f"{text}\n".encode("utf-8", "backslashreplace").decode("utf-8"))
+            sys.stderr.flush()
+        except OSError:
+            pass  # nobody is left to tell, and nothing said here decides what is done

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -14,12 +15,15 @@ import click
 
 from evgit import __version__
 from evgit.cli.command import SETTINGS, LazyGroup
-from evgit.errors import EvgitError
+from evgit.cli.standard_streams import discard_output, usable_streams
+from evgit.errors import EvgitError, NotFound, Unavailable
 
 EXIT_USAGE = 2
+EXIT_DONE_BUT = 8  # what was asked for is done and durable; what came after it failed
 EXIT_INTERNAL = 70  # EX_SOFTWARE of sysexits(3)
 EXIT_INTERRUPTED = 130  # what a shell makes of SIGINT
 EXIT_BROKEN_PIPE = 141  # and of SIGPIPE
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Program(LazyGroup):
@@ -27,11 +31,13 @@ class Program(LazyGroup):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command that was asked for."""
+        done: list[str] = ctx.obj
         try:
             found: object = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            _discard_output()
+            discard_output()
+            _say("".join(f"evgit: {text}\n" for text in done))
             ctx.exit(EXIT_BROKEN_PIPE)
         return found
 
@@ -52,11 +58,13 @@ def evgit(context: click.Context, directory: tuple[str, ...], no_pager: bool, co
     for step in directory:
         try:
             os.chdir(step)
+        except FileNotFoundError as error:
+            raise NotFound(f"can't run in {step!r}: {error.strerror}") from error
         except OSError as error:
             raise click.UsageError(f"can't run in {step!r}: {error.strerror}") from error
     # Loaded here, not above, so that --version and --help need not wait for it.
     invocation = import_module("evgit.cli.invocation").Invocation
-    context.obj = invocation(colour=colour, pager=not no_pager)
+    context.obj = invocation(colour=colour, pager=not no_pager, done=context.obj)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,26 +72,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     before = _current_directory()
-    try:
-        code = evgit.main(words, prog_name="evgit", standalone_mode=False)
-        sys.stdout.flush()
-        return code if isinstance(code, int) else 0
-    except EvgitError as error:
-        _report(error.message, error.hint, error.exit_code, as_json)
-        return error.exit_code
-    except click.ClickException as error:
-        _report(_sentence(error), _usage_hint(error), EXIT_USAGE, as_json)
-        return EXIT_USAGE
-    except click.Abort:
-        _report("interrupted", "", EXIT_INTERRUPTED, as_json)
-        return EXIT_INTERRUPTED
-    except OSError as error:
-        return _report_system_error(error, as_json)
-    except Exception as error:
-        return _report_internal_error(error, as_json)
-    finally:
-        if before is not None:
-            os.chdir(before)
+    done: list[str] = []  # what is durable by now, in words: see Invocation.done
+    with usable_streams():
+        try:
+            code = evgit.main(words, prog_name="evgit", standalone_mode=False, obj=done)
+            sys.stdout.flush()
+            return code if isinstance(code, int) else 0
+        except click.Abort:
+            return _report("interrupted", "", EXIT_INTERRUPTED, as_json, done)
+        except Exception as error:
+            message, hint, exit_code = _judged(error)
+            return _report(message, hint, EXIT_DONE_BUT if done else exit_code, as_json, done)
+        finally:
+            if before is not None:
+                os.chdir(before)
 
 
 def _current_directory() -> str | None:
@@ -93,22 +95,51 @@ def _current_directory() -> str | None:
         return None  # it was deleted: there is nothing to go back to
 
 
-def _report(message: str, hint: str, exit_code: int, as_json: bool) -> None:
-    """Write an error to standard error, as text or as one JSON document."""
+def _report(message: str, hint: str, exit_code: int, as_json: bool, done: Sequence[str]) -> int:
+    """Write an error to standard error, as text or as one JSON document; returns the exit code.
+
+    What was done before it is said first, so that nobody takes it for refused and does it again.
+    """
     try:
         sys.stdout.flush()
     except OSError:
-        _discard_output()
+        discard_output()
     if as_json:
-        document = {"error": message, "hint": hint, "exit_code": exit_code}
+        document: dict[str, object] = {"error": message, "hint": hint, "exit_code": exit_code}
+        if done:
+            document["done"] = list(done)
         text = import_module("evgit.cli.output").json_bytes(document).decode("utf-8")
     else:
-        text = f"evgit: error: {message}" + (f"\nhint: {hint}" if hint else "")
+        text = "".join(f"evgit: {each}\n" for each in done)
+        text += f"evgit: error: {message}" + (f"\nhint: {hint}" if hint else "")
+    _say(text + "\n")
+    return exit_code
+
+
+def _say(text: str) -> None:
     try:
-        sys.stderr.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+        sys.stderr.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
         sys.stderr.flush()
     except OSError:
         pass  # nobody is left to tell; the exit code still says it
+
+
+def _judged(error: Exception) -> tuple[str, str, int]:
+    """What an error means: its message, a hint, and the exit code."""
+    if isinstance(error, EvgitError):
+        return error.message, error.hint, error.exit_code
+    if isinstance(error, click.ClickException):
+        return _sentence(error), _usage_hint(error), EXIT_USAGE
+    if os.environ.get("EVGIT_TRACEBACK"):
+        sys.excepthook(type(error), error, error.__traceback__)
+    if isinstance(error, OSError):
+        return _judged_by_system(error)
+    detail = str(error).split("\n", 1)[0]
+    return (
+        f"internal error: {type(error).__name__}: {detail}",
+        "this is a mistake in evgit; run again with EVGIT_TRACEBACK=1 to see where, and report it",
+        EXIT_INTERNAL,
+    )
 
 
 def _sentence(error: click.ClickException) -> str:
@@ -123,35 +154,9 @@ def _usage_hint(error: click.ClickException) -> str:
     return f"see: {path} --help"
 
 
-def _report_system_error(error: OSError, as_json: bool) -> int:
+def _judged_by_system(error: OSError) -> tuple[str, str, int]:
     """An error of the operating system that nothing below has put into words."""
-    if os.environ.get("EVGIT_TRACEBACK"):
-        sys.excepthook(type(error), error, error.__traceback__)
     where = f"{error.filename}: " if error.filename else ""
-    _report(f"{where}{error.strerror or error}", "", EvgitError.exit_code, as_json)
-    return EvgitError.exit_code
-
-
-def _report_internal_error(error: Exception, as_json: bool) -> int:
-    """A mistake in evgit itself: one line, and how to see the rest."""
-    if os.environ.get("EVGIT_TRACEBACK"):
-        sys.excepthook(type(error), error, error.__traceback__)
-    detail = str(error).split("\n", 1)[0]
-    _report(
-        f"internal error: {type(error).__name__}: {detail}",
-        "this is a mistake in evgit; run again with EVGIT_TRACEBACK=1 to see where, and report it",
-        EXIT_INTERNAL,
-        as_json,
-    )
-    return EXIT_INTERNAL
-
-
-def _discard_output() -> None:
-    """Nobody reads standard output any more: let the interpreter flush into nothing at exit."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass  # standard output is not a file, so there is nothing to flush at exit
-    finally:
-        os.close(null)
+    hint = "make room there" if error.errno in FULL else ""
+    exit_code = Unavailable.exit_code if error.errno in FULL else EvgitError.exit_code
+    return f"{where}{error.strerror or error}", hint, exit_code

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from evgit import repository
 from evgit.cli.invocation import Invocation
-from evgit.repository import ModelUse, TrustFile
+from evgit.repository import ModelUse
+
+if TYPE_CHECKING:  # loaded where there is a model
+    from evgit.repository import TrustFile
 
 MODEL = "evgit.model"
 SKIPPED = "evgit.skipped"
@@ -27,20 +31,32 @@ def trust_file() -> TrustFile:
     """
     named = os.environ.get("EVGIT_TRUST_FILE")
     if named:
-        return TrustFile(Path(named))
+        return repository.TrustFile(Path(named))
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return TrustFile(Path(base) / "evgit" / "trusted.json")
+    return repository.TrustFile(Path(base) / "evgit" / "trusted.json")
+
+
+class _Trust:
+    """The same as `Trust`, read when there is a model that somebody must trust."""
+
+    def trusts(self, directory: Path, model: str) -> bool:
+        """Was it decided that this model may run?"""
+        return trust_file().trusts(directory, model)
+
+    def owns(self, directory: Path, repository: str) -> bool:
+        """Was the repository made here?"""
+        return trust_file().owns(directory, repository)
 
 
 def model_use() -> ModelUse:
     """What the command line at hand says about models."""
     context = click.get_current_context(silent=True)
     if context is None or not isinstance(context.obj, Invocation):
-        return ModelUse(trust=trust_file())
+        return ModelUse(trust=_Trust())
     return ModelUse(
         wanted=context.meta.get(MODEL),
         skip=context.meta.get(SKIPPED, ()),
-        trust=trust_file(),
+        trust=_Trust(),
         notify=context.obj.note,
     )
 

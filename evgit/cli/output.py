@@ -6,13 +6,16 @@ module must not know what it prints.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Protocol
 
 import msgspec
+
+from evgit.errors import StorageFull, Unavailable
 
 STYLES = {
     "bold": "\x1b[1m",
@@ -47,10 +50,17 @@ def json_bytes(value: object) -> bytes:
     return msgspec.json.encode(value)
 
 
+class Writable(Protocol):
+    """Something that takes bytes."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take these."""
+
+
 class Output:
     """Writes lines of text, JSON or raw bytes to one binary stream."""
 
-    def __init__(self, stream: IO[bytes], *, colour: bool) -> None:
+    def __init__(self, stream: Writable, *, colour: bool) -> None:
         self._stream = stream
         self.colour = colour
 
@@ -65,11 +75,6 @@ class Output:
     def raw(self, data: bytes) -> None:
         """Bytes exactly as they are."""
         self._stream.write(data)
-
-    @property
-    def stream(self) -> IO[bytes]:
-        """The stream itself, for a writer that takes one."""
-        return self._stream
 
     def style(self, text: str, *styles: str) -> str:
         """`text` in these styles where colour is on, unchanged where it is off."""
@@ -90,10 +95,41 @@ def colour_wanted(choice: str) -> bool:
     return sys.stdout.isatty()
 
 
+class _StandardOutput:
+    """Standard output, whose failures say that it was standard output that failed.
+
+    A reader that went away is not among them: that is BrokenPipeError, as ever.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._stream.write(data)
+        except OSError as error:
+            raise _failed(error) from error
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            raise _failed(error) from error
+
+
+def _failed(error: OSError) -> Exception:
+    if isinstance(error, BrokenPipeError):
+        return error
+    words = f"standard output can't be written: {error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StorageFull(words, hint="make room where it goes, or send it elsewhere")
+    return Unavailable(words, hint="send it elsewhere: > FILE, or a pipe")
+
+
 @contextmanager
 def standard_output(colour_choice: str) -> Iterator[Output]:
-    """Standard output, flushed at the end."""
-    stream = sys.stdout.buffer
+    """Standard output, flushed at the end. Raises Unavailable where it can't be written."""
+    stream = _StandardOutput(sys.stdout.buffer)
     try:
         yield Output(stream, colour=colour_wanted(colour_choice))
     finally:

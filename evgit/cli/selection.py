@@ -1,4 +1,4 @@
-"""Which commits or events `log` and `rev-list` show: ranges of revisions, and filters.
+"""Which commits `log` and `rev-list` show: ranges of revisions, and filters.
 
 It reads through the repository and must not know how the chosen ones are shown.
 """
@@ -8,23 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import NamedTuple
 
 from evgit.cli.clock import time_expression
 from evgit.cli.invocation import Invocation
 from evgit.errors import UsageError
 from evgit.formats.event import Event
-from evgit.repository import CommitEntry, Log, Point, Repository, Selection
-
-BACKWARDS = 1000  # events read at once when a log is read from its end
-
-
-class Placed(NamedTuple):
-    """An event with its place in the log that was asked for."""
-
-    position: int
-    revision: int
-    event: Event
+from evgit.repository import CommitEntry, Point, Repository, Selection
 
 
 class Filters:
@@ -194,158 +183,6 @@ def own_events(repository: Repository, entry: CommitEntry) -> Iterator[Event]:
     """The events that a commit itself appended; not those that a merge brought."""
     size = entry.commit.log.size
     return repository.log(entry.id).events(max(entry.size_before, size - entry.commit.events))
-
-
-# ---------------------------------------------------------------------- events
-def events(repository: Repository, selection: Selection, filters: Filters) -> Iterator[Placed]:
-    """The events of a selection that fit, newest first."""
-    tip = only_tip(selection)
-    authors = _Authors(repository, tip)
-    for placed in _events_backwards(repository, tip, selection.exclude, filters):
-        event = placed.event
-        if not filters.event_fits(event) or not filters.time_fits(event.time):
-            continue
-        if filters.patterns and not filters.text_fits(event.canonical().decode("utf-8")):
-            continue
-        if filters.authors and not filters.author_fits(authors.of(placed.position)):
-            continue
-        yield placed
-
-
-def only_tip(selection: Selection) -> Point:
-    """The one log that events are listed from."""
-    if len(selection.include) != 1 or selection.symmetric:
-        raise UsageError(
-            "events are listed from one log, and other than one revision was given",
-            hint="give one revision or one range A..B; for both sides: evgit diff --events A B",
-        )
-    return selection.include[0]
-
-
-def _events_backwards(
-    repository: Repository, tip: Point, excluded: Sequence[Point], filters: Filters
-) -> Iterator[Placed]:
-    start, known = beyond(repository, tip, excluded)
-    if known:
-        for position, event in reversed(list(_unknown(repository, tip, start, known))):
-            here = Point(tip.commit, position + 1)
-            yield Placed(position, repository.stream_revision(event.stream, here), event)
-    elif len(filters.streams) == 1 and not is_pattern(filters.streams[0]):
-        name = filters.streams[0]
-        if repository.stream_revision(name, tip) < 0:
-            return
-        for revision, position, event in repository.stream(name, tip, backwards=True):
-            if position < start:
-                return
-            yield Placed(position, revision, event)
-    else:
-        yield from _counted_down(repository, tip, _log_backwards(repository, tip, start))
-
-
-def beyond(repository: Repository, tip: Point, excluded: Sequence[Point]) -> tuple[int, set[bytes]]:
-    """(start, known): what the tip's log has and the excluded have not is its events from position
-    `start` on but for those with the ids `known`, which is mostly empty.
-    """
-    start = 0
-    known: set[bytes] = set()
-    log = repository.log(tip)
-    for point in excluded:
-        other = repository.log(point)
-        shared = shared_beginning(log, other)
-        start = max(start, shared)
-        if shared < log.size:
-            known.update(other.ids(shared))
-    return start, known
-
-
-def shared_beginning(a: Log, b: Log) -> int:
-    """How many events two logs begin with in common: a binary search by their Merkle roots."""
-    low, high = 0, min(a.size, b.size)
-    if a.root(high) == b.root(high):
-        return high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if a.root(middle) == b.root(middle):
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-def _log_backwards(repository: Repository, tip: Point, start: int) -> Iterator[tuple[int, Event]]:
-    log = repository.log(tip)
-    stop = log.size
-    while stop > start:
-        begin = max(start, stop - BACKWARDS)
-        chunk = list(log.events(begin, stop))
-        for offset in range(len(chunk) - 1, -1, -1):
-            yield begin + offset, chunk[offset]
-        stop = begin
-
-
-def _unknown(
-    repository: Repository, tip: Point, start: int, known: set[bytes]
-) -> Iterator[tuple[int, Event]]:
-    """(position, event) of the log from `start` on, but for the known ones, in log order."""
-    log = repository.log(tip)
-    if not known:
-        yield from enumerate(log.events(start), start)
-        return
-    pairs = zip(log.ids(start), log.events(start), strict=True)
-    for position, (event_id, event) in enumerate(pairs, start):
-        if event_id not in known:
-            yield position, event
-
-
-def _counted_down(
-    repository: Repository, tip: Point, backwards: Iterable[tuple[int, Event]]
-) -> Iterator[Placed]:
-    """All events from the log's end, with their stream revisions."""
-    next_revisions: dict[str, int] = {}
-    for position, event in backwards:
-        revision = next_revisions.get(event.stream)
-        if revision is None:
-            revision = repository.stream_revision(event.stream, tip)
-        yield Placed(position, revision, event)
-        next_revisions[event.stream] = revision - 1
-
-
-class _Authors:
-    """Who committed the event at a position; positions are asked for in descending order."""
-
-    def __init__(self, repository: Repository, tip: Point) -> None:
-        self._repository = repository
-        self._tip = tip
-        self._start = tip.size
-        self._author = ""
-
-    def of(self, position: int) -> str:
-        """The author of the commit that brought the event."""
-        if position < self._start:
-            entry = self._repository.commit(self._repository.commit_adding(position, self._tip))
-            self._start, self._author = entry.size_before, entry.commit.author
-        return self._author
-
-
-def event_count(repository: Repository, selection: Selection) -> int:
-    """How many events a selection holds, without reading them where that can be."""
-    tip = only_tip(selection)
-    start, known = beyond(repository, tip, selection.exclude)
-    if not known:
-        return tip.size - start
-    return sum(1 for _ in _unknown(repository, tip, start, known))
-
-
-def event_ids(repository: Repository, selection: Selection) -> Iterator[str]:
-    """The ids of a selection's events, in log order."""
-    tip = only_tip(selection)
-    start, known = beyond(repository, tip, selection.exclude)
-    return (event_id.hex() for event_id in repository.log(tip).ids(start) if event_id not in known)
-
-
-def only_in(repository: Repository, tip: Point, other: Point) -> Iterator[tuple[int, Event]]:
-    """(position, event) of what is in the log at one point and not in that at another."""
-    yield from _unknown(repository, tip, *beyond(repository, tip, [other]))
 
 
 def common_ancestor(repository: Repository, left: str, right: str) -> str:

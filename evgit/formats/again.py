@@ -12,7 +12,7 @@ from evgit.errors import DamagedObject
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _AGAIN_START, _AGAIN_END = b'{"id":"', b'","kind":"again"}'
-_AGAIN_LENGTH = len(_AGAIN_START) + 64 + len(_AGAIN_END)
+AGAIN_BYTES = len(_AGAIN_START) + 64 + len(_AGAIN_END)
 
 
 def again_line(event_id: str) -> bytes:
@@ -22,9 +22,7 @@ def again_line(event_id: str) -> bytes:
 
 def is_again(line: bytes) -> bool:
     """Is it an again line? No event is: an event's canonical bytes begin otherwise."""
-    return (
-        len(line) == _AGAIN_LENGTH and line.startswith(_AGAIN_START) and line.endswith(_AGAIN_END)
-    )
+    return len(line) == AGAIN_BYTES and line.startswith(_AGAIN_START) and line.endswith(_AGAIN_END)
 
 
 def again_id(line: bytes) -> str:

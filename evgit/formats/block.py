@@ -9,7 +9,9 @@ This module knows lines and frames, not what the lines say nor where blocks are 
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import zstandard
@@ -50,15 +52,13 @@ _zstd = _Zstd()
 
 def _cut(lines: Sequence[bytes]) -> list[Sequence[bytes]]:
     """Runs of lines whose text is at least FRAME_BYTES each, but for the last."""
+    ends = [end + count for count, end in enumerate(accumulate(map(len, lines)), 1)]
     runs = []
-    start, size = 0, 0
-    for index, line in enumerate(lines):
-        size += len(line) + 1
-        if size >= FRAME_BYTES:
-            runs.append(lines[start : index + 1])
-            start, size = index + 1, 0
-    if start < len(lines):
-        runs.append(lines[start:])
+    start, before = 0, 0
+    while start < len(lines):
+        stop = bisect_left(ends, before + FRAME_BYTES, start) + 1
+        runs.append(lines[start:stop])
+        start, before = stop, ends[min(stop, len(ends)) - 1]
     return runs
 
 

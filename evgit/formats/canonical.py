@@ -31,6 +31,7 @@ __all__ = [
     "digest",
     "encode",
     "has_astral",
+    "id_bytes",
     "object_id",
     "parse",
 ]
@@ -47,6 +48,14 @@ def digest(line: bytes) -> bytes:
 def object_id(line: bytes) -> str:
     """BLAKE3-256 of exactly these bytes: 64 hex digits."""
     return blake3(line).hexdigest()
+
+
+def id_bytes(object_id: str) -> bytes:
+    """The 32 bytes of an id; none for a text that is no id, under which nothing is ever stored."""
+    try:
+        return bytes.fromhex(object_id) if len(object_id) == 64 else b""
+    except ValueError:
+        return b""
 
 
 def parse(text: bytes | str) -> JSONValue:

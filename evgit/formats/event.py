@@ -68,6 +68,7 @@ class Event(
     msgspec.Struct,
     Generic[Payload],
     frozen=True,
+    gc=False,  # JSON has no cycles, and the collector is slow with millions of events
     kw_only=True,
     forbid_unknown_fields=True,
     omit_defaults=True,
@@ -104,12 +105,13 @@ class Event(
 class EventBatch:
     """Checked events in order. `lines` are their canonical bytes, parallel to `events`."""
 
-    __slots__ = ("_ids", "events", "lines")
+    __slots__ = ("_ids", "_times", "events", "lines")
 
     def __init__(self, events: list[Event], lines: list[bytes]) -> None:
         self.events = events
         self.lines = lines
         self._ids: list[bytes] | None = None
+        self._times: tuple[str, str] | None = None
 
     def __len__(self) -> int:
         return len(self.events)
@@ -124,12 +126,18 @@ class EventBatch:
     @property
     def first_time(self) -> str:
         """The earliest time. The batch must not be empty."""
-        return min(event.time for event in self.events)
+        return self._first_and_last()[0]
 
     @property
     def last_time(self) -> str:
         """The latest time. The batch must not be empty."""
-        return max(event.time for event in self.events)
+        return self._first_and_last()[1]
+
+    def _first_and_last(self) -> tuple[str, str]:
+        if self._times is None:
+            times = [event.time for event in self.events]
+            self._times = min(times), max(times)
+        return self._times
 
     def select(self, indexes: Sequence[int]) -> EventBatch:
         """The batch of only these events, in the order of `indexes`."""

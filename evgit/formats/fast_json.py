@@ -26,7 +26,9 @@ DOUBT: Any = object()
 
 _TYPED_DEPTH = 4
 _SETTLED_DEPTH = 64  # containers; far below what is refused, whatever they stand in
-_TO_THE_END_OF_AN_ASTRAL_STRING = re.compile(rb'[\xf0-\xff](?:[^"\\]|\\.)*+"(:?)', re.DOTALL)
+_QUOTE = ord('"')
+_ASTRAL_BYTES = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")  # each begins four bytes of UTF-8
+_TO_THE_END_OF_AN_ASTRAL_STRING = re.compile(rb'[\xf0-\xf4](?:[^"\\]|\\.)*+"(:?)', re.DOTALL)
 
 
 def strict_type() -> Any:
@@ -71,8 +73,10 @@ def settle_numbers(container: dict[str, Any] | list[Any]) -> bool:
 
 def has_astral(text: bytes) -> bool:
     """Does JSON without white space hold a key beyond the BMP, which is sorted otherwise?"""
-    return not text.isascii() and any(
-        match[1] for match in _TO_THE_END_OF_AN_ASTRAL_STRING.finditer(text)
+    return (
+        not text.isascii()
+        and any(byte in text for byte in _ASTRAL_BYTES)
+        and any(match[1] for match in _TO_THE_END_OF_AN_ASTRAL_STRING.finditer(text))
     )
 
 
@@ -82,10 +86,17 @@ def count_strings(text: bytes) -> int:
     Re-encoding a parsed text writes every string but those of the members that a duplicate key
     displaced, so equal counts mean that there was none.
     """
-    if b"\\" not in text:
-        return text.count(b'"')
-    text = text.replace(b"\\\\", b"")  # what escapes a quote now is no escaped backslash
-    return text.count(b'"') - text.count(b'\\"')
+    quotes = text.count(b'"')
+    if b"\\" in text:
+        doubled = False  # is the backslash before `rest` escaped by one before it?
+        for rest in text.split(b"\\")[1:]:
+            if doubled:
+                doubled = False
+            elif not rest:
+                doubled = True
+            elif rest[0] == _QUOTE:
+                quotes -= 1
+    return quotes
 
 
 @cache

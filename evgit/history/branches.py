@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evgit.errors import AlreadyExists, Conflict, EvgitError, NotAFastForward, NotFound
+from evgit.formats.canonical import id_bytes
 from evgit.formats.names import check_branch_name
 from evgit.formats.tag import Tag, decode_tag
 from evgit.history.history import History
@@ -178,7 +179,7 @@ class Branches:
         row = fetch_one(
             self._history.connection,
             "SELECT data FROM objects WHERE id=?",
-            (bytes.fromhex(tag_id),),
+            (id_bytes(tag_id),),
         )
         return None if row is None else bytes(row[0])
 
@@ -291,7 +292,7 @@ class Branches:
             if r.name != ref
         }
         commits = map(self._commit_behind, others)
-        rows = [row for c in commits if (row := graph.find(bytes.fromhex(c))) is not None]
+        rows = [row for c in commits if (row := graph.find(id_bytes(c))) is not None]
         if any(graph.on_first_parents(wanted, row) for row in rows):
             return True
         for row in graph.ancestors(rows):

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from evgit.errors import InvalidObject
+from evgit.formats.again import AGAIN_BYTES, again_id, is_again
 from evgit.formats.commit import Commit
-from evgit.formats.event import Event, EventBatch, again_id, decode_event, is_again
+from evgit.formats.event import Event, EventBatch, decode_event
 from evgit.formats.merkle import Frontier
 from evgit.formats.times import to_instant
-from evgit.history.graph import CommitRow
+from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.incoming import incoming_events
 from evgit.history.indexing import CommitToIndex
@@ -109,10 +110,12 @@ def _own(
     ids, events = list(batch.ids), list(batch.events)
     lines = list(range(number, number + len(ids) + len(again)))
     elsewhere = history.events.find([event_id for _, event_id in again]) if again else {}
-    if len(set(batch.ids).union(elsewhere)) != len(batch.ids) + len(again):
-        raise InvalidObject("it names an event twice, or one that is not stored before it")
+    if len({*ids, *(event_id for _, event_id in again)}) != len(lines):
+        raise InvalidObject("it has an event twice")
     for place, event_id in again:
-        line = elsewhere[event_id]
+        line = elsewhere.get(event_id)
+        if line is None:
+            raise InvalidObject(f"event {event_id.hex()} is not stored before it")
         ids.insert(place, event_id)
         events.insert(place, decode_event(history.blocks.line(line)))
         lines[place] = line
@@ -134,6 +137,8 @@ def _held_back(history: History, parents: list[CommitRow], commit: Commit) -> se
 
 def split_again(lines: Sequence[bytes]) -> tuple[list[bytes], list[tuple[int, bytes]]]:
     """(event lines, (place, id) of the `again` lines) of a block's lines but the last."""
+    if AGAIN_BYTES not in set(map(len, lines)):
+        return list(lines), []
     again = [
         (place, bytes.fromhex(again_id(line))) for place, line in enumerate(lines) if is_again(line)
     ]

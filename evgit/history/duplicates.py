@@ -12,7 +12,7 @@ from evgit.errors import KeyReused
 from evgit.formats.canonical import encode
 from evgit.formats.event import Event, EventBatch, decode_event
 from evgit.formats.times import to_instant
-from evgit.history.graph import CommitRow
+from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 
 

@@ -37,6 +37,12 @@ def id_fingerprint(event_id: bytes) -> int:
     return int.from_bytes(event_id[:4], "big")
 
 
+def id_words(ids: Sequence[bytes], first_line: int) -> list[int]:
+    """The words of events on lines one after another."""
+    prints = iter_unpack(_FIRST_FOUR, b"".join(ids))
+    return [print_ << LINE_BITS | line for line, (print_,) in enumerate(prints, first_line)]
+
+
 def key_fingerprint(stream: str, key: str) -> int:
     """Four bytes of a hash of stream and key (no control characters in either)."""
     return int.from_bytes(digest(f"{stream}\0{key}".encode())[:4], "big")
@@ -51,6 +57,7 @@ class EventIndex:
         self._blocks = blocks
         self._loaded: dict[int, _Loaded] = {}
         self._checked: dict[int, list[bytes]] = {}
+        self._reach: int | None = None
 
     # ------------------------------------------------------------------ writing
     def add(
@@ -66,17 +73,18 @@ class EventIndex:
         `next_line`: the line after the block.
         """
         key_words = [key_fingerprint(s, k) << LINE_BITS | line for line, s, k in keys]
-        reach = self._runs.reach(IDS)
+        reach = self._runs.reach(IDS) if self._reach is None else self._reach
+        self._reach = reach
         if next_line - reach <= PENDING_LINES:
             packed = array("I", map(id_fingerprint, ids))
             if sys.byteorder == "big":
                 packed.byteswap()
             return packed.tobytes(), encode_words(key_words) if key_words else None
         words = self._pending_ids(reach)
-        prints = iter_unpack(_FIRST_FOUR, b"".join(ids))
-        words += [print_ << LINE_BITS | line for line, (print_,) in enumerate(prints, first_line)]
+        words += id_words(ids, first_line)
         key_words += self._pending_keys(reach)
         self._runs.add(IDS, words, next_line - 1)
+        self._reach = next_line - 1
         if key_words:
             self._runs.add(KEYS, key_words, next_line - 1)
         for family, added in ((IDS, words), (KEYS, key_words)):
@@ -172,8 +180,13 @@ class EventIndex:
             if first <= (word & LINE_MASK) < end
         }
 
+    def forget_reach(self) -> None:
+        """Forget how far the runs reach: somebody else may have written since."""
+        self._reach = None
+
     def forget(self) -> None:
         """Forget what was loaded, after a roll-back or a re-index."""
+        self._reach = None
         self._loaded.clear()
         self._checked.clear()
 

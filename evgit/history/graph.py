@@ -9,66 +9,43 @@ that holds a position is one index look-up in one of them. A chain's parent and 
 
 from __future__ import annotations
 
-from array import array
+import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import apsw
 
 from evgit.errors import UnknownObject
-from evgit.history.line_ranges import LineRange, clipped, decode_ranges, total
+from evgit.formats.canonical import id_bytes
+from evgit.history.commit_row import COLUMNS, CommitRow, checked, damaged_index
+from evgit.history.line_ranges import LineRange, clipped
 from evgit.storage.database import fetch_all, fetch_one
 
-_COLUMNS = (
-    "number, id, events, chain, height, size, time, parent, further_parents, segment, held_back"
-)
+_SEVEN_NUMBERS = struct.Struct("<7q").pack
 
 
-class CommitRow(NamedTuple):
-    """A commit in the index. `number`: the first line of its block; `size`: of its log."""
+class ChainRow(NamedTuple):
+    """A chain in the index: where it forked off, and its last commit with the log's frontier.
+
+    `covered`: how far (log size) the chain's postings are in runs.
+    """
 
     number: int
-    id: bytes
-    events: int
-    chain: int
+    parent: int | None
+    fork_height: int
+    fork_size: int
     height: int
     size: int
-    time: int
-    parent: int | None
-    further_parents: bytes | None
-    segment: bytes | None
-    held_back: int | None
+    covered: int
+    frontier: bytes
 
-    @property
-    def hex(self) -> str:
-        return self.id.hex()
-
-    @property
-    def parents(self) -> list[int]:
-        """Numbers of the parents, first parent first."""
-        if self.parent is None:
-            return []
-        return [self.parent, *array("Q", self.further_parents or b"")]
-
-    @property
-    def ranges(self) -> list[LineRange]:
-        """Lines of the events that this commit adds to its first parent's log, in log order."""
-        if self.segment is None:
-            return [(self.number, self.events)] if self.events else []
-        return decode_ranges(self.segment)
-
-    @property
-    def added(self) -> int:
-        """How many events this commit adds to its first parent's log."""
-        return self.events if self.segment is None else total(self.ranges)
-
-    def line_at(self, position: int) -> int:
-        """The line of the event at a position of the log that this commit added."""
-        ((line, _),) = clipped(
-            self.ranges, position - self.size + self.added, position - self.size + self.added + 1
-        )
-        return line
+    def checksum(self) -> int:
+        """CRC-32 of the row, kept beside it."""
+        parent = -1 if self.parent is None else self.parent
+        return crc32(_SEVEN_NUMBERS(self.number, parent, *self[2:7]) + self.frontier)
 
 
 class Stretch(NamedTuple):
@@ -92,14 +69,14 @@ class CommitGraph:
         """The commit with this id, or None."""
         row = fetch_one(
             self._connection,
-            f"SELECT {_COLUMNS} FROM commits WHERE substr(id, 1, 4)=? AND id=?",
+            f"SELECT {COLUMNS} FROM commits WHERE substr(id, 1, 4)=? AND id=?",
             (commit_id[:4], commit_id),
         )
-        return None if row is None else CommitRow(*row)
+        return None if row is None else checked(row)
 
     def get(self, commit_id: str) -> CommitRow:
         """The commit with this id (hex). Raises UnknownObject."""
-        row = self.find(bytes.fromhex(commit_id))
+        row = self.find(id_bytes(commit_id))
         if row is None:
             raise UnknownObject(f"there is no commit {commit_id}")
         return row
@@ -107,26 +84,26 @@ class CommitGraph:
     def by_number(self, number: int) -> CommitRow:
         """The commit whose block starts at this line."""
         row = fetch_one(
-            self._connection, f"SELECT {_COLUMNS} FROM commits WHERE number=?", (number,)
+            self._connection, f"SELECT {COLUMNS} FROM commits WHERE number=?", (number,)
         )
         if row is None:
             raise UnknownObject(
                 f"there is no commit at line {number}", hint="`evgit reindex` rebuilds the index"
             )
-        return CommitRow(*row)
+        return checked(row)
 
     def owning(self, line: int) -> CommitRow:
         """The commit whose block holds a line."""
         row = fetch_one(
             self._connection,
-            f"SELECT {_COLUMNS} FROM commits WHERE number<=? ORDER BY number DESC LIMIT 1",
+            f"SELECT {COLUMNS} FROM commits WHERE number<=? ORDER BY number DESC LIMIT 1",
             (line,),
         )
         if row is None:
             raise UnknownObject(
                 f"no commit holds line {line}", hint="`evgit reindex` rebuilds the index"
             )
-        return CommitRow(*row)
+        return checked(row)
 
     def with_prefix(self, low: bytes, high: bytes, limit: int) -> list[bytes]:
         """Ids of commits between two 32-byte bounds, both included."""
@@ -157,17 +134,24 @@ class CommitGraph:
     def _chain(self, number: int) -> tuple[int | None, int, int]:
         known = self._chains.get(number)
         if known is None:
-            row = fetch_one(
-                self._connection,
-                "SELECT parent, fork_height, fork_size FROM chains WHERE number=?",
-                (number,),
-            )
-            if row is None:
-                raise UnknownObject(
-                    f"chain {number} is missing", hint="`evgit reindex` rebuilds the index"
-                )
-            known = self._chains[number] = row
+            row = self.chain(number)
+            known = self._chains[number] = (row.parent, row.fork_height, row.fork_size)
         return known
+
+    def chain(self, number: int) -> ChainRow:
+        """A chain as it is now. Raises Damage where its row is not what was written."""
+        values = fetch_one(
+            self._connection,
+            "SELECT number, parent, fork_height, fork_size, height, size, covered, frontier,"
+            " checksum FROM chains WHERE number=?",
+            (number,),
+        )
+        if values is not None:
+            row = ChainRow(*values[:-1])
+            with suppress(struct.error, TypeError):  # not even of the right type
+                if row.checksum() == values[-1]:
+                    return row
+        raise damaged_index(f"the row of chain {number} is not what it was")
 
     def forget_chains(self) -> None:
         """Forget what was remembered, after a roll-back or a re-index."""
@@ -192,12 +176,12 @@ class CommitGraph:
             if position >= stretch.start:
                 found = fetch_one(
                     self._connection,
-                    f"SELECT {_COLUMNS} FROM commits WHERE chain=? AND size>?"
+                    f"SELECT {COLUMNS} FROM commits WHERE chain=? AND size>?"
                     " ORDER BY size, height LIMIT 1",
                     (stretch.chain, position),
                 )
                 if found is not None:
-                    return CommitRow(*found)
+                    return checked(found)
                 break
         raise UnknownObject(
             f"no commit holds position {position}", hint="`evgit reindex` rebuilds the index"
@@ -227,12 +211,12 @@ class CommitGraph:
                     low = middle + 1
             found = fetch_one(
                 self._connection,
-                f"SELECT {_COLUMNS} FROM commits WHERE chain=? AND size>=? AND height=?"
+                f"SELECT {COLUMNS} FROM commits WHERE chain=? AND size>=? AND height=?"
                 " ORDER BY size, height LIMIT 1",
                 (stretch.chain, low, height),
             )
             if found is not None:
-                return CommitRow(*found)
+                return checked(found)
             break
         raise UnknownObject(
             f"no commit at height {height}", hint="`evgit reindex` rebuilds the index"
@@ -243,19 +227,20 @@ class CommitGraph:
         for stretch in reversed(self.lineage(row)):
             if stretch.end <= position and stretch.chain != row.chain:
                 continue
-            size, height = max(position, stretch.start), -1
+            size, height, limit = max(position, stretch.start), 1 << 62, 16
             while True:
+                # Bounded by size as well, or a look at the past would scan all that came after.
                 rows = fetch_all(
                     self._connection,
-                    f"SELECT {_COLUMNS} FROM commits WHERE chain=? AND (size, height)>(?, ?)"
-                    " AND height<=? ORDER BY size, height LIMIT 256",
-                    (stretch.chain, size, height if height >= 0 else 1 << 62, stretch.height),
+                    f"SELECT {COLUMNS} FROM commits WHERE chain=? AND (size, height)>(?, ?)"
+                    " AND size<=? AND height<=? ORDER BY size, height LIMIT ?",
+                    (stretch.chain, size, height, stretch.end, stretch.height, limit),
                 )
                 for found in rows:
-                    yield CommitRow(*found)
-                if len(rows) < 256:
+                    yield checked(found)
+                if len(rows) < limit:
                     break
-                size, height = rows[-1][5], rows[-1][4]
+                size, height, limit = rows[-1][5], rows[-1][4], 256
 
     def first_parents(self, row: CommitRow) -> Iterator[CommitRow]:
         """The first-parent chain, newest first, from `row` to the root."""
@@ -264,12 +249,12 @@ class CommitGraph:
             while True:
                 rows = fetch_all(
                     self._connection,
-                    f"SELECT {_COLUMNS} FROM commits WHERE chain=? AND (size, height)<(?, ?)"
+                    f"SELECT {COLUMNS} FROM commits WHERE chain=? AND (size, height)<(?, ?)"
                     " ORDER BY size DESC, height DESC LIMIT 256",
                     (stretch.chain, size, height),
                 )
                 for found in rows:
-                    yield CommitRow(*found)
+                    yield checked(found)
                 if len(rows) < 256:
                     break
                 size, height = rows[-1][5], rows[-1][4]
@@ -283,7 +268,7 @@ class CommitGraph:
         for stretch in self.lineage(row):
             first = fetch_one(
                 self._connection,
-                f"SELECT {_COLUMNS} FROM commits WHERE chain=? ORDER BY size, height LIMIT 1",
+                f"SELECT {COLUMNS} FROM commits WHERE chain=? ORDER BY size, height LIMIT 1",
                 (stretch.chain,),
             )
             if first is None or first[6] > instant:
@@ -303,12 +288,12 @@ class CommitGraph:
                     high = middle - 1
             found = fetch_one(
                 self._connection,
-                f"SELECT {_COLUMNS} FROM commits WHERE chain=? AND size<=? AND height<=?"
+                f"SELECT {COLUMNS} FROM commits WHERE chain=? AND size<=? AND height<=?"
                 " AND time<=? ORDER BY size DESC, height DESC LIMIT 1",
                 (stretch.chain, low, stretch.height, instant),
             )
             if found is not None:
-                return CommitRow(*found)
+                return checked(found)
         return None
 
     def fork_size(self, a: CommitRow, b: CommitRow) -> int:
@@ -327,9 +312,15 @@ class CommitGraph:
         for commit in self.chain_from(row, start):
             added = commit.added
             before = commit.size - added
-            if before >= stop:
+            if not added and before == start:
+                continue
+            if not before <= start < commit.size:
+                break
+            yield from clipped(commit.ranges, start - before, stop - before)
+            start = commit.size
+            if start >= stop:
                 return
-            yield from clipped(commit.ranges, max(start - before, 0), stop - before)
+        raise damaged_index(f"no commit of {row.hex}'s history holds position {start}")
 
     def position_of(self, row: CommitRow, line: int) -> int | None:
         """Where the event stored on `line` stands in the commit's log; None if it does not."""

@@ -7,18 +7,21 @@ from collections.abc import Iterator
 import apsw
 
 from evgit.errors import DamagedObject, UnknownObject
-from evgit.formats.canonical import digest
+from evgit.formats.canonical import digest, id_bytes
 from evgit.formats.commit import Commit, decode_commit
 from evgit.formats.times import to_text
+from evgit.history.commit_row import CommitRow
 from evgit.history.event_index import EventIndex
-from evgit.history.graph import CommitGraph, CommitRow
+from evgit.history.graph import CommitGraph
 from evgit.history.indexing import Indexer
 from evgit.history.log import Log
 from evgit.history.merkle_log import MerkleLog
 from evgit.history.points import Point
 from evgit.history.streams import StreamIndex
-from evgit.storage.blocks import BlockStore
+from evgit.storage.blocks import LINE_LIMIT, BlockStore
 from evgit.storage.sorted_runs import SortedRuns
+
+LAST_INSTANT = (1 << 62) - 1  # no event is later
 
 
 class History:
@@ -38,6 +41,7 @@ class History:
     def forget(self) -> None:
         """Drop everything remembered, after a roll-back or when the index was made again."""
         self.graph.forget_chains()
+        self.indexer.forget_last()
         self.streams.forget_names()
         self.events.forget()
         self.blocks.forget()
@@ -75,10 +79,22 @@ class History:
         """The point of a whole commit."""
         return Point(row.hex, row.size)
 
+    def end(self) -> tuple[int, int]:
+        """(number of the next line to be stored, latest event instant stored so far or -1).
+
+        If the last block's directory is damaged, the index knows the line, and the instant counts
+        as the latest there is: then ids are looked up that need not be.
+        """
+        try:
+            return self.blocks.end()
+        except DamagedObject:
+            last = self.graph.owning(LINE_LIMIT)
+            return last.number + last.events + 1, LAST_INSTANT
+
     # ------------------------------------------------------------------ objects by id
     def line_of_event(self, event_id: str) -> int | None:
         """The line on which an event is stored, or None."""
-        digest_ = bytes.fromhex(event_id)
+        digest_ = id_bytes(event_id)
         return self.events.find([digest_]).get(digest_)
 
     def ids_with_prefix(self, prefix: str, limit: int) -> list[tuple[str, str]]:
@@ -100,6 +116,8 @@ class History:
             except UnknownObject:
                 break
             commit_line = owner.number + owner.events
+            if commit_line < line:
+                break  # behind the last commit: the frame's number of lines is damaged too
             named += [prints[n] for n in range(line, min(commit_line, end)) if n in prints]
             if line <= commit_line < end:
                 named.append(owner.hex)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from evgit.formats.canonical import digest
 from evgit.formats.event import decode_events
-from evgit.history.graph import CommitRow
+from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.line_ranges import LineRange, LineSet, joined
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import apsw
 
 from evgit.formats.merkle import Frontier
+from evgit.history.commit_row import CommitRow
 from evgit.history.event_index import EventIndex
-from evgit.history.graph import CommitGraph, CommitRow
+from evgit.history.graph import ChainRow, CommitGraph
 from evgit.history.line_ranges import LineRange, decode_ranges, encode_ranges
 from evgit.history.merkle_log import MerkleLog
 from evgit.history.streams import StreamIndex
@@ -60,13 +61,15 @@ class Indexer:
         self._streams = streams
         self._events = events
         self._merkle = merkle
+        self._last: ChainRow | None = None
 
     def index(self, commit: CommitToIndex) -> CommitRow:
         """Add one commit, whose parents are indexed already."""
         parent = commit.parents[0] if commit.parents else None
         size = commit.frontier.size
         first_position = parent.size if parent else 0
-        chain, covered = self._chain_for(parent)
+        chain_row = self._chain_for(parent)
+        chain, covered = chain_row.number, chain_row.covered
         height = parent.height + 1 if parent else 0
         kept: bytes | None = None
         if commit.streams:
@@ -92,38 +95,51 @@ class Indexer:
         )
         self._connection.execute(
             "INSERT INTO commits(number, id, events, chain, height, size, time, parent,"
-            " further_parents, segment, held_back, postings, fingerprints, keys)"
-            " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (*row, kept or None, prints or None, keys),
+            " further_parents, segment, held_back, checksum, postings, fingerprints, keys)"
+            " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (*row, row.checksum(), kept or None, prints or None, keys),
         )
         if commit.segment is not None:
             self._remember_merged_lines(commit.number, commit.segment)
         if commit.nodes:
             self._merkle.store(chain, commit.nodes)
+        changed = (height, size, covered, commit.frontier.to_bytes())
+        self._last = ChainRow(*chain_row[:4], *changed)
         self._connection.execute(
-            "UPDATE chains SET height=?, size=?, covered=?, frontier=? WHERE number=?",
-            (height, size, covered, commit.frontier.to_bytes(), chain),
+            "UPDATE chains SET height=?, size=?, covered=?, frontier=?, checksum=? WHERE number=?",
+            (*changed, self._last.checksum(), chain),
         )
         return row
 
-    def _chain_for(self, parent: CommitRow | None) -> tuple[int, int]:
-        """(the chain that a child of `parent` belongs to, how far its postings are in runs)."""
+    def ends_chain(self, row: CommitRow) -> bool:
+        """Is no commit stored whose first parent is this one?"""
+        return self._chain(row.chain).height == row.height
+
+    def forget_last(self) -> None:
+        """Forget the last commit that was indexed: somebody else may have written since."""
+        self._last = None
+        self._events.forget_reach()
+
+    def _chain(self, number: int) -> ChainRow:
+        if self._last is not None and self._last.number == number:
+            return self._last
+        return self._graph.chain(number)
+
+    def _chain_for(self, parent: CommitRow | None) -> ChainRow:
+        """The chain that a child of `parent` belongs to; a new one where that forks off."""
         if parent is not None:
-            height, covered = fetch_one(
-                self._connection,
-                "SELECT height, covered FROM chains WHERE number=?",
-                (parent.chain,),
-            )
-            if height == parent.height:
-                return parent.chain, covered
-        fork = (parent.chain, parent.height, parent.size) if parent else (None, -1, 0)
+            chain = self._chain(parent.chain)
+            if chain.height == parent.height:
+                return chain
+        forked_from = parent.chain if parent else None
+        height, size = (parent.height, parent.size) if parent else (-1, 0)
         (number,) = fetch_one(
             self._connection,
-            "INSERT INTO chains(parent, fork_height, fork_size, height, size, covered, frontier)"
-            " VALUES(?,?,?,?,?,?,x'') RETURNING number",
-            (*fork, fork[1], fork[2], fork[2]),
+            "INSERT INTO chains(parent, fork_height, fork_size, height, size, covered, frontier,"
+            " checksum) VALUES(?,?,?,?,?,?,x'',0) RETURNING number",
+            (forked_from, height, size, height, size, size),
         )
-        return number, fork[2]
+        return ChainRow(number, forked_from, height, size, height, size, size, b"")
 
     def _remember_merged_lines(self, number: int, segment: list[LineRange]) -> None:
         place = 0

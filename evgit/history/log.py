@@ -12,7 +12,8 @@ from evgit.errors import UnknownObject
 from evgit.formats.canonical import digest
 from evgit.formats.event import Event, decode_event, decode_events
 from evgit.formats.merkle import Frontier
-from evgit.history.graph import CommitGraph, CommitRow
+from evgit.history.commit_row import CommitRow
+from evgit.history.graph import CommitGraph
 from evgit.history.line_ranges import LineRange
 from evgit.history.merkle_log import MerkleLog
 from evgit.storage.blocks import BlockStore
@@ -73,8 +74,8 @@ class Log:
         """The event at one position as canonical JSON. Raises UnknownObject beyond the end."""
         if not 0 <= position < self.size:
             raise UnknownObject(f"the log has {self.size} events: no position {position}")
-        ((first, _),) = self.ranges(position, position + 1)
-        return self._blocks.line(first)
+        holder = self._graph.holding(self.row, position)
+        return self._blocks.line(holder.line_at(position))
 
     def root(self, size: int | None = None) -> bytes:
         """RFC 6962 tree hash over the ids of the log's first `size` events."""

@@ -7,12 +7,13 @@ frontier of a chain's last commit is stored whole. Everything else is hashed aga
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from zlib import crc32
 
 import apsw
 
-from evgit.errors import Damage, DamagedObject
 from evgit.formats.merkle import Frontier
-from evgit.history.graph import CommitGraph, CommitRow
+from evgit.history.commit_row import CommitRow, damaged_index
+from evgit.history.graph import CommitGraph
 from evgit.storage.database import fetch_one
 
 KEPT_LEVEL = 8  # subtrees of 2**8 leaves and more are stored
@@ -28,8 +29,9 @@ class MerkleLog:
     def store(self, chain: int, nodes: list[tuple[int, int, bytes]]) -> None:
         """Keep complete subtrees: (level, index from the left, hash)."""
         self._connection.executemany(
-            "INSERT OR REPLACE INTO merkle_nodes(chain, level, place, hash) VALUES(?,?,?,?)",
-            [(chain, level, place, node) for level, place, node in nodes],
+            "INSERT OR REPLACE INTO merkle_nodes(chain, level, place, hash, checksum)"
+            " VALUES(?,?,?,?,?)",
+            [(chain, level, place, node, crc32(node)) for level, place, node in nodes],
         )
 
     def frontier(
@@ -40,13 +42,9 @@ class MerkleLog:
         `ids(start, stop)` gives event ids by position; at most the last 255 are asked for.
         """
         if size == row.size:
-            tip = fetch_one(
-                self._connection,
-                "SELECT height, size, frontier FROM chains WHERE number=?",
-                (row.chain,),
-            )
-            if tip is not None and tip[0] == row.height:
-                return _frontier(size, tip[2])
+            chain = self._graph.chain(row.chain)
+            if chain.height == row.height:
+                return _frontier(size, chain.frontier)
         complete = size >> KEPT_LEVEL << KEPT_LEVEL
         peaks, start = [], 0
         for level in range(complete.bit_length() - 1, KEPT_LEVEL - 1, -1):
@@ -64,23 +62,17 @@ class MerkleLog:
             if end > stretch.start:
                 found = fetch_one(
                     self._connection,
-                    "SELECT hash FROM merkle_nodes WHERE chain=? AND level=? AND place=?",
+                    "SELECT hash, checksum FROM merkle_nodes WHERE chain=? AND level=? AND place=?",
                     (stretch.chain, level, place),
                 )
-                if found is not None:
+                if found is not None and crc32(found[0] or b"") == found[1]:
                     return bytes(found[0])
                 break
-        raise DamagedObject(
-            f"the hash of events {place << level} to {end - 1} is missing from the index",
-            hint="`evgit reindex` rebuilds the index",
-        )
+        raise damaged_index(f"the hash of events {place << level} to {end - 1} is missing or wrong")
 
 
 def _frontier(size: int, peaks: bytes) -> Frontier:
     try:
         return Frontier.from_bytes(size, peaks)
     except ValueError as error:
-        raise Damage(
-            f"the index of tree hashes is damaged: {error}",
-            hint="`evgit reindex` rebuilds the index",
-        ) from None
+        raise damaged_index(str(error)) from None

@@ -12,7 +12,7 @@ from evgit.errors import Damage, NotFound, UnknownObject
 from evgit.formats.canonical import digest
 from evgit.formats.commit import Commit
 from evgit.formats.event import Event, again_id, decode_event, is_again
-from evgit.history.graph import CommitRow
+from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.points import Point
 

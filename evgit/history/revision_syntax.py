@@ -149,6 +149,7 @@ _SUFFIX = re.compile(
     r"|#(?P<position>[0-9]+)|@\{(?P<braces>[^}]*)\}"
 )
 _STREAM_REVISION = rf"(.+@[0-9]+)((?:{re.sub('[?]P<[a-z]+>', '?:', _SUFFIX.pattern)})*)"
+_ENDS_IN_A_NUMBER = re.compile(r"@[0-9]+\Z")
 _BAD_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -254,6 +255,8 @@ def _parse_plain_revision(text: str, whole: str) -> Revision:
             f"{whole!r} is not a revision or range",
             hint="a range is A..B, A...B or ^A, and A and B are single revisions without a path",
         )
+    if text.startswith("."):  # A.. followed by .B@0 would read as A...B@0
+        raise UsageError(f"{whole!r}: nothing in a range begins or ends with a dot")
     return _parse_revision(text)
 
 
@@ -274,8 +277,9 @@ def _parse_revision(text: str) -> Revision:
             f"{text!r} does not say of which revision",
             hint=f"for the current one say {HEAD + text!r}",
         )
-    if name.startswith(".") or name.endswith("."):
-        # Otherwise A.. followed by .B would read as A...B.
+    hidden = name.startswith(".") and not _ENDS_IN_A_NUMBER.search(name)
+    if hidden or name.endswith("."):
+        # No ref is called that, but streams are: `.config@0`.
         raise UsageError(f"{text!r}: no name begins or ends with a dot")
     node: Revision = Name(HEAD if name == "@" else name) if name else CurrentBranch()
     for suffix in suffixes:

@@ -7,7 +7,6 @@ so each writing process draws a random origin, anew after a fork, and its stamps
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 import time
 
@@ -23,7 +22,7 @@ class _Process:
     """What one process stamps with."""
 
     def __init__(self) -> None:
-        self.origin = secrets.token_hex(8)
+        self.origin = os.urandom(8).hex()
         self.last = 0
         self.lock = threading.Lock()
 

@@ -13,11 +13,13 @@ from collections.abc import Iterable
 
 import apsw
 
-from evgit.history.graph import CommitGraph, CommitRow, Stretch
+from evgit.history.commit_row import CommitRow, damaged_index
+from evgit.history.graph import CommitGraph, Stretch
 from evgit.storage.database import fetch_all, fetch_one, reading
 from evgit.storage.sorted_runs import SortedRuns
 
 POSITION_BITS = 32
+STREAM_BITS = 32
 POSITION_MASK = (1 << POSITION_BITS) - 1
 REMEMBERED_NAMES = 200_000
 PENDING_POSTINGS = 64  # more than these are moved from commit rows into a run
@@ -33,6 +35,8 @@ def encode_words(words: Iterable[int]) -> bytes:
 
 def decode_words(data: bytes) -> array[int]:
     """The inverse of `encode_words`."""
+    if not isinstance(data, bytes) or len(data) % 8:
+        raise damaged_index("words in a commit's row are cut off")
     words = array("Q", data)
     if sys.byteorder == "big":
         words.byteswap()
@@ -57,6 +61,8 @@ class StreamIndex:
             if row is None:
                 return None
             known = int(row[0])
+            if not 0 < known < 1 << STREAM_BITS:
+                raise damaged_index(f"the number of stream {name!r} is {known}")
             if len(self._numbers) >= REMEMBERED_NAMES:
                 self._numbers.clear()
             self._numbers[name] = known

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 
 from evgit.history.points import Point
 from evgit.history.revision_source import (
@@ -36,6 +35,8 @@ def hint_for_name(text: str, ref_names: Iterable[str], stream: StreamEntry | Non
         return f"for a position in the log say HEAD#{text}"
     if re.fullmatch(r"[0-9a-fA-F]{1,3}", text):
         return "the first digits of an id must be at least 4"
+    from difflib import get_close_matches  # slow to load, and only mistakes need it
+
     if near := get_close_matches(text, {_short(name) for name in ref_names}, n=3):
         return "did you mean " + " or ".join(repr(name) for name in near) + "?"
     return "`evgit branch` and `evgit tag` list the names there are, `evgit log` the ids"

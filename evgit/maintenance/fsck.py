@@ -7,6 +7,7 @@ the order of storing, so that each commit is judged on ones that have been judge
 from __future__ import annotations
 
 import re
+import sys
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,18 +20,21 @@ from evgit.formats.event import EventBatch, decode_event, verified_batch, verify
 from evgit.formats.tag import decode_tag
 from evgit.formats.times import to_instant
 from evgit.history.branches import TAGS
+from evgit.history.commit_row import CommitRow
 from evgit.history.derive import commit_to_index, split_again
-from evgit.history.graph import CommitRow
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
 from evgit.maintenance.index_check import IndexCheck
+from evgit.maintenance.operation_check import operation_problems
 from evgit.maintenance.reindex import Frontiers
 from evgit.storage.blobs import BlobStore
 from evgit.storage.blocks import LINE_LIMIT, BlockEntry
 from evgit.storage.database import fetch_all, integrity_problems, reading
+from evgit.storage.operations import OperationLog
 from evgit.storage.refs import SYMBOLIC, RefStore
 
 Progress = Callable[[int, int], None]
+_ID = re.compile(r"\b[0-9a-f]{64}\b")
 _TARGET = re.compile(r"[0-9a-f]{64}(#[0-9]{1,10})?")
 
 
@@ -63,11 +67,15 @@ def fsck(
     """Check a whole repository. Reads everything; needs 8 bytes of memory an event."""
     check = _Fsck(history, blobs)
     with reading(history.connection):  # one view of it all, whatever others append meanwhile
-        check.database()
-        check.blocks(progress)
-        check.tags()
-        check.refs(refs)
-        check.blobs()
+        for part in (
+            check.database,
+            lambda: check.blocks(progress),
+            check.tags,
+            lambda: check.refs(refs),
+            lambda: check.operations(refs),
+            check.blobs,
+        ):
+            check.run(part)
     return check.report
 
 
@@ -77,13 +85,23 @@ class _Fsck:
         self._blob_store = blobs
         self._frontiers = Frontiers(history)
         self._index = IndexCheck(history)
-        self._fingerprints = array("Q")
+        self._seen = array("Q"), array("Q")  # eight bytes of the id of every event and commit
+        self._commit = ""  # the one that is looked at
         self._bad: set[int] = set()
-        self._tags: dict[str, str] = {}  # id -> target
+        self._objects: set[str] = set()
+        self._tags: dict[str, str] = {}  # id -> target, of sound ones
         self.report = FsckReport()
 
     def _add(self, kind: str, message: str, *ids: str) -> None:
         self.report.problems.append(Problem(kind, message, ids))
+
+    def run(self, part: Callable[[], None]) -> None:
+        """Do one part of the check; what ends it early is reported, and the others go on."""
+        try:
+            part()
+        except EvgitError as error:
+            self._bad.add(-1)
+            self._add("database", error.message)
 
     def database(self) -> None:
         for text in integrity_problems(self._history.connection):
@@ -92,26 +110,18 @@ class _Fsck:
     # ------------------------------------------------------------------ blocks
     def blocks(self, progress: Progress | None) -> None:
         history = self._history
-        total, _ = history.blocks.end()
+        total, _ = history.end()
         expected_line = 0
         for entry, data in history.blocks.blocks():
             if entry.first_line != expected_line:
                 self._missing(expected_line, entry.first_line)
             expected_line = entry.first_line + entry.line_count
+            self._commit = ""
             try:
                 self._block(entry, data)
-            except DamagedObject as error:
-                self._bad.add(entry.first_line)
-                self._add("damage", error.message, *error.ids)
-            except Damage as error:
-                self._bad.add(entry.first_line)
-                self._add("index", error.message)
-            except UnsupportedFormat as error:
-                self._bad.add(entry.first_line)
-                self._add("format", f"block at line {entry.first_line}: {error.message}")
             except EvgitError as error:
                 self._bad.add(entry.first_line)
-                self._add("order", f"block at line {entry.first_line}: {error.message}")
+                self._add_error(error)
             self.report.commits += 1
             if progress:
                 progress(expected_line, total)
@@ -120,6 +130,23 @@ class _Fsck:
         if not self._bad:
             for text in self._index.problems():
                 self._add("index", text)
+
+    def _add_error(self, error: EvgitError) -> None:
+        """Report what ended the check of a block."""
+        if isinstance(error, DamagedObject):
+            self._add("damage", error.message, *error.ids)
+            return
+        if isinstance(error, UnsupportedFormat):
+            kind = "format"
+        elif isinstance(error, Damage) or self._only_index_lacks(error.message):
+            kind = "index"
+        else:
+            kind = "order"
+        self._add(kind, f"commit {self._commit}: {error.message}", self._commit)
+
+    def _only_index_lacks(self, message: str) -> bool:
+        """Is it about an object that was read here, so that only the index doesn't find it?"""
+        return any(_print(i) in seen for i in _ID.findall(message) for seen in self._seen)
 
     def _missing(self, line: int, end: int) -> None:
         """Report the commits in lines [line, end), if any, of which only the index knows."""
@@ -130,7 +157,10 @@ class _Fsck:
         )
         for commit_id, number, events in rows:
             self._bad.add(number)
-            named = self._history.name_lines(number, events + 1)
+            try:
+                named = self._history.name_lines(number, events + 1)
+            except Damage:
+                named = [commit_id.hex()]
             self._add("damage", f"commit {commit_id.hex()} and its events are missing", *named)
         if not rows and end < LINE_LIMIT:
             self._bad.add(line)
@@ -145,6 +175,8 @@ class _Fsck:
             raise DamagedObject(f"the block at line {entry.first_line} is empty")
         commit_line = lines.pop()
         commit_id = digest(commit_line)
+        self._commit = commit_id.hex()
+        self._seen[1].append(_print(self._commit))
         problem = verify_commit_line(commit_line)
         if problem:
             self._bad.add(entry.first_line)
@@ -154,6 +186,10 @@ class _Fsck:
         own, again = split_again(lines)
         batch = self._events(own)
         self.report.events += len(own)
+        derived = commit_to_index(
+            history, entry.first_line, batch, again, commit, commit_id, self._frontiers.of
+        )
+        self._frontiers.remember(entry.first_line, derived.frontier)
         row = history.graph.find(commit_id)
         if row is None or row.number != entry.first_line:
             self._bad.add(entry.first_line)
@@ -163,10 +199,6 @@ class _Fsck:
                 commit_id.hex(),
             )
             return
-        derived = commit_to_index(
-            history, entry.first_line, batch, again, commit, commit_id, self._frontiers.of
-        )
-        self._frontiers.remember(entry.first_line, derived.frontier)
         self._index.add(derived, row)
         self._order(commit, derived, row)
 
@@ -177,7 +209,7 @@ class _Fsck:
                 if problem:
                     self._add("format", f"event {object_id(line)}: {problem}", object_id(line))
             batch = EventBatch([decode_event(line) for line in lines], lines)
-        self._fingerprints.extend([int.from_bytes(i[:8], "little") for i in batch.ids])
+        self._seen[0].frombytes(b"".join([event_id[:8] for event_id in batch.ids]))
         for event in batch.events:
             if event.blobs:
                 self._listed_blobs(event.id, event.blobs)
@@ -222,16 +254,17 @@ class _Fsck:
 
     def _repeated_events(self) -> None:
         """No event may be stored twice: eight bytes of each id are enough to see suspects."""
-        ordered = sorted(self._fingerprints)
+        ordered = sorted(self._seen[0])
         for before, after in pairwise(ordered):
             if before == after:
-                prefix = before.to_bytes(8, "little").hex()
+                prefix = before.to_bytes(8, sys.byteorder).hex()
                 self._add("order", f"events that start with {prefix} are stored twice", prefix)
 
     # ------------------------------------------------------------------ refs, tags, blobs
     def tags(self) -> None:
         for raw_id, line in fetch_all(self._history.connection, "SELECT id, data FROM objects"):
             tag_id = raw_id.hex()
+            self._objects.add(tag_id)
             if object_id(line) != tag_id:
                 self._add("damage", f"tag {tag_id} is damaged", tag_id)
                 continue
@@ -244,11 +277,9 @@ class _Fsck:
                 self._add("ref", f"tag {tag_id} points at {target}, which is not stored", tag_id)
 
     def _is_stored(self, target: str) -> bool:
-        raw = bytes.fromhex(target)
         return (
-            self._history.graph.find(raw) is not None
-            or target in self._tags
-            or raw in self._history.events.find([raw])
+            target in self._objects
+            or any(_print(target) in seen for seen in self._seen)
             or self._blob_store.size(target) is not None
         )
 
@@ -266,16 +297,38 @@ class _Fsck:
             if not _TARGET.fullmatch(target):
                 self._add("ref", f"{name} has a target that is none: {target!r}")
                 continue
-            row = self._history.graph.find(bytes.fromhex(commit))
+            try:
+                row = self._history.graph.find(bytes.fromhex(commit))
+            except Damage as error:
+                self._add("index", f"{name}: {error.message}", commit)
+                continue
             if row is not None:
                 if size and int(size) > row.size:
                     self._add("ref", f"{name} points behind the end of commit {commit}", commit)
             elif name.startswith(TAGS) and self._is_stored(commit):
                 pass
+            elif _print(commit) in self._seen[1] and not self._is_indexed(commit[:16]):
+                pass  # only the index lacks it, which is reported already
             elif self._is_stored(commit):
                 self._add("ref", f"{name} points at {commit}, which is no commit", commit)
             else:
                 self._add("ref", f"{name} points at {commit}, which is not stored", commit)
+
+    def _is_indexed(self, prefix: str) -> bool:
+        low, high = (bytes.fromhex(prefix.ljust(64, digit)) for digit in "0f")
+        return bool(self._history.graph.with_prefix(low, high, 1))
+
+    def operations(self, refs: RefStore) -> None:
+        if self.report.problems:
+            return  # what is wrong has better names
+        operations = OperationLog(self._history.connection)
+        for text in operation_problems(operations, refs, self._is_commit):
+            self._add("ref", text)
+
+    def _is_commit(self, target: str) -> bool:
+        return bool(_TARGET.fullmatch(target)) and (
+            self._history.graph.find(bytes.fromhex(target.partition("#")[0])) is not None
+        )
 
     def blobs(self) -> None:
         for blob_id, size in self._blob_store.all():
@@ -286,3 +339,8 @@ class _Fsck:
                     self._add("blob", f"blob {blob_id} has {found} bytes, not {size}", blob_id)
             except EvgitError as error:
                 self._add("blob", error.message, blob_id)
+
+
+def _print(object_id: str) -> int:
+    """Eight bytes of an id, enough to tell whether it was seen."""
+    return int.from_bytes(bytes.fromhex(object_id[:16]), sys.byteorder)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from zlib import crc32
 
 from evgit.errors import Damage
-from evgit.history.event_index import IDS, KEYS, LINE_BITS, id_fingerprint, key_fingerprint
-from evgit.history.graph import CommitRow
+from evgit.history.commit_row import CommitRow
+from evgit.history.event_index import IDS, KEYS, LINE_BITS, id_words, key_fingerprint
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
 from evgit.history.streams import POSITION_BITS
@@ -57,23 +58,23 @@ class IndexCheck:
         for level, place, node in derived.nodes:
             stored = fetch_all(
                 self._history.connection,
-                "SELECT hash FROM merkle_nodes WHERE chain=? AND level=? AND place=?",
+                "SELECT hash, checksum FROM merkle_nodes WHERE chain=? AND level=? AND place=?",
                 (row.chain, level, place),
             )
-            if stored != [(node,)]:
+            if stored != [(node, crc32(node))]:
                 self._problems.append(f"a tree hash of commit {row.hex}'s log is wrong")
         if row.segment is not None:
             self._merged_lines(row)
         self._chain(derived, row)
+        numbers = {name: self._number(name) for name in set(derived.streams)}
         self._add(
             row.chain,
             [
-                self._number(name) << POSITION_BITS | position
+                numbers[name] << POSITION_BITS | position
                 for position, name in enumerate(derived.streams, parent.size if parent else 0)
             ],
         )
-        prints = enumerate(map(id_fingerprint, derived.ids), derived.number)
-        self._add(IDS, [print_ << LINE_BITS | line for line, print_ in prints])
+        self._add(IDS, id_words(derived.ids, derived.number))
         for line, stream, key in derived.keys:
             self._add(KEYS, [key_fingerprint(stream, key) << LINE_BITS | line])
 
@@ -139,6 +140,11 @@ class IndexCheck:
         chains = {chain for (chain,) in fetch_all(connection, "SELECT number FROM chains")}
         for chain in sorted(chains - self._ends.keys()):
             self._problems.append(f"chain {chain} has no commits")
+        for chain in sorted(chains & self._ends.keys()):
+            try:
+                self._history.graph.chain(chain)
+            except Damage as error:
+                self._problems.append(error.message)
         for chain, (reached, height) in self._ends.items():
             if reached != height:
                 self._problems.append(f"chain {chain} ends at height {reached}, not {height}")

@@ -10,8 +10,8 @@ from evgit.formats.canonical import digest
 from evgit.formats.commit import decode_commit
 from evgit.formats.event import EventBatch, decode_event
 from evgit.formats.merkle import Frontier
+from evgit.history.commit_row import CommitRow
 from evgit.history.derive import commit_to_index, split_again
-from evgit.history.graph import CommitRow
 from evgit.history.history import History
 from evgit.storage import database
 

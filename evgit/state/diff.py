@@ -13,9 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from evgit.state.forest import differences
-from evgit.state.merkle_map import NodeMissing, key_of
+from evgit.state.merkle_node import NodeMissing, key_of
 from evgit.state.state import Pending, State
 
+_PLAIN = (str, int, bool, type(None))
 _decode = msgspec.json.Decoder().decode
 
 
@@ -99,8 +100,11 @@ def field_changes(old: Any, new: Any) -> list[FieldChange]:
 def _collect(pointer: str, old: Any, new: Any, found: list[FieldChange]) -> None:
     if isinstance(old, dict) and isinstance(new, dict):
         for name in sorted(old.keys() | new.keys()):
+            before, after = old.get(name, MISSING), new.get(name, MISSING)
+            if type(before) is type(after) and type(before) in _PLAIN and before == after:
+                continue  # most of them, and soon told
             place = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
-            _collect(place, old.get(name, MISSING), new.get(name, MISSING), found)
+            _collect(place, before, after, found)
     elif isinstance(old, list) and isinstance(new, list):
         for index in range(max(len(old), len(new))):
             before = old[index] if index < len(old) else MISSING
@@ -126,9 +130,13 @@ def _changes(a: State, b: State, prefix: str, after: str | None) -> Iterator[Doc
             yield from _presented(a, b, path, old, new)
         return
     low = b"" if after is None else key_of(after) + b"\0"
-    paths = a.overlay.keys() | b.overlay.keys()
     if a.tree.root == b.tree.root:
+        one, other = a.overlay, b.overlay
+        paths = {path for path, entry in other.items() if one.get(path, MISSING) is not entry}
+        paths |= one.keys() - other.keys()
         paths = {path for path in paths if not _same(a, b, path)}
+    else:
+        paths = a.overlay.keys() | b.overlay.keys()
     waiting = [(key_of(path), path) for path in paths if path.startswith(prefix)]
     waiting = sorted(item for item in waiting if item[0] >= low)
     waiting.reverse()
@@ -149,7 +157,10 @@ def _same(a: State, b: State, path: str) -> bool:
     if path not in a.overlay or path not in b.overlay:
         return False
     one, other = a.overlay[path], b.overlay[path]
-    return one.same(other) if isinstance(one, Pending) else one is other
+    if isinstance(one, Pending):
+        return one.same(other)
+    # Lists of events that wait for the same document below, or bytes.
+    return type(one) is type(other) and one == other
 
 
 def _presented(

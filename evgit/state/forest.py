@@ -12,7 +12,8 @@ from typing import TypeAlias
 
 from blake3 import blake3
 
-from evgit.state.merkle_map import Change, MerkleMap, Reader, key_of, path_of
+from evgit.state.merkle_map import Change, MerkleMap
+from evgit.state.merkle_node import Reader, key_of, path_of
 
 _FIRST_LINE = b"forest\n"
 

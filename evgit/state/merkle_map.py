@@ -15,99 +15,26 @@ from typing import NamedTuple, TypeAlias
 
 from blake3 import blake3
 
-from evgit.formats import canonical
+from evgit.state.merkle_node import (
+    LARGE_DOCUMENT,
+    Item,
+    Node,
+    Reader,
+    key_of,
+    path_of,
+    rank,
+)
 
-LARGE_DOCUMENT = 2048
-"""Documents of more bytes than this are nodes of their own, named in the leaf by their hash."""
 EMPTY_ROOT = blake3(b"").digest()
-CACHED_TEXT_BYTES = 4 << 20
 
-_FIRST_LEVEL_MASK = 15  # one key in 16 ends a leaf
-_LEVEL_BITS = 5  # one child in 32 ends an inner node
 _key_of_edit = itemgetter(0)
 
 Change: TypeAlias = "bytes | Callable[[bytes | None], bytes | None] | None"
 """A new document, None to remove it, or what makes the new document from the old one."""
 LineEdit = tuple[bytes, "bytes | None"]
 """A key and its new value line, None to remove it."""
-Item = tuple[bytes, bytes]
-"""A key and its value line."""
 Fresh: TypeAlias = "dict[bytes, Node | bytes]"
 """Hash -> node, or large document, that no cache has yet."""
-
-
-class NodeMissing(Exception):
-    """A node that a map needs is no longer in the cache: the state must be computed again.
-
-    A signal inside this layer, never shown to a person.
-    """
-
-
-class Node:
-    """A node. `keys` are path keys in order; `values` the value lines beside them."""
-
-    __slots__ = ("keys", "level", "text", "values")
-
-    def __init__(self, level: int, keys: list[bytes], values: list[bytes], text: bytes) -> None:
-        self.level = level
-        self.keys = keys
-        self.values = values
-        self.text = text
-
-    @classmethod
-    def parse(cls, text: bytes) -> Node:
-        lines = text.split(b"\n")
-        if not text or text[0] == 0x22:  # a quotation mark: a leaf begins with a path
-            level, first = 0, 0
-        else:
-            level, first = int(lines[0]), 1
-        return cls(level, [line[1:-1] for line in lines[first:-1:2]], lines[first + 1 :: 2], text)
-
-    @classmethod
-    def of(cls, level: int, items: list[Item]) -> Node:
-        text = b"".join([b'"%b"\n%b\n' % item for item in items])
-        if level:
-            text = b"%d\n%b" % (level, text)
-        return cls(level, [key for key, _ in items], [line for _, line in items], text)
-
-    @property
-    def count(self) -> int:
-        """Documents below this node."""
-        if self.level == 0:
-            return len(self.keys)
-        return sum(int(line[65:]) for line in self.values)
-
-
-class Reader:
-    """Finds nodes by hash through `load`, keeping some that were parsed."""
-
-    def __init__(self, load: Callable[[bytes], bytes | None]) -> None:
-        self._load = load
-        self._young: dict[bytes, Node] = {}
-        self._old: dict[bytes, Node] = {}
-        self._young_bytes = 0
-
-    def text(self, digest: bytes) -> bytes:
-        """The bytes with this BLAKE3. Raises NodeMissing."""
-        text = self._load(digest)
-        if text is None:
-            raise NodeMissing(digest.hex())
-        return text
-
-    def node(self, digest: bytes) -> Node:
-        """The node with this hash. Raises NodeMissing."""
-        node = self._young.get(digest)
-        if node is None:
-            node = self._old.get(digest) or Node.parse(self.text(digest))
-            self.remember(digest, node)
-        return node
-
-    def remember(self, digest: bytes, node: Node) -> None:
-        """Keep a node at hand for a while."""
-        self._young[digest] = node
-        self._young_bytes += len(node.text)
-        if self._young_bytes > CACHED_TEXT_BYTES:
-            self._old, self._young, self._young_bytes = self._young, {}, 0
 
 
 class _Range(NamedTuple):
@@ -315,53 +242,6 @@ class MerkleMap:
                     found.append(_Range(before, high, unhexlify(node.values[place][:64])))
                 before = key
         return found
-
-
-def key_of(path: str) -> bytes:
-    """The key of a path: its canonical JSON string without the quotation marks.
-
-    Keys compare bytewise. The escape of a beginning is the beginning of the escape, so the paths
-    under a prefix stand together.
-    """
-    if path.isascii() and path.isprintable() and '"' not in path and "\\" not in path:
-        return path.encode()
-    return canonical.encode(path)[1:-1]
-
-
-def path_of(key: bytes) -> str:
-    """The path of a key."""
-    if b"\\" not in key:
-        return key.decode()
-    path = canonical.parse(b'"' + key + b'"')
-    assert isinstance(path, str)
-    return path
-
-
-def references(text: bytes) -> Iterator[bytes]:
-    """Hashes of the nodes that a node's bytes name; nothing for a document's bytes."""
-    if text[:7] == b"forest\n":  # several maps: evgit.state.forest
-        for line in text.split(b"\n")[2::2]:
-            yield unhexlify(line)
-    elif text[:1].isdigit() and b"\n" in text:
-        for line in text.split(b"\n")[2::2]:
-            yield unhexlify(line[:64])
-    elif text[:1] == b'"' and b"\n#" in text:
-        for line in text.split(b"\n")[1::2]:
-            if line[:1] == b"#":
-                yield unhexlify(line[1:])
-
-
-def rank(key: bytes) -> int:
-    """How many levels end a node at this key, counted from the leaves."""
-    digest = blake3(key).digest()
-    if digest[0] & _FIRST_LEVEL_MASK:
-        return 0
-    bits = int.from_bytes(digest[:8], "little") >> 4
-    levels = 1
-    while levels < 12 and not bits & 31:
-        bits >>= _LEVEL_BITS
-        levels += 1
-    return levels
 
 
 def _merged(node: Node, edits: list[LineEdit]) -> tuple[list[Item], bool]:

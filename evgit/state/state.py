@@ -11,7 +11,8 @@ from typing import Any, TypeAlias, TypeVar, cast
 import msgspec
 
 from evgit.state.forest import Trees
-from evgit.state.merkle_map import Change, MerkleMap, NodeMissing, Reader, key_of
+from evgit.state.merkle_map import Change, MerkleMap
+from evgit.state.merkle_node import NodeMissing, Reader, key_of
 from evgit.state.projection import KeyedProjection
 
 T = TypeVar("T")
@@ -68,8 +69,9 @@ class Pending:
         return lambda before: self._projection.fold_document(path, before, self.events)
 
 
-Overlay: TypeAlias = "dict[str, bytes | Pending | None]"
-"""Documents that differ from the Merkle map below: bytes, still to be made, or None for gone."""
+Overlay: TypeAlias = "dict[str, bytes | Pending | list[Any] | None]"
+"""Documents that differ from the Merkle map below: bytes, still to be made, or None for gone. A
+list is of the events that the map's document has still to take in: `Pending` in the making."""
 
 
 class State(Mapping[str, Any]):
@@ -87,11 +89,13 @@ class State(Mapping[str, Any]):
         size: int,
         log_root: bytes,
         last_snapshot: int,
+        projection: KeyedProjection | None = None,
         rebuild: Callable[[], Trees],
     ) -> None:
         self.size = size
         self.log_root = log_root
         self.last_snapshot = last_snapshot
+        self._projection = projection  # what makes documents of events that still wait
         self._tree = tree
         self._overlay = overlay
         self._settled: Trees | None = None
@@ -165,7 +169,7 @@ class State(Mapping[str, Any]):
         """The Merkle map of exactly this state. Raises NodeMissing."""
         settled = self.settled
         if settled is None:
-            settled = self._settled = self._tree.update(changes_of(self._overlay))
+            settled = self._settled = self._tree.update(changes_of(self._overlay, self._projection))
         return settled
 
     def retrying(self, work: Callable[[], T]) -> T:
@@ -185,9 +189,9 @@ class State(Mapping[str, Any]):
             return self._tree.get(path)
         if self._settled is not None:
             return self._settled.get(path)
-        if isinstance(entry, Pending):
-            return entry.resolve(path, self._tree)
-        return cast("bytes | None", entry)
+        if isinstance(entry, list):
+            entry = self._overlay[path] = pending(entry, self._projection)
+        return resolved(entry, path, self._tree)
 
     def _merged(self, under: str, after: str | None) -> Iterator[tuple[str, bytes]]:
         settled = self.settled
@@ -216,22 +220,44 @@ class State(Mapping[str, Any]):
             base = next(below, None)
 
 
-def changes_of(overlay: Overlay) -> dict[str, Change]:
+def resolved(entry: bytes | Pending | None, path: str, tree: Trees) -> bytes | None:
+    """The document that an overlay over `tree` has at `path`."""
+    return entry.resolve(path, tree) if isinstance(entry, Pending) else entry
+
+
+def changes_of(overlay: Overlay, projection: KeyedProjection | None) -> dict[str, Change]:
     """What an overlay changes in the Merkle map that it lies over."""
-    return {
-        path: entry.change(path) if isinstance(entry, Pending) else entry
-        for path, entry in overlay.items()
-    }
+    changes: dict[str, Change] = {}
+    for path, entry in overlay.items():
+        if isinstance(entry, list):
+            entry = pending(entry, projection)
+        changes[path] = entry.change(path) if isinstance(entry, Pending) else entry
+    return changes
+
+
+def pending(events: list[Any], projection: KeyedProjection | None) -> Pending:
+    """What a list in an overlay stands for."""
+    assert projection is not None, "only keyed projections leave events in an overlay"
+    return Pending(_IN_TREE, events, projection)
 
 
 def extended(
-    overlay: Overlay, groups: Mapping[str, Sequence[Any]], projection: KeyedProjection
+    overlay: Overlay, groups: Mapping[str, list[Any]], projection: KeyedProjection
 ) -> Overlay:
-    """An overlay like this one, whose documents have also these events to take in."""
+    """An overlay like this one, whose documents have also these events to take in.
+
+    It becomes the owner of the lists in `groups`.
+    """
+    if not overlay:
+        return dict(groups)
     result = dict(overlay)
     for path, events in groups.items():
         entry = result.get(path, _IN_TREE)
-        if isinstance(entry, Pending):
+        if entry is _IN_TREE:
+            result[path] = events
+        elif isinstance(entry, list):
+            result[path] = [*entry, *events]
+        elif isinstance(entry, Pending):
             result[path] = entry.then(events)
         else:
             result[path] = Pending(entry, events, projection)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 from evgit.errors import UnknownRevision
 from evgit.state.builtin import BUILTIN
-from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap, NodeMissing, Reader, references
+from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap
+from evgit.state.merkle_node import NodeMissing, Reader, references
 from evgit.state.projection import (
     AnyProjection,
     Documents,
@@ -22,7 +24,7 @@ from evgit.state.projection import (
     LiveProjection,
     Unstorable,
 )
-from evgit.state.state import Overlay, Pending, State, changes_of, extended
+from evgit.state.state import Overlay, State, changes_of, extended, pending, resolved
 from evgit.storage.cache import Cache, Snapshot
 
 SNAPSHOT_INTERVAL = 8192
@@ -33,7 +35,8 @@ SPARSENESS = 3
 REMEMBERED_STATES = 4
 PENDING_EVENTS = 65_536
 PENDING_BYTES = 16 << 20
-OVERLAY_BYTES = 32 << 20
+OVERLAY_BYTES = 64 << 20
+UPDATED_AT_ONCE = 8192  # documents, all of whose leaves are in memory meanwhile
 LIVE_DOCUMENTS = 100_000
 _PER_DOCUMENT = 300  # what Python adds to the bytes of a document in an overlay, about
 
@@ -70,6 +73,7 @@ class States:
     ) -> None:
         self._cache = cache
         self._projection = projection
+        self._keyed = projection if isinstance(projection, KeyedProjection) else None
         self._interval = interval
         self._remembered = remembered
         self._reader = Reader(cache.node)
@@ -165,6 +169,7 @@ class States:
             size=size,
             log_root=log_root,
             last_snapshot=last_snapshot,
+            projection=self._keyed,
             rebuild=lambda: self.rebuild(log, size).settle(),
         )
 
@@ -209,7 +214,10 @@ class States:
         position, taken = start.size, 0
         for text in log.texts(position, size):
             position += fold.take(text, position)
-            if position - last_snapshot >= max(self._interval, SPARSENESS * len(fold.tree)):
+            due = max(self._interval, SPARSENESS * len(fold.tree))
+            if position == size:  # where somebody happened to look is not worth one so soon
+                due += due // 4
+            if position - last_snapshot >= due:
                 fold.snapshot(position, log.root(position))
                 last_snapshot, taken = position, taken + 1
         if position - last_snapshot >= max(self._interval, PENDING_EVENTS):
@@ -316,7 +324,7 @@ class _Fold:
             self._overlay |= {path: store(path, value) for path, value in self._live.items()}
         elif self._keyed is not None:
             self._overlay = extended(self._overlay, self._groups, self._keyed)
-            self._groups.clear()
+            self._groups = defaultdict(list)
         else:
             self._overlay.update(self._documents.take_changes())
         self._events = self._bytes = 0
@@ -330,7 +338,12 @@ class _Fold:
         self._overlay_bytes = size + len(self._overlay) * _PER_DOCUMENT
 
     def _into_tree(self) -> None:
-        self.tree = self.tree.update(changes_of(self._overlay))
+        paths = iter(sorted(self._overlay))
+        while part := list(islice(paths, UPDATED_AT_ONCE)):
+            overlay = {path: self._overlay.pop(path) for path in part}
+            self.tree = self.tree.update(changes_of(overlay, self._keyed))
+            if self._overlay:
+                self.tree = self.tree.flushed(self._cache.add_nodes)
         self._overlay = {}
         self._overlay_bytes = 0
 
@@ -338,9 +351,9 @@ class _Fold:
         if path not in self._overlay:
             return self.tree.get(path)
         entry = self._overlay[path]
-        if isinstance(entry, Pending):
-            return entry.resolve(path, self.tree)
-        return entry
+        if isinstance(entry, list):
+            entry = pending(entry, self._keyed)
+        return resolved(entry, path, self.tree)
 
     def _paths(self) -> list[str]:
         paths = {path for path, _ in self.tree.items()} | self._overlay.keys()

@@ -7,19 +7,20 @@ the small ones. This module must not know which events refer to a blob.
 
 from __future__ import annotations
 
-import errno
+import fcntl
 import os
-import secrets
 from collections.abc import Iterator
-from io import BytesIO
+from contextlib import suppress
+from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import apsw
 from blake3 import blake3
 
-from evgit.errors import DamagedObject, ReadOnly, StorageFull, Unavailable, UnknownObject
-from evgit.storage import database
+from evgit.errors import DamagedObject, UnknownObject
+from evgit.formats.canonical import id_bytes
+from evgit.storage import database, files
 from evgit.storage.database import fetch_all, fetch_one
 from evgit.storage.layout import Layout
 
@@ -41,51 +42,37 @@ class BlobStore:
             blob_id = blake3(head).digest()
             self._add_row(blob_id, len(head), head)
             return blob_id.hex(), len(head)
-        try:
+        with files.translate_errors(self._layout.blobs):
             return self._write_file(head, source)
-        except OSError as error:
-            raise _storage_error(error, self._layout.blobs) from error
 
     def size(self, blob_id: str) -> int | None:
         """Size in bytes, or None where there is no such blob."""
-        row = fetch_one(
-            self._connection, "SELECT size FROM blobs WHERE id=?", (bytes.fromhex(blob_id),)
-        )
+        row = fetch_one(self._connection, "SELECT size FROM blobs WHERE id=?", (id_bytes(blob_id),))
         return None if row is None else int(row[0])
 
     def open(self, blob_id: str) -> BinaryIO:
-        """A stream of a blob's bytes. Raises UnknownObject; DamagedObject if its file is gone."""
-        row = fetch_one(
-            self._connection, "SELECT data FROM blobs WHERE id=?", (bytes.fromhex(blob_id),)
-        )
+        """A stream of a blob's bytes, which raises DamagedObject at its end if they were wrong.
+
+        Raises UnknownObject; DamagedObject at once if the file is gone.
+        """
+        row = fetch_one(self._connection, "SELECT data FROM blobs WHERE id=?", (id_bytes(blob_id),))
         if row is None:
             raise UnknownObject(f"there is no blob {blob_id}")
-        if row[0] is not None:
-            return BytesIO(row[0])
-        try:
-            return self._layout.blob_file(blob_id).open("rb")
-        except FileNotFoundError as error:
-            raise DamagedObject(
-                f"the file of blob {blob_id} is gone",
-                ids=[blob_id],
-                hint="restore it from a clone or a backup",
-            ) from error
-        except OSError as error:
-            raise _storage_error(error, self._layout.blobs) from error
+        with files.translate_errors(self._layout.blobs):
+            try:
+                if row[0] is None:
+                    source: BinaryIO = self._layout.blob_file(blob_id).open("rb", buffering=0)
+                else:
+                    source = BytesIO(row[0])
+            except FileNotFoundError as error:
+                raise _damaged(blob_id, "its file is gone") from error
+        return cast(BinaryIO, BufferedReader(_Verified(source, blob_id), CHUNK_BYTES))
 
     def chunks(self, blob_id: str) -> Iterator[bytes]:
         """A blob's bytes piece by piece. Raises DamagedObject after the last if they are wrong."""
-        hasher = blake3()
         with self.open(blob_id) as source:
             while chunk := source.read(CHUNK_BYTES):
-                hasher.update(chunk)
                 yield chunk
-        if hasher.hexdigest() != blob_id:
-            raise DamagedObject(
-                f"blob {blob_id} is damaged: its bytes hash to {hasher.hexdigest()}",
-                ids=[blob_id],
-                hint="restore it from a clone or a backup",
-            )
 
     def ids_with_prefix(self, low: bytes, high: bytes, limit: int) -> list[str]:
         """Ids of blobs between two 32-byte bounds, both included."""
@@ -101,19 +88,32 @@ class BlobStore:
         for blob_id, size in fetch_all(self._connection, "SELECT id, size FROM blobs ORDER BY id"):
             yield blob_id.hex(), size
 
+    def remove_abandoned(self) -> int:
+        """Remove the partial files of writers that are no more; returns how many."""
+        count = 0
+        for partial in self._layout.blobs.glob("partial-*"):
+            with suppress(OSError), partial.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
+                partial.unlink()
+                count += 1
+        return count
+
     def _add_row(self, blob_id: bytes, size: int, data: bytes | None) -> None:
-        with database.writing(self._connection):
+        present = fetch_one(self._connection, "SELECT size, data FROM blobs WHERE id=?", (blob_id,))
+        if present == (size, data):
+            return
+        with database.writing(self._connection):  # what was there is damaged: now it is whole
             self._connection.execute(
-                "INSERT INTO blobs(id, size, data) VALUES(?,?,?) ON CONFLICT(id) DO NOTHING",
-                (blob_id, size, data),
+                "INSERT OR REPLACE INTO blobs(id, size, data) VALUES(?,?,?)", (blob_id, size, data)
             )
 
     def _write_file(self, head: bytes, source: BinaryIO) -> tuple[str, int]:
         self._layout.blobs.mkdir(exist_ok=True)
-        partial = self._layout.blobs / f"partial-{os.getpid()}-{secrets.token_hex(6)}"
+        self.remove_abandoned()
+        partial, target = self._new_partial()
         hasher, size = blake3(), 0
         try:
-            with partial.open("xb") as target:
+            with target:
                 chunk = head
                 while chunk:
                     hasher.update(chunk)
@@ -122,16 +122,62 @@ class BlobStore:
                     chunk = source.read(CHUNK_BYTES)
                 target.flush()
                 os.fsync(target.fileno())
-            final = self._layout.blob_file(hasher.hexdigest())
-            final.parent.mkdir(exist_ok=True)
-            partial.replace(final)
+                final = self._layout.blob_file(hasher.hexdigest())
+                final.parent.mkdir(exist_ok=True)
+                partial.replace(final)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
-        _sync_directory(final.parent)
-        _sync_directory(self._layout.blobs)
+        files.sync_directory(final.parent)
+        files.sync_directory(self._layout.blobs)
+        files.sync_directory(self._layout.directory)
         self._add_row(hasher.digest(), size, None)
         return hasher.hexdigest(), size
+
+    def _new_partial(self) -> tuple[Path, BinaryIO]:
+        """A new file, locked for as long as it is open, so that others see that it is in use."""
+        while True:
+            partial = self._layout.blobs / f"partial-{os.urandom(8).hex()}"
+            target = partial.open("xb")
+            fcntl.flock(target, fcntl.LOCK_EX)
+            if partial.exists():  # else it was taken for abandoned before it was locked
+                return partial, target
+            target.close()
+
+
+class _Verified(RawIOBase):
+    """A blob's bytes, checked when the last one has been read in order."""
+
+    def __init__(self, source: BinaryIO, blob_id: str) -> None:
+        super().__init__()
+        self._source = source
+        self._blob_id = blob_id
+        self._hasher = blake3()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        chunk = self._source.read(len(buffer))
+        if not chunk:
+            if self._hasher.hexdigest() != self._blob_id:
+                raise _damaged(self._blob_id, f"its bytes hash to {self._hasher.hexdigest()}")
+            return 0
+        self._hasher.update(chunk)
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+
+def _damaged(blob_id: str, how: str) -> DamagedObject:
+    return DamagedObject(
+        f"blob {blob_id} is damaged: {how}",
+        ids=[blob_id],
+        hint="store the same bytes again, or restore it from a clone or a backup",
+    )
 
 
 def _read_up_to(source: BinaryIO, limit: int) -> bytes:
@@ -140,22 +186,3 @@ def _read_up_to(source: BinaryIO, limit: int) -> bytes:
         parts.append(part)
         have += len(part)
     return b"".join(parts)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _storage_error(error: OSError, path: Path) -> Unavailable:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull(
-            f"no space left to write {path}; nothing was stored",
-            hint="free some space, then run the same command again",
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return ReadOnly(f"{path} can't be written: {error}", hint="check its permissions")
-    return Unavailable(f"{path}: {error}")

@@ -7,17 +7,20 @@ frames and lines, not what they say.
 
 from __future__ import annotations
 
+import struct
 import sys
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import apsw
 
 from evgit.errors import DamagedObject
 from evgit.formats.block import EncodedBlock, decode_frame
-from evgit.storage.database import fetch_all, fetch_one
+from evgit.storage.database import fetch_all, fetch_one, translate_errors
 
 CACHED_FRAMES = 256
 CACHED_FRAME_BYTES = 65_536  # one that holds a huge line is not kept: there may be many
@@ -26,14 +29,21 @@ LINE_LIMIT = 1 << 32
 TEXT_BYTES = 16_384
 READ_AHEAD_BYTES = 1 << 20
 NEWLINE = b"\n"
+_DIRECTORY = "first_line, latest, frames, checksum"
+_TWO_NUMBERS = struct.Struct("<qq").pack
 
 
 class BlockEntry(NamedTuple):
-    """One block's directory. `frames`: (offset in it, compressed size, first line, lines)."""
+    """One block's directory. `frames`: (offset in it, compressed size, first line, lines).
+
+    `latest`: the latest event instant stored up to here, or -1. `sound`: the checksum is right.
+    """
 
     first_line: int
     line_count: int
     frames: list[tuple[int, int, int, int]]
+    latest: int
+    sound: bool
 
 
 class BlockStore:
@@ -47,14 +57,18 @@ class BlockStore:
 
     # ------------------------------------------------------------------ writing
     def end(self) -> tuple[int, int]:
-        """(number of the next line to be stored, latest event instant stored so far or -1)."""
+        """(number of the next line to be stored, latest event instant stored so far or -1).
+
+        Raises DamagedObject where the last block's directory can't be trusted.
+        """
         row = fetch_one(
             self._connection,
-            "SELECT first_line, frames, latest FROM blocks ORDER BY first_line DESC LIMIT 1",
+            f"SELECT {_DIRECTORY} FROM blocks ORDER BY first_line DESC LIMIT 1",
         )
         if row is None:
             return 0, -1
-        first_line, frames, latest = row
+        self._check(row)
+        first_line, latest, frames, _ = row
         return first_line + sum(_words(frames)[1::2]), latest
 
     def put(self, first_line: int, block: EncodedBlock, latest: int) -> None:
@@ -65,9 +79,10 @@ class BlockStore:
             directory.append(lines)
         if sys.byteorder == "big":
             directory.byteswap()
+        frames = directory.tobytes()
         self._connection.execute(
-            "INSERT INTO blocks(first_line, latest, frames, data) VALUES(?,?,?,?)",
-            (first_line, latest, directory.tobytes(), block.data),
+            f"INSERT INTO blocks({_DIRECTORY}, data) VALUES(?,?,?,?,?)",
+            (first_line, latest, frames, checksum(first_line, latest, frames), block.data),
         )
 
     def forget(self) -> None:
@@ -80,13 +95,13 @@ class BlockStore:
         """The directory of the block that holds a line."""
         row = fetch_one(
             self._connection,
-            "SELECT first_line, frames FROM blocks WHERE first_line<=?"
-            " ORDER BY first_line DESC LIMIT 1",
+            f"SELECT {_DIRECTORY} FROM blocks WHERE first_line<=? ORDER BY first_line DESC LIMIT 1",
             (line,),
         )
         if row is None:
             raise self._missing(line)
-        return _entry(row[0], row[1])
+        self._check(row)
+        return _entry(*row)
 
     def lines(self, first: int, count: int) -> list[bytes]:
         """`count` lines from `first` on, which must lie in one block."""
@@ -117,15 +132,16 @@ class BlockStore:
             row = ahead.block(first)
             if row is None:
                 raise self._missing(first)
+            self._check(row)
             end = first + count
             offset, frame_first = 0, row[0]
-            words = _words(row[1])
+            words = _words(row[2])
             for place in range(0, len(words), 2):
                 size, lines = words[place], words[place + 1]
                 if frame_first >= end:
                     break
                 if frame_first + lines > first:
-                    text = self._decode(row[2], offset, size, frame_first, lines)
+                    text = self._decode(row[4], offset, size, frame_first, lines)
                     if frame_first < first or frame_first + lines > end:
                         text = _cut(text, max(0, first - frame_first), end - frame_first)
                     pieces.append(text)
@@ -135,6 +151,8 @@ class BlockStore:
                         pieces, held = [], 0
                 offset += size
                 frame_first += lines
+            if frame_first < end:
+                raise self._missing(frame_first)
         if pieces:
             yield b"".join(pieces)
 
@@ -143,18 +161,22 @@ class BlockStore:
         while True:
             rows = fetch_all(
                 self._connection,
-                "SELECT first_line, frames, data FROM blocks WHERE first_line>?"
+                f"SELECT {_DIRECTORY}, data FROM blocks WHERE first_line>?"
                 " ORDER BY first_line LIMIT 16",
                 (after,),
             )
             if not rows:
                 return
-            for first_line, frames, data in rows:
-                after = first_line
-                yield _entry(first_line, frames), data
+            for *directory, data in rows:
+                if not isinstance(directory[0], int) or directory[0] <= after:
+                    raise DamagedObject(f"the block after line {after} is out of place")
+                after = directory[0]
+                yield _entry(*directory), data
 
     def decode(self, entry: BlockEntry, data: bytes) -> Iterator[tuple[int, list[bytes]]]:
         """(first line, lines) of each frame. Raises DamagedObject at the first bad one."""
+        if not entry.sound:
+            raise self._damaged_directory(entry.first_line)
         for offset, size, first, count in entry.frames:
             yield first, _split(self._decode(data, offset, size, first, count))
 
@@ -196,13 +218,25 @@ class BlockStore:
                 "SELECT substr(data, ?, ?) FROM blocks WHERE first_line=?",
                 (offset + 1, size, entry.first_line),
             )
-            return b"" if row is None else bytes(row[0])
+            return b"" if row is None else bytes(row[0] or b"")  # no bytes come as NULL
         blob = self._connection.blob_open("main", "blocks", "data", entry.first_line, False)
         try:
-            blob.seek(offset)
+            blob.seek(min(offset, blob.length()))
             return blob.read(size)
         finally:
             blob.close()
+
+    def _check(self, row: Sequence[Any]) -> None:
+        if row[3] != checksum(row[0], row[1], row[2]):
+            raise self._damaged_directory(row[0])
+
+    def _damaged_directory(self, first_line: int) -> DamagedObject:
+        if not isinstance(first_line, int):
+            return self._damaged(0, 0, "a block without a number")
+        row = fetch_one(
+            self._connection, "SELECT min(first_line) FROM blocks WHERE first_line>?", (first_line,)
+        )
+        return self._damaged(first_line, (row[0] or LINE_LIMIT) - first_line, "a block's directory")
 
     def _missing(self, line: int) -> DamagedObject:
         return DamagedObject(
@@ -213,19 +247,23 @@ class BlockStore:
 
     def _decode(self, data: bytes, offset: int, size: int, first: int, count: int) -> bytes:
         try:
+            data = data if isinstance(data, bytes) else b""  # damage may change types
             text = decode_frame(data[offset : offset + size])
             if text.count(NEWLINE) != count:
                 raise DamagedObject(f"a frame holds {text.count(NEWLINE)} lines, not {count}")
         except DamagedObject as error:
-            ids = self.name_lines(first, count)
-            named = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
-            raise DamagedObject(
-                f"stored bytes are damaged ({error}); objects hit: {named or 'unknown'}",
-                ids=ids,
-                hint="`evgit fsck` shows the extent; other reads and appends go on. "
-                "Restore the objects from a clone or a backup",
-            ) from error
+            raise self._damaged(first, count, str(error)) from error
         return text
+
+    def _damaged(self, first: int, count: int, how: str) -> DamagedObject:
+        ids = self.name_lines(first, count)
+        named = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
+        return DamagedObject(
+            f"stored bytes are damaged ({how}); objects hit: {named or 'unknown'}",
+            ids=ids,
+            hint="`evgit fsck` shows the extent; other reads and appends go on. "
+            "Restore the objects from a clone or a backup",
+        )
 
 
 class _ReadAhead:
@@ -238,7 +276,7 @@ class _ReadAhead:
         self._limit = 1
 
     def block(self, line: int) -> Any:
-        """(first line, frame directory, data) of the block that holds the line, or None."""
+        """(directory of four columns, data) of the block that holds the line, or None."""
         rows, place = self._rows, self._place
         while place < len(rows) and not _holds(rows[place], line) and rows[place][0] < line:
             place += 1
@@ -252,23 +290,32 @@ class _ReadAhead:
 
     def _fetch(self, line: int, *, in_order: bool) -> None:
         self._limit = min(self._limit * 2, 512) if in_order else 1
-        cursor = self._connection.execute(
-            "SELECT first_line, frames, data FROM blocks WHERE first_line>="
-            "(SELECT max(first_line) FROM blocks WHERE first_line<=?) ORDER BY first_line LIMIT ?",
-            (line, self._limit),
-        )
-        # Row by row: after a thousand small blocks the next ones may be large.
         self._rows, held = [], 0
-        for row in cursor:
-            self._rows.append(row)
-            held += len(row[2])
-            if held >= READ_AHEAD_BYTES:
-                break
-        cursor.close()
+        with translate_errors(Path(self._connection.filename)):
+            cursor = self._connection.execute(
+                f"SELECT {_DIRECTORY}, data FROM blocks WHERE first_line>=(SELECT max(first_line)"
+                " FROM blocks WHERE first_line<=?) ORDER BY first_line LIMIT ?",
+                (line, self._limit),
+            )
+            # Row by row: after a thousand small blocks the next ones may be large.
+            for row in cursor:
+                self._rows.append(row)
+                held += len(row[4]) if isinstance(row[4], bytes) else 0
+                if held >= READ_AHEAD_BYTES:
+                    break
+            cursor.close()
+
+
+def checksum(first_line: int, latest: int, frames: bytes) -> int:
+    """CRC-32 of a block's directory; the frames have checksums of their own."""
+    try:
+        return crc32(_TWO_NUMBERS(first_line, latest) + frames)
+    except (struct.error, TypeError):
+        return -1  # not even of the right type
 
 
 def _holds(row: Any, line: int) -> bool:
-    return bool(row[0] <= line < row[0] + sum(_words(row[1])[1::2]))
+    return bool(row[0] <= line < row[0] + sum(_words(row[2])[1::2]))
 
 
 def _cut(text: bytes, start: int, stop: int) -> bytes:
@@ -279,13 +326,15 @@ def _cut(text: bytes, start: int, stop: int) -> bytes:
 
 
 def _words(directory: bytes) -> Sequence[int]:
+    if not isinstance(directory, bytes) or len(directory) % 8:
+        return ()  # the checksum is wrong, too
     words = array("I", directory)
     if sys.byteorder == "big":
         words.byteswap()
     return words
 
 
-def _entry(first_line: int, directory: bytes) -> BlockEntry:
+def _entry(first_line: int, latest: int, directory: bytes, check: int) -> BlockEntry:
     words = _words(directory)
     frames: list[tuple[int, int, int, int]] = []
     offset, line = 0, first_line
@@ -293,7 +342,8 @@ def _entry(first_line: int, directory: bytes) -> BlockEntry:
         frames.append((offset, words[place], line, words[place + 1]))
         offset += words[place]
         line += words[place + 1]
-    return BlockEntry(first_line, line - first_line, frames)
+    sound = check == checksum(first_line, latest, directory)
+    return BlockEntry(first_line, line - first_line, frames, latest, sound)
 
 
 def _split(text: bytes) -> list[bytes]:

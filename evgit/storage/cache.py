@@ -50,7 +50,7 @@ CREATE TABLE files(
     inode INTEGER NOT NULL,
     planned BLOB NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX files_by_document ON files(document);
+CREATE INDEX renamed_files ON files(document) WHERE document<>file;
 CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 PRAGMA application_id={APPLICATION_ID};
 PRAGMA user_version={SCHEMA_VERSION};
@@ -235,7 +235,11 @@ class Cache:
 
     def files_of(self, document: str) -> list[IndexedFile]:
         """The files that hold this document: one, or more after an interruption."""
-        rows = self._rows("SELECT * FROM files WHERE document=?", (document,))
+        rows = self._rows(
+            "SELECT * FROM files WHERE file=?1 AND document=?1 UNION ALL"
+            " SELECT * FROM files WHERE document=?1 AND document<>file",
+            (document,),
+        )
         return [IndexedFile(*row) for row in rows]
 
     def notes(self) -> dict[str, str]:

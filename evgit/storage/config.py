@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -161,6 +160,8 @@ class Config:
         if _known(parts) is not None:
             return ""
         names = [".".join(known) for known in KNOWN]
+        from difflib import get_close_matches  # slow to load, and only mistakes need it
+
         near = get_close_matches(".".join(parts), names, n=1)
         return f"evgit has no setting {join_key(*parts)!r}; it is kept all the same" + (
             f" (did you mean {near[0]!r}?)" if near else ""

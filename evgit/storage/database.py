@@ -10,6 +10,7 @@ ones may carry a bug in resetting the write-ahead log that was fixed in 3.51.3 (
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ from evgit.errors import (
     StorageFull,
     Unavailable,
     UnsupportedFormat,
+    UsageError,
 )
 
 APPLICATION_ID = 0x65766774  # "evgt", where file(1) and SQLite look for it
@@ -34,6 +36,7 @@ BUSY_TIMEOUT_MS = 30_000
 # Every changed page is written whole at each commit, and a commit touches some eight of them:
 # small pages make it cheaper (docs/decisions/storage.md has the figures).
 PAGE_SIZE = 1024
+_CREATE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
 
 TRUTH = """
 CREATE TABLE settings(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -41,6 +44,7 @@ CREATE TABLE blocks(
     first_line INTEGER PRIMARY KEY,
     latest INTEGER NOT NULL,
     frames BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
     data BLOB NOT NULL
 );
 CREATE TABLE objects(id BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
@@ -71,6 +75,7 @@ CREATE TABLE commits(
     further_parents BLOB,
     segment BLOB,
     held_back INTEGER,
+    checksum INTEGER NOT NULL,
     postings BLOB,
     fingerprints BLOB,
     keys BLOB
@@ -85,10 +90,11 @@ CREATE TABLE chains(
     height INTEGER NOT NULL,
     size INTEGER NOT NULL,
     covered INTEGER NOT NULL,
-    frontier BLOB NOT NULL
+    frontier BLOB NOT NULL,
+    checksum INTEGER NOT NULL
 );
 CREATE TABLE merkle_nodes(
-    chain INTEGER, level INTEGER, place INTEGER, hash BLOB NOT NULL,
+    chain INTEGER, level INTEGER, place INTEGER, hash BLOB NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY(chain, level, place)
 ) WITHOUT ROWID;
 CREATE TABLE streams(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -131,7 +137,7 @@ def translate_errors(path: Path) -> Iterator[None]:
     """Raise SQLite's errors about the file at `path` as evgit's."""
     try:
         yield
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise translated(error, path) from error
 
 
@@ -202,11 +208,19 @@ def refuse_network_file_system(path: Path) -> None:
         )
 
 
+class _Connection(apsw.Connection):
+    """A connection that knows its process: SQLite's locks don't pass to a forked child."""
+
+    def __init__(self, name: str, flags: int) -> None:
+        super().__init__(name, flags)
+        self.process = os.getpid()
+
+
 def create(path: Path) -> apsw.Connection:
     """A new `evgit.db` at `path` with all tables, connected."""
     refuse_network_file_system(path.parent)
     with translate_errors(path):
-        connection = apsw.Connection(str(path))
+        connection = _Connection(str(path), _CREATE)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -225,7 +239,7 @@ def open_existing(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw
     """
     with translate_errors(path):
         try:
-            connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+            connection = _Connection(str(path), apsw.SQLITE_OPEN_READWRITE)
             _check_identity(connection, path, busy_timeout_ms)
         except (apsw.ReadOnlyError, apsw.CantOpenError):
             # A WAL database on a read-only disk has no place for its shared memory. Without it
@@ -234,7 +248,7 @@ def open_existing(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw
             alone = not log.exists() or log.stat().st_size == 0
             uri = path.absolute().as_uri() + ("?immutable=1" if alone else "")
             flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-            connection = apsw.Connection(uri, flags=flags)
+            connection = _Connection(uri, flags)
             _check_identity(connection, path, busy_timeout_ms)
         _configure(connection)
         return connection
@@ -269,6 +283,11 @@ def writing(connection: apsw.Connection) -> Iterator[None]:
 
     Raises what `translated` makes of SQLite's errors, also of those inside.
     """
+    if isinstance(connection, _Connection) and connection.process != os.getpid():
+        raise UsageError(
+            "this repository was opened before the process forked, so it can't be written here",
+            hint="open it again in the child process",
+        )
     try:
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -295,7 +314,16 @@ def reading(connection: apsw.Connection) -> Iterator[None]:
             yield
         finally:
             if connection.in_transaction:
-                connection.execute("COMMIT")
+                with suppress(apsw.Error):  # after corruption; nothing was written in any case
+                    connection.execute("COMMIT")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+def empty_log(connection: apsw.Connection) -> None:
+    """Move everything from the write-ahead log into the file itself, durably."""
+    with translate_errors(Path(connection.filename)):
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def integrity_problems(connection: apsw.Connection, limit: int = 100) -> list[str]:

@@ -5,12 +5,14 @@ It knows names, not contents.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from evgit.errors import NotARepository
 
 DIRECTORY_NAME = ".evgit"
+ABANDONED_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,11 @@ class Layout:
     @property
     def cache(self) -> Path:
         return self.directory / "cache.db"
+
+    @property
+    def shown(self) -> Path:
+        """What the working tree shows, apart from the cache, which may be lost."""
+        return self.directory / "shown"
 
     @property
     def blobs(self) -> Path:
@@ -44,9 +51,32 @@ class Layout:
         """The directory that the working tree is written to; None in a bare repository."""
         return self.directory.parent if self.directory.name == DIRECTORY_NAME else None
 
+    def is_remnant(self) -> bool:
+        """Is this what a repository leaves that loses its database? An `init` that was killed, or
+        a directory made for the configuration, left nothing to lose."""
+        return any(path.exists() for path in (self.cache, self.shown, self.blobs, self.packs))
+
     def blob_file(self, blob_id: str) -> Path:
         """The file of a large blob, spread over 256 directories by its first two digits."""
         return self.blobs / blob_id[:2] / blob_id[2:]
+
+    def new_database(self, token: str) -> Path:
+        """Where `evgit.db` is made, until it is whole and gets its name."""
+        return self.directory / f"evgit.db.{token}.new"
+
+    def remove_database(self, path: Path) -> None:
+        """Remove a database that is not wanted, with what SQLite keeps beside it."""
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+    def remove_abandoned_databases(self) -> None:
+        """Remove what an `init` left that was killed: made more than an hour ago, still new."""
+        for path in self.directory.glob("evgit.db.*.new*"):
+            try:
+                if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                    path.unlink()
+            except FileNotFoundError:
+                pass  # another process removed it first
 
     @classmethod
     def at(cls, path: Path, *, bare: bool = False) -> Layout:
@@ -55,12 +85,21 @@ class Layout:
 
     @classmethod
     def find(cls, start: Path) -> Layout:
-        """The repository of `start`, looked for in it and upwards. Raises NotARepository."""
+        """The repository of `start`, looked for in it and upwards.
+
+        Raises NotARepository, also where a repository lost its database: none further up is it.
+        """
         start = start.absolute()
         for directory in (start, *start.parents):
             for candidate in (cls(directory / DIRECTORY_NAME), cls(directory)):
                 if candidate.database.is_file():
                     return candidate
+            if cls(directory / DIRECTORY_NAME).is_remnant():
+                raise NotARepository(
+                    f"{directory / DIRECTORY_NAME} is there, but its evgit.db is missing",
+                    hint="that file holds all events: restore it from a clone or a backup. "
+                    "Where nothing was lost, `evgit init` makes a new one",
+                )
         raise NotARepository(
             f"no evgit repository in {start} or any directory above it",
             hint="make one with: evgit init",

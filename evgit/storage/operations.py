@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
-from evgit.errors import NotFound
+from evgit.errors import Damage, NotFound
 from evgit.storage.database import fetch_all, fetch_one
 
 _encode = msgspec.json.Encoder().encode
@@ -50,6 +50,7 @@ class OperationLog:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self._last: tuple[int, str, str, list[RefChange]] | None = None
 
     def record(
         self,
@@ -65,9 +66,10 @@ class OperationLog:
         """Add an entry. With `continues`, grow the last one if the same writer goes on there."""
         if continues and len(changes) == 1 and self._grow(changes[0], now, writer, command):
             return
-        self._connection.execute(
+        (number,) = fetch_one(
+            self._connection,
             "INSERT INTO operations(started, finished, actor, writer, command, arguments, changes)"
-            " VALUES(?,?,?,?,?,?,?)",
+            " VALUES(?,?,?,?,?,?,?) RETURNING number",
             (
                 now,
                 now,
@@ -78,22 +80,36 @@ class OperationLog:
                 _encode(changes).decode(),
             ),
         )
+        self._last = number, writer, command, list(changes)
+
+    def forget_last(self) -> None:
+        """Forget the last entry that was written: somebody else may have written since."""
+        self._last = None
 
     def _grow(self, change: RefChange, now: int, writer: str, command: str) -> bool:
+        last = self._last or self._read_last()
+        if last is None or last[1:3] != (writer, command):
+            return False
+        number, _, _, before = last
+        if len(before) != 1 or before[0].ref != change.ref or before[0].new != change.old:
+            return False
+        grown = [RefChange(change.ref, before[0].old, change.new)]
+        self._connection.execute(
+            "UPDATE operations SET finished=?, changes=? WHERE number=?",
+            (now, _encode(grown).decode(), number),
+        )
+        self._last = number, writer, command, grown
+        return True
+
+    def _read_last(self) -> tuple[int, str, str, list[RefChange]] | None:
         row = fetch_one(
             self._connection,
             "SELECT number, writer, command, changes FROM operations ORDER BY number DESC LIMIT 1",
         )
-        if row is None or row[1] != writer or row[2] != command:
-            return False
-        before = _decode_changes(row[3])
-        if len(before) != 1 or before[0].ref != change.ref or before[0].new != change.old:
-            return False
-        grown = _encode([RefChange(change.ref, before[0].old, change.new)]).decode()
-        self._connection.execute(
-            "UPDATE operations SET finished=?, changes=? WHERE number=?", (now, grown, row[0])
-        )
-        return True
+        try:
+            return None if row is None else (*row[:3], _decode_changes(row[3]))
+        except (msgspec.MsgspecError, TypeError):
+            return None  # damaged: leave it as it is
 
     def newest_first(self) -> Iterator[Operation]:
         """All operations, newest first."""
@@ -159,13 +175,19 @@ class OperationLog:
 
 def _operation(row: Any) -> Operation:
     number, started, finished, actor, writer, command, arguments, changes = row
-    return Operation(
-        number,
-        started,
-        finished,
-        actor,
-        writer,
-        command,
-        _decode_arguments(arguments),
-        _decode_changes(changes),
-    )
+    try:
+        return Operation(
+            number,
+            started,
+            finished,
+            actor,
+            writer,
+            command,
+            _decode_arguments(arguments),
+            _decode_changes(changes),
+        )
+    except (msgspec.MsgspecError, TypeError) as error:
+        raise Damage(
+            f"operation {number} of the op log is damaged: {error}",
+            hint="history is whole all the same: `evgit fsck` tells",
+        ) from None

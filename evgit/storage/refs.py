@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import apsw
 
-from evgit.errors import Conflict
+from evgit.errors import Conflict, Damage
 from evgit.storage.database import fetch_all, fetch_one
 from evgit.storage.operations import RefChange
 
@@ -33,7 +33,7 @@ class RefStore:
     def get(self, name: str) -> str | None:
         """The target of exactly this ref, or None."""
         row = fetch_one(self._connection, "SELECT target FROM refs WHERE name=?", (name,))
-        return None if row is None else str(row[0])
+        return None if row is None else _sound(name, row[0]).target
 
     def under(self, prefix: str) -> list[Ref]:
         """All refs whose names start with `prefix`, in order of name."""
@@ -42,7 +42,7 @@ class RefStore:
             "SELECT name, target FROM refs WHERE name>=? AND name<? ORDER BY name",
             (prefix, prefix + "\U0010ffff"),
         )
-        return [Ref(name, target) for name, target in rows]
+        return [_sound(name, target) for name, target in rows]
 
     def move(self, changes: list[RefChange]) -> None:
         """Make all changes. Raises Conflict, having changed nothing, if a ref is not at `old`."""
@@ -70,3 +70,13 @@ class RefStore:
                     " ON CONFLICT(name) DO UPDATE SET target=excluded.target",
                     (change.ref, change.new),
                 )
+
+
+def _sound(name: object, target: object) -> Ref:
+    """A row of the right types. Raises Damage."""
+    if isinstance(name, str) and isinstance(target, str):
+        return Ref(name, target)
+    raise Damage(
+        f"the row of ref {name!r} is damaged",
+        hint="`evgit op log` shows where it was; `evgit fsck` shows the extent",
+    )

@@ -27,34 +27,6 @@ FAN_IN = 4
 MERGE_CHUNK_KEYS = 65_536
 KEY_LIMIT = 1 << 64
 
-_compress = zstandard.ZstdCompressor(level=1, write_checksum=True).compress
-_decompress = zstandard.ZstdDecompressor().decompress
-
-
-def _encode_page(keys: Sequence[int]) -> bytes:
-    words = array("Q", keys)
-    if sys.byteorder == "big":
-        words.byteswap()
-    raw = words.tobytes()
-    return _compress(b"".join([raw[column::8] for column in range(7, -1, -1)]))
-
-
-def _decode_page(page: bytes) -> array[int]:
-    try:
-        columns = _decompress(page)
-    except zstandard.ZstdError as error:
-        raise Damage(
-            f"a page of an index is damaged: {error}", hint="`evgit reindex` rebuilds the index"
-        ) from None
-    count = len(columns) // 8
-    raw = bytearray(len(columns))
-    for column in range(8):
-        raw[7 - column :: 8] = columns[column * count : (column + 1) * count]
-    words = array("Q", bytes(raw))
-    if sys.byteorder == "big":
-        words.byteswap()
-    return words
-
 
 class SortedRuns:
     """The runs of all families in one database. A family is a set of keys of its own.
@@ -65,6 +37,9 @@ class SortedRuns:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        # Not shared: a zstd context must not be used by two threads at once.
+        self._compress = zstandard.ZstdCompressor(level=1, write_checksum=True).compress
+        self._decompress = zstandard.ZstdDecompressor().decompress
 
     def add(self, family: int, keys: Iterable[int], last: int) -> None:
         """Add keys as one run. `last`: how far the family now reaches, in the caller's measure."""
@@ -95,7 +70,7 @@ class SortedRuns:
                 (run, start, _as_bytes(high - 1)),
             )
             for (data,) in rows:
-                page = _decode_page(data)
+                page = self._decode_page(data)
                 found += page[bisect_left(page, low) : bisect_left(page, high)]
         found.sort()
         return found
@@ -127,7 +102,7 @@ class SortedRuns:
                 (run, after),
             ):
                 for first, place, data in rows:
-                    keys = _decode_page(data)
+                    keys = self._decode_page(data)
                     sound = first == _as_bytes(keys[0]) and place == ordinal and before < keys[0]
                     yield keys, sound and list(keys) == sorted(keys)
                     ordinal, before, after = ordinal + len(keys), keys[-1], first
@@ -154,7 +129,7 @@ class SortedRuns:
                 keys = chunk[start : start + PAGE_KEYS]
                 self._connection.execute(
                     "INSERT INTO run_pages(run, first, ordinal, data) VALUES(?,?,?,?)",
-                    (run, _as_bytes(keys[0]), ordinal, _encode_page(keys)),
+                    (run, _as_bytes(keys[0]), ordinal, self._encode_page(keys)),
                 )
                 ordinal += len(keys)
         self._connection.execute("UPDATE runs SET entries=? WHERE number=?", (ordinal, run))
@@ -221,9 +196,32 @@ class SortedRuns:
                 return
             chunk = array("Q")
             for _, data in rows:
-                chunk.extend(_decode_page(data))
+                chunk.extend(self._decode_page(data))
             after = rows[-1][0]
             yield chunk
+
+    def _encode_page(self, keys: Sequence[int]) -> bytes:
+        words = array("Q", keys)
+        if sys.byteorder == "big":
+            words.byteswap()
+        raw = words.tobytes()
+        return self._compress(b"".join([raw[column::8] for column in range(7, -1, -1)]))
+
+    def _decode_page(self, page: bytes) -> array[int]:
+        try:
+            columns = self._decompress(page)
+        except zstandard.ZstdError as error:
+            raise Damage(
+                f"a page of an index is damaged: {error}", hint="`evgit reindex` rebuilds the index"
+            ) from None
+        count = len(columns) // 8
+        raw = bytearray(len(columns))
+        for column in range(8):
+            raw[7 - column :: 8] = columns[column * count : (column + 1) * count]
+        words = array("Q", bytes(raw))
+        if sys.byteorder == "big":
+            words.byteswap()
+        return words
 
     def _page_start(self, run: int, key: int) -> bytes:
         row = fetch_one(
@@ -244,7 +242,7 @@ class SortedRuns:
         if row is None:
             return 0
         ordinal, data = row
-        return int(ordinal) + bisect_left(_decode_page(data), key)
+        return int(ordinal) + bisect_left(self._decode_page(data), key)
 
 
 def _as_bytes(key: int) -> bytes:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +42,7 @@ class Directory:
         self._root = root
         self._root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._last: tuple[str, int] | None = None  # the directory used last, kept open
+        self._absent: str | None = None  # the one that was last found not to be there
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +80,7 @@ class Directory:
             opened = os.open(name, flags, dir_fd=fd)
         except OSError:
             return None
-        with open(opened, "rb") as stream:
+        with os.fdopen(opened, "rb") as stream:
             if not stat.S_ISREG(os.fstat(opened).st_mode):
                 return None
             try:
@@ -93,14 +93,17 @@ class Directory:
         parent, _, name = file.rpartition("/")
         fd = self._enter(parent, create=True)
         assert fd is not None
-        temporary = f".evgit-{secrets.token_hex(8)}.tmp"
+        temporary = f".evgit-{os.urandom(8).hex()}.tmp"
         try:
             opened = os.open(temporary, _CREATE, 0o666, dir_fd=fd)
             try:
-                with open(opened, "wb") as stream:
-                    stream.write(content)
-                    stream.flush()
+                try:
+                    left = memoryview(content)
+                    while left:
+                        left = left[os.write(opened, left) :]
                     written = os.fstat(opened)
+                finally:
+                    os.close(opened)
                 try:
                     os.rename(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
                 except IsADirectoryError:  # an empty one may go
@@ -118,10 +121,7 @@ class Directory:
         return written
 
     def remove(self, file: str) -> bool:
-        """Remove a file or link, and the directories that this leaves empty. Was there one?
-
-        Raises Blocked, also where a directory has its name.
-        """
+        """Remove a file or link. Was there one? Raises Blocked, also where it is a directory."""
         parent, _, name = file.rpartition("/")
         fd = self._enter(parent)
         if fd is None:
@@ -134,17 +134,19 @@ class Directory:
             if self.is_directory(file):
                 raise Blocked(file, "is a directory") from None
             raise self._translated(error, file) from error
-        while parent:
-            parent, _, name = parent.rpartition("/")
-            self._leave()
-            fd = self._enter(parent)
-            if fd is None:
-                break
-            try:
-                os.rmdir(name, dir_fd=fd)
-            except OSError:
-                break
         return True
+
+    def prune(self, directories: Iterable[str]) -> None:
+        """Remove those of these directories that are empty, and what that leaves empty above."""
+        waiting = {parent for directory in directories for parent in _with_parents(directory)}
+        for directory in sorted(waiting, reverse=True):  # what is below comes before
+            parent, _, name = directory.rpartition("/")
+            self._leave()
+            with suppress(Blocked, OSError):
+                fd = self._enter(parent)
+                if fd is not None:
+                    os.rmdir(name, dir_fd=fd)
+        self._leave()
 
     def is_directory(self, file: str) -> bool:
         """Is a real directory there?"""
@@ -183,7 +185,10 @@ class Directory:
             return self._root_fd
         if self._last is not None and self._last[0] == directory:
             return self._last[1]
+        if self._absent == directory and not create:
+            return None
         self._leave()
+        self._absent = None
         fd = self._root_fd
         done: list[str] = []
         try:
@@ -194,6 +199,7 @@ class Directory:
                     os.close(fd)
                     fd = self._root_fd
                 if below is None:
+                    self._absent = directory
                     return None
                 fd = below
         except BaseException:
@@ -244,3 +250,9 @@ class Directory:
         if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ELOOP):
             return Blocked(file, f"can't be written: {error.strerror}")
         return Unavailable(f"{where} can't be written: {error.strerror}")
+
+
+def _with_parents(directory: str) -> Iterator[str]:
+    while directory:
+        yield directory
+        directory = directory.rpartition("/")[0]

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from enum import Enum
 
 from blake3 import blake3
 
 from evgit.history.points import Point
 from evgit.state.forest import Trees, tree_at
-from evgit.state.merkle_map import NodeMissing, Reader
+from evgit.state.merkle_node import NodeMissing, Reader
 from evgit.storage.cache import Cache, IndexedFile
 from evgit.worktree.directory import Directory
 
@@ -132,13 +132,13 @@ class Index:
         path: str,
         row: IndexedFile | None,
         wanted: bytes | None = None,
-        ours: bytes | None = None,
+        ours: Collection[bytes] = (),
     ) -> tuple[Found, IndexedFile | None]:
         """What is at `file`, where the document at `path` belongs, and its row for the index where
         the content had to be looked at and is known.
 
-        `wanted` is the content that it should have; `ours` content that is no person's edit, though
-        the index may not know it. Raises directory.Blocked.
+        `wanted` is the content that it should have; `ours` are contents that are no person's edit,
+        though the index may not know them. Raises directory.Blocked.
         """
         info = directory.stat(file)
         if info is None:
@@ -160,7 +160,7 @@ class Index:
             return Found.WANTED, seen
         if row is not None and digest in (row.hash, row.planned):
             return Found.OURS, seen
-        if ours is not None and content == ours:
+        if content in ours:
             return Found.OURS, seen
         return foreign, None
 

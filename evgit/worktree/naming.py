@@ -12,10 +12,9 @@ or in Unicode normalization, where the file system says that they are one.
 from __future__ import annotations
 
 import os
-import secrets
 import unicodedata
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -44,7 +43,7 @@ class Traits(NamedTuple):
 
 def probe(directory: Path) -> Traits:
     """The traits of the file system that holds `directory`, found by making a file there."""
-    name = f"probe-{secrets.token_hex(8)}-\u00e9"
+    name = f"probe-{os.urandom(8).hex()}-\u00e9"
     made = directory / name
     try:
         os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
@@ -96,19 +95,22 @@ class Namer:
         found = self._directories.get(directory)
         if found is None:
             parent, slash, name = directory.rpartition("/")
-            found = (self._directory(parent) if parent else "") + slash + name
             if self._exists(directory):
-                found = self._free(found, directory)
+                name = self._free(name, directory)
+            found = (self._directory(parent) if parent else "") + slash + name
             if len(self._directories) >= _REMEMBERED_DIRECTORIES:
                 self._directories.clear()
             self._directories[directory] = found
         return found
 
     def _free(self, name: str, directory: str) -> str:
+        """A name for a directory that no other document or directory beside it has."""
+        beside = directory.removesuffix(name)
         attempt = 0
         while True:
             wanted = _suffixed(name, directory, attempt, is_file=False)
-            if not (self._exists(wanted) or self._any_below(wanted + "/")):
+            taken = self._exists(beside + wanted) or self._any_below(f"{beside}{wanted}/")
+            if not taken:
                 return wanted
             attempt += 1
 
@@ -117,8 +119,8 @@ def _suffixed(name: str, path: str, attempt: int, *, is_file: bool) -> str:
     """`name` with the suffix for `path`; further attempts are for names taken on purpose."""
     seed = path if attempt == 0 else f"{path}\0{attempt}"
     suffix = "~" + blake3(seed.encode()).hexdigest()[:8]
-    stem, extension = os.path.splitext(name) if is_file else (name, "")
-    return stem + suffix + extension
+    extension = PurePosixPath(name).suffix if is_file else ""
+    return name.removesuffix(extension) + suffix + extension
 
 
 def _assign(traits: Traits, paths: Iterable[str]) -> dict[str, str]:

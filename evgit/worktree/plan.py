@@ -5,10 +5,11 @@ It looks at files and changes none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+from blake3 import blake3
 
 from evgit.state.forest import Trees, differences
 from evgit.state.state import State
@@ -21,8 +22,8 @@ from evgit.worktree.report import Renamed, Skipped
 
 
 def content_of(path: str, document: bytes) -> bytes:
-    """The file for a document: its JSON indented by 2, members in canonical order, and a newline;
-    of a text whose path says that it is one, the text itself."""
+    """The file for a document: its JSON indented by 2, keys in canonical order, and a newline; of a
+    text whose path says that it is one, the text itself."""
     if path.endswith(TEXTS) and document[:1] == b'"':
         return msgspec.json.decode(document, type=str).encode()
     return msgspec.json.format(document, indent=2) + b"\n"
@@ -35,14 +36,32 @@ TEXTS = (".md", ".csv", ".txt")
 @dataclass(slots=True)
 class Plan:
     """leave: files to remove. write: (file, path of its document). seen: what proved to be there
-    already. conflicts: files that a person would lose."""
+    already. conflicts: files that a person would lose. kept: documents whose files stay as they
+    are because of those (see `spare`)."""
 
     leave: list[str] = field(default_factory=list)
     write: list[tuple[str, str]] = field(default_factory=list)
     seen: list[IndexedFile] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     renamed: list[Renamed] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+
+    def spare(self, index: Index) -> None:
+        """Leave the files in `conflicts` as they are, and do the rest."""
+        spared = set(self.conflicts)
+
+        def in_the_way(file: str) -> bool:
+            parts = file.split("/")
+            return any("/".join(parts[:end]) in spared for end in range(1, len(parts) + 1))
+
+        self.kept = [path for file, path in self.write if in_the_way(file)]
+        self.write = [pair for pair in self.write if not in_the_way(pair[0])]
+        for file in self.leave:
+            if file in spared:
+                row = index.file(file)
+                self.kept += [row.document] if row else []
+        self.leave = [file for file in self.leave if file not in spared]
 
 
 class Files:
@@ -73,17 +92,26 @@ class Files:
 
 
 class Planner:
-    """Plans for one state. `force` overwrites whatever is there. `lost` is the state that the files
-    are thought to show, where the index does not know."""
+    """Plans for one state. `force` overwrites whatever is there. `lost` are the states that the
+    files are thought to show, where the index does not know or is not to be believed; `shown` is
+    the one that they are known to show but for what a person did."""
 
     def __init__(
-        self, directory: Directory, index: Index, files: Files, *, force: bool, lost: State | None
+        self,
+        directory: Directory,
+        index: Index,
+        files: Files,
+        *,
+        force: bool,
+        lost: Sequence[State] = (),
+        shown: State | None = None,
     ) -> None:
         self._directory = directory
         self._index = index
         self._files = files
         self._force = force
         self._lost = lost
+        self._shown = shown
 
     def plan(self, paths: Iterable[str]) -> Plan:
         """What to do about these documents, which need not exist."""
@@ -103,26 +131,26 @@ class Planner:
                 file = place
                 if file != path:
                     plan.renamed.append(Renamed(path, file))
-        rows = self._index.files_of(path)
+        rows, ours = self._index.files_of(path), contents_in(self._lost, path)
         for row in rows:
             if row.file != file:
-                self._leave(row, plan)
-        before = None if self._lost is None or rows else self._lost.document(path)
-        ours = None if before is None else content_of(path, before)
+                self._leave(row, ours, plan)
         if file is not None and document is not None:
             self._write(path, file, content_of(path, document), ours, plan)
-        elif ours is not None and not reason_against(path):
+        elif ours and not rows and not reason_against(path):
             found, _ = examine(self._index, self._directory, path, None, ours=ours)
             if found is Found.OURS:
                 plan.leave.append(path)
 
-    def _leave(self, row: IndexedFile, plan: Plan) -> None:
-        found, _ = examine(self._index, self._directory, row.file, row)
+    def _leave(self, row: IndexedFile, ours: Collection[bytes], plan: Plan) -> None:
+        found, _ = examine(self._index, self._directory, row.file, row, ours=ours)
         if found is Found.EDITED and not self._force:
             plan.conflicts.append(row.file)
         plan.leave.append(row.file)
 
-    def _write(self, path: str, file: str, content: bytes, ours: bytes | None, plan: Plan) -> None:
+    def _write(
+        self, path: str, file: str, content: bytes, ours: Sequence[bytes], plan: Plan
+    ) -> None:
         known = next((row for row in self._index.files_of(path) if row.file == file), None)
         try:
             found, seen = self._index.examine(
@@ -138,7 +166,11 @@ class Planner:
                 plan.seen.append(seen)
             return
         if not self._force:
-            if known is not None and self._index.holds(known, content):
+            if known is None and found is Found.FOREIGN and ours:
+                # Evgit's file after all, edited: remember what evgit wrote.
+                plan.seen.append(IndexedFile(file, path, blake3(ours[0]).digest()))
+                found = Found.EDITED
+            if self._was_written(path, content, known, found):
                 return  # just what evgit wrote; since then a person edited or removed it
             if found in (Found.EDITED, Found.FOREIGN) and not self._will_leave(file):
                 plan.conflicts.append(file)
@@ -147,6 +179,17 @@ class Planner:
             ):
                 plan.conflicts.append(file)
         plan.write.append((file, path))
+
+    def _was_written(
+        self, path: str, content: bytes, known: IndexedFile | None, found: Found
+    ) -> bool:
+        if not self._lost:
+            return known is not None and self._index.holds(known, content)
+        return (
+            found is Found.EDITED
+            and self._shown is not None
+            and contents_in([self._shown], path) == [content]
+        )
 
     def _will_leave(self, file: str) -> bool:
         """Is this the file of a document that will be elsewhere, or nowhere?"""
@@ -161,13 +204,19 @@ def examine(
     row: IndexedFile | None,
     *,
     wanted: bytes | None = None,
-    ours: bytes | None = None,
+    ours: Collection[bytes] = (),
 ) -> tuple[Found, IndexedFile | None]:
     """`Index.examine`, where what can't be reached is not there."""
     try:
         return index.examine(directory, file, row.document if row else "", row, wanted, ours)
     except Blocked:
         return Found.NOTHING, None
+
+
+def contents_in(states: Iterable[State], path: str) -> list[bytes]:
+    """What the file of the document at `path` holds in these states."""
+    documents = {state.document(path) for state in states} - {None}
+    return [content_of(path, document) for document in documents if document is not None]
 
 
 def everything(state: State, index: Index) -> Iterator[str]:

@@ -28,12 +28,14 @@ class CheckoutResult:
 
     written, removed: how many files. renamed: of the documents that it had to look at. skipped:
     documents that must not become files, and those that something in the way kept out (blocked).
+    kept: files left as a person made them, whose documents they no longer show.
     """
 
     written: int = 0
     removed: int = 0
     renamed: list[Renamed] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     blocked: bool = False
 
 

@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 
 from blake3 import blake3
 
 from evgit.errors import LocalChanges, NotFound, UsageError
 from evgit.history.points import Point
-from evgit.state.merkle_map import NodeMissing
+from evgit.state.forest import Trees
+from evgit.state.merkle_node import NodeMissing
 from evgit.state.state import State
 from evgit.storage.cache import Cache, IndexedFile
 from evgit.storage.layout import Layout
+from evgit.worktree.comparison import Comparison
 from evgit.worktree.directory import Blocked, Directory
-from evgit.worktree.index import Found, Index, as_written
+from evgit.worktree.index import Index, as_written
 from evgit.worktree.naming import Namer, Traits, probe
-from evgit.worktree.paths import TEMPORARY
 from evgit.worktree.plan import (
     TEXTS,
     Files,
@@ -31,9 +33,9 @@ from evgit.worktree.plan import (
     content_of,
     differing,
     everything,
-    examine,
 )
 from evgit.worktree.report import CheckoutResult, Renamed, Skipped, Status
+from evgit.worktree.shown import Shown
 
 __all__ = [
     "TEXTS",
@@ -57,18 +59,29 @@ _NAMED_IN_ERRORS = 10
 class WorkingTree:
     """The working tree of the repository at `layout`. Raises UsageError where that is bare."""
 
-    def __init__(self, layout: Layout, cache: Cache, *, traits: Traits | None = None) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        cache: Cache,
+        *,
+        states: Callable[[Point], State | None] = lambda _: None,
+        traits: Traits | None = None,
+    ) -> None:
+        """`states` gives the state at a point, None where there is none (any more)."""
         if layout.worktree is None:
             raise UsageError("this repository is bare: it has no working tree")
         self.root: Path = layout.worktree
         self._layout = layout
         self._index = Index(cache)
+        self._record = Shown(layout.shown)
+        self._states = states
         self._probed = traits
 
     @property
     def shown(self) -> Point | None:
         """The point of the last checkout, None if that is not known."""
-        return self._index.shown()
+        recorded = self._record.points()
+        return recorded[0] if len(recorded) == 1 else self._index.shown()
 
     def checkout(
         self,
@@ -76,6 +89,7 @@ class WorkingTree:
         point: Point,
         *,
         force: bool = False,
+        keep_edited: bool = False,
         previous: Callable[[], State] | None = None,
         progress: Progress | None = None,
     ) -> CheckoutResult:
@@ -83,28 +97,40 @@ class WorkingTree:
 
         Files edited or removed by hand whose documents stay as they are are left alone. Raises
         LocalChanges, naming the files and with nothing touched, where files edited by hand or not
-        evgit's are in the way. `force` overwrites all of those. `previous` gives the state that the
-        files are thought to show; it is asked for only where the index is lost.
+        evgit's are in the way. `force` overwrites all of those; `keep_edited` leaves them, says
+        which, and does the rest. `previous` gives the state that the files are thought to show; it
+        is asked for only where the index is lost.
         """
         index, traits = self._index, repr(self._traits())
         tree = state.retrying(state.settle)
-        base = None if force else index.base(traits)
-        lost = previous() if previous is not None and index.is_empty() else None
+        lost = self._lost()
+        shown = lost[0] if len(lost) == len(self._record.points()) == 1 else None
+        if previous is not None and (lost or index.is_empty()):
+            lost.append(previous())
+        base = None if force or lost else index.base(traits)
         paths: Iterable[str] = everything(state, index)
-        if base is not None:
+        if base is not None and self._traits().exact:
+            # Where names fold, any document may change the name of any other.
             with suppress(NodeMissing):
                 paths = differing(base, tree)
-        elif lost is not None:
-            paths = dict.fromkeys([*paths, *lost])
+        elif lost:
+            paths = dict.fromkeys(chain(paths, *lost))
         files = self._files(state)
         with Directory(self.root) as directory:
             if index.unfinished():
                 for top in {row.file.partition("/")[0] for row in index.files()}:
                     directory.remove_temporaries(top)
-            plan = Planner(directory, index, files, force=force, lost=lost).plan(paths)
-            _refuse(plan)
+            planner = Planner(directory, index, files, force=force, lost=lost, shown=shown)
+            plan = planner.plan(paths)
+            if keep_edited:
+                plan.spare(index)
+            else:
+                _refuse(plan)
             result = self._perform(directory, plan, state, point, force, progress)
-        index.note(point, None if result.blocked else tree, traits)
+        if keep_edited:
+            result.kept = list(dict.fromkeys(plan.conflicts))
+        index.note(point, None if result.blocked else _written_tree(base, tree, plan.kept), traits)
+        self._record.replace(point)
         return result
 
     def restore(self, state: State, paths: Sequence[str]) -> CheckoutResult:
@@ -126,7 +152,7 @@ class WorkingTree:
             chosen.update(dict.fromkeys(found))
         shown, base = index.shown(), index.base(traits)
         with Directory(self.root) as directory:
-            plan = Planner(directory, index, files, force=True, lost=None).plan(chosen)
+            plan = Planner(directory, index, files, force=True).plan(chosen)
             result = self._perform(directory, plan, state, shown, True, None)
         # Files of two states beside each other are no state that a later checkout could start from.
         same = base is not None and base.root == state.retrying(state.settle).root
@@ -135,37 +161,21 @@ class WorkingTree:
 
     def status(self, state: State) -> Status:
         """How the files differ from `state`. Looks at every file; changes none."""
-        status = Status(shown=self._index.shown())
-        files = self._files(state)
-        seen: list[IndexedFile] = []
-        tops: set[str] = set()
         with Directory(self.root) as directory:
-            for path, document in state.documents():
-                place = files.place(path)
-                if isinstance(place, Skipped):
-                    status.skipped.append(place)
-                    continue
-                if place != path:
-                    status.renamed.append(Renamed(path, place))
-                if "/" in place:
-                    tops.add(place.partition("/")[0])
-                self._compare(directory, place, path, content_of(path, document), status, seen)
-            for row in self._index.files():
-                tops.add(row.file.partition("/")[0])
-                if files.file_of(row.document) != row.file:
-                    found, _ = examine(self._index, directory, row.file, row)
-                    if found is Found.EDITED:
-                        status.modified.append(row.file)
-                    elif found is Found.OURS:
-                        status.outdated.append(row.file)
-            for top in sorted(tops):
-                self._find_untracked(directory, top, status)
-        self._index.keep(seen)
-        for names in (status.modified, status.outdated, status.in_the_way):
-            names.sort()
+            comparison = Comparison(directory, self._index, self._files(state), self._lost())
+            status = comparison.status()
+        status.shown = self.shown
+        self._index.keep(comparison.seen)
         return status
 
     # ------------------------------------------------------------------ steps
+
+    def _lost(self) -> list[State]:
+        """The states that files may show, where the index is lost or older than the files."""
+        points = self._record.points()
+        if not points or [self._index.shown()] == points:
+            return []
+        return [state for state in map(self._states, points) if state is not None]
 
     def _traits(self) -> Traits:
         if self._probed is None:
@@ -206,9 +216,12 @@ class WorkingTree:
         self._index.keep(plan.seen)
         if plan.leave or plan.write:
             self._index.begin(point)
+            if point is not None:
+                self._record.add(point)
         for file in plan.leave:
             with suppress(Blocked):  # not reached, so not there any more
                 result.removed += directory.remove(file)
+        directory.prune({file.rpartition("/")[0] for file in plan.leave})
         self._index.drop(plan.leave)
         total = len(plan.write)
         for batch in _batches(plan.write, state):
@@ -224,43 +237,21 @@ class WorkingTree:
                 progress(result.written, total)
         return result
 
-    def _compare(
-        self,
-        directory: Directory,
-        file: str,
-        path: str,
-        content: bytes,
-        status: Status,
-        seen: list[IndexedFile],
-    ) -> None:
-        row = self._index.file(file)
-        try:
-            found, now = self._index.examine(directory, file, path, row, content)
-        except Blocked as blocked:
-            if blocked.place not in status.in_the_way:
-                status.in_the_way.append(blocked.place)
-            return
-        if found is Found.NOTHING:
-            (status.outdated if row is None else status.deleted).append(file)
-        elif found is Found.OURS:
-            status.outdated.append(file)
-        elif found is Found.EDITED:
-            status.modified.append(file)
-        elif found in (Found.FOREIGN, Found.DIRECTORY):
-            status.in_the_way.append(file)
-        if now is not None and found in (Found.WANTED, Found.OURS):
-            seen.append(now)
 
-    def _find_untracked(self, directory: Directory, top: str, status: Status) -> None:
-        if not directory.is_directory(top):
-            return
-        known = set(status.in_the_way)
-        with suppress(Blocked):
-            for file in directory.walk(top):
-                if TEMPORARY.fullmatch(file.rpartition("/")[2]) or file in known:
-                    continue
-                if self._index.file(file) is None:
-                    status.untracked.append(file)
+def _written_tree(base: Trees | None, tree: Trees, kept: Sequence[str]) -> Trees | None:
+    """What evgit's files show now: `tree`, but for documents kept as they were at `base`."""
+    if not kept:
+        return tree
+    if base is None:
+        return None
+    try:
+        before = {path: base.get(path) for path in kept}
+        written = tree.update(before)
+        # Maps of another model may have no place for these documents.
+        same = all(written.get(path) == document for path, document in before.items())
+    except NodeMissing:
+        return None
+    return written if same else None
 
 
 def _written(

@@ -160,3 +160,18 @@ def test_what_makes_no_sense():
         EventLines("xml")  # type: ignore[arg-type]
     with pytest.raises(InvalidTime):
         EventLines(time=-1)
+
+
+@pytest.mark.parametrize("depth", [200, 1_000, 100_000])
+@pytest.mark.parametrize("given", ["evgit", "cloudevents"])
+@pytest.mark.parametrize("told", [{}, {"time": INSTANT}, {"time_field": "data.created"}])
+def test_a_line_that_is_too_deep_is_named(depth, given, told):
+    """However deep it is, and whichever way it is looked at first."""
+    nested = b"[" * depth + b"]" * depth
+    good = json.dumps(CLOUD).encode() if given == "cloudevents" else line(time=TIME)
+    deep = good[:-1].replace(b', "data": {}', b"") + b', "data": ' + nested + b"}"
+    with pytest.raises(InvalidEvent, match="line 8: ") as caught:
+        EventLines(**told).events(batch(good, deep, first=7))
+    assert caught.value.line == 8
+    with pytest.raises(InvalidEvent, match="line 1: "):
+        EventLines(**told, format=given).events(batch(deep))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from evgit.bridges import json_lines
 from evgit.bridges.json_lines import LineReader, LineWriter
-from evgit.errors import InvalidEvent, InvalidInput, NotFound, ReadOnly, UsageError
+from evgit.errors import InvalidEvent, InvalidInput, NotFound, ReadOnly, StorageFull, UsageError
 
 SKIPPABLE = b"\x5a\x2a\x4d\x18" + (3).to_bytes(4, "little") + b"xyz"
 
@@ -219,8 +219,13 @@ def test_what_cannot_be_written(tmp_path):
     with pytest.raises(NotFound, match="can't be written"):
         LineWriter(tmp_path / "absent" / "file")
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ReadOnly, match="can't be written"):
+    with pytest.raises(UsageError, match="can't be written: Not a directory"):
         LineWriter(tmp_path / "file" / "below")
+    with pytest.raises(UsageError, match="can't be written: Is a directory"):
+        LineWriter(tmp_path)
+    full = pytest.raises(StorageFull, match="'/dev/full' can't be written")
+    with full, LineWriter("/dev/full") as writer:
+        writer.write(b"{}\n")
 
 
 def test_a_device_is_written_directly():

@@ -75,15 +75,19 @@ class Session:
 
     def evgit(self, *words: str, stdin: bytes | str = b"") -> Result:
         """Run evgit with these words."""
-        moment = FIRST_MINUTE + timedelta(minutes=self._minutes)
-        self._minutes += 1
-        os.environ["EVGIT_NOW"] = f"{moment.isoformat()}Z"
+        os.environ["EVGIT_NOW"] = self.now()
         data = stdin.encode() if isinstance(stdin, str) else stdin
         with _streams(data, self.directory) as (out, err, common):
             code = main(words)
             sys.stdout.flush()
         parts = (out.getvalue(), err.getvalue(), common.getvalue())
         return Result(code, *(part.decode() for part in parts))
+
+    def now(self) -> str:
+        """The next command's time."""
+        moment = FIRST_MINUTE + timedelta(minutes=self._minutes)
+        self._minutes += 1
+        return f"{moment.isoformat()}Z"
 
     def shell(self, line: str) -> Result:
         """Run a line of shell, of the few kinds that the transcripts use."""

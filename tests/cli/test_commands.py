@@ -122,3 +122,4 @@ def test_log_loads_nothing_that_it_does_not_need() -> None:
     others = {f"evgit.cli.commands.{e.module}" for n, e in COMMANDS.items() if n != "log"}
     heavy = {"pygit2", "tomlkit", "hypothesis", "subprocess", "evgit.bridges"}
     assert sorted((heavy | others) & loaded) == []
+    assert [name for name in loaded if name.startswith(("evgit.state", "evgit.worktree"))] == []

@@ -93,6 +93,9 @@ READ: dict[str, Expression] = {
     "account-42@7:streams/account-42.json": Document(
         Name("account-42@7"), "streams/account-42.json"
     ),
+    ".evgit@0": Name(".evgit@0"),
+    "..a@1": Range(HEAD, Name("a@1")),
+    ".a@1~2:b.json": Document(Ancestor(Name(".a@1"), 2), "b.json"),
     # sets
     "^main": Excluded(MAIN),
     "^main~2": Excluded(Ancestor(MAIN, 2)),
@@ -155,6 +158,9 @@ REFUSED = {
     "a..b:path": "is not a revision or range",
     "a....b": "begins or ends with a dot",
     ".hidden": "begins or ends with a dot",
+    "a....b@0": "begins or ends with a dot",
+    "^.b@0": "begins or ends with a dot",
+    ".b@0.": "begins or ends with a dot",
 }
 
 

@@ -53,7 +53,7 @@ def test_check_says_what_it_looked_at(run: Run, work: Path) -> None:
     assert "accounts/  bank.Accounts, 1 document" in said.out
     run("commit", "-s", "account-1", "-t", "money_withdrawn", "amount=6", "--no-verify")
     said = run("model", "check")
-    assert said.code == 8
+    assert said.code == 9
     assert "'never below zero' does not hold for accounts/1.json" in said.err
     assert "position 1: money_withdrawn in account-1" in said.err
     assert run("model", "check", "HEAD~1").code == 0
@@ -61,7 +61,7 @@ def test_check_says_what_it_looked_at(run: Run, work: Path) -> None:
 
 def test_a_refused_commit_has_an_exit_code_of_its_own(run: Run, work: Path) -> None:
     said = run("commit", "-s", "account-1", "-t", "money_withdrawn", "amount=6")
-    assert said.code == 8
+    assert said.code == 9
     assert "nothing was appended" in said.err
     assert run("commit", "-s", "account-1", "-t", "money_withdrawn", "amount=6", "--no-verify")
 
@@ -70,7 +70,7 @@ def test_a_broken_model_is_an_error_with_a_place(run: Run, work: Path) -> None:
     run("commit", "-s", "account-1", "-t", "deposit_made", "value=5")
     (work / "model" / "bank.py").write_text("def f(:\n")
     said = run("show", "HEAD:accounts/1.json")
-    assert said.code == 8
+    assert said.code == 9
     assert "model/bank.py, line 1: SyntaxError" in said.err
     assert run("log").code == run("fsck").code == 0
     said = run("commit", "-s", "account-1", "-t", "deposit_made", "value=5", "--no-verify")
@@ -126,7 +126,7 @@ def test_nothing_of_a_model_runs_before_it_is_trusted(run: Run, copied: Path) ->
     assert said.code == 0
     assert "streams/account-1.json" in said.out
     assert "is not trusted: the built-in projection is used instead" in said.err
-    assert run("show", "--model", "head", "HEAD:accounts/1.json").code == 8
+    assert run("show", "--model", "head", "HEAD:accounts/1.json").code == 9
     assert run("trust").code == 0
     assert not copied.exists()
     assert "accounts/1.json" in run("ls-tree", "HEAD").out

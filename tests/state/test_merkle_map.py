@@ -9,16 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evgit.formats import canonical
-from evgit.state.merkle_map import (
-    EMPTY_ROOT,
-    LARGE_DOCUMENT,
-    MerkleMap,
-    Node,
-    Reader,
-    key_of,
-    path_of,
-    references,
-)
+from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap
+from evgit.state.merkle_node import LARGE_DOCUMENT, Node, Reader, key_of, path_of, references
 
 PATHS = st.one_of(
     st.integers(0, 400).map(lambda n: f"streams/account-{n:07d}.json"),
@@ -167,3 +159,44 @@ def test_an_update_copies_only_what_it_touches() -> None:
 def test_keys_are_canonical_strings_and_come_back(path: str) -> None:
     assert b'"' + key_of(path) + b'"' == canonical.encode(path)
     assert path_of(key_of(path)) == path
+
+
+def root_as_documented(content: Mapping[str, bytes]) -> bytes:
+    """docs/decisions/merkle-map.md, read by somebody who does not know the program."""
+
+    def ends(key: bytes, level: int) -> bool:
+        digest = blake3(key).digest()
+        bits = int.from_bytes(digest[:8], "little")
+        return digest[0] % 16 == 0 and (bits >> 4) % 32**level == 0
+
+    def line(document: bytes) -> bytes:
+        large = len(document) > 2048
+        return b"#" + blake3(document).hexdigest().encode() if large else document
+
+    items = sorted((canonical.encode(path)[1:-1], line(d), 1) for path, d in content.items())
+    level = 0
+    while True:
+        nodes: list[list[tuple[bytes, bytes, int]]] = [[]]
+        for item in items:
+            nodes[-1].append(item)
+            if ends(item[0], level):
+                nodes.append([])
+        if not nodes[-1] and len(nodes) > 1:
+            nodes.pop()
+        items = []
+        for node in nodes:
+            text = b"%d\n" % level if level else b""
+            for key, value, count in node:
+                text += b'"' + key + b'"\n' + value + (b" %d" % count if level else b"") + b"\n"
+            digest = blake3(text)
+            last = node[-1][0] if node else b""
+            items.append((last, digest.hexdigest().encode(), sum(n for _, _, n in node)))
+        if len(nodes) == 1:
+            return digest.digest()
+        level += 1
+
+
+@given(CONTENT, st.integers(0, 1500))
+def test_the_format_is_the_documented_one(content: dict[str, bytes], more: int) -> None:
+    content |= {f"more/{n}": b"%d" % n for n in range(more)}
+    assert build(content).root == root_as_documented(content)

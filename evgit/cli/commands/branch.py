@@ -61,21 +61,29 @@ def command(
         if show_current:
             output.line(repository.head().branch or "")
         elif move:
-            _rename(repository, output, name, start)
+            _rename(invocation, repository, output, name, start)
         elif delete or force_delete:
             if name is None or start is not None:
                 raise UsageError("give the one branch to delete", hint="evgit branch -d NAME")
             was = repository.branches.delete(name, force=force_delete or force)
+            invocation.done(f"branch {name} is deleted (was {was})")
             output.line(f"Deleted branch {name} (was {short(was)})")
         elif name is None or listing:
             _list(repository, output, name, verbose=verbose, as_json=as_json)
         else:
             commit = repository.resolve_commit(start or "HEAD")
             repository.branches.create(name, commit, force=force)
+            invocation.done(f"branch {name} is made at {commit}")
             output.line(f"Made branch {name} at {short(commit)}")
 
 
-def _rename(repository: Repository, output: Output, old: str | None, new: str | None) -> None:
+def _rename(
+    invocation: Invocation,
+    repository: Repository,
+    output: Output,
+    old: str | None,
+    new: str | None,
+) -> None:
     if old is None:
         raise UsageError("give the new name", hint="evgit branch -m [OLD] NEW")
     if new is None:
@@ -83,6 +91,7 @@ def _rename(repository: Repository, output: Output, old: str | None, new: str | 
         if not old:
             raise UsageError("no branch is checked out", hint="evgit branch -m OLD NEW")
     repository.branches.rename(old, new)
+    invocation.done(f"branch {old} is now {new}")
     output.line(f"Branch {old} is now {new}")
 
 

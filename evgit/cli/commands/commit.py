@@ -16,7 +16,7 @@ Each line has a stream and a type, and may have data, time, version, key, meta a
     END
 
 Where there is a model, the events must be of types and versions that it knows and must break none
-of its invariants: else nothing is appended, and the exit code is 8. --no-verify appends all the
+of its invariants: else nothing is appended, and the exit code is 9. --no-verify appends all the
 same.
 
 --expect says what you believe a stream's last revision to be (N, none, any). If it has moved,
@@ -34,22 +34,22 @@ left alone. --no-checkout, or the setting worktree.update = false, leaves all fi
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from evgit.cli.clock import fixed_now, time_expression
+from evgit.bridges.named_files import open_to_read
+from evgit.cli.clock import time_expression
 from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
 from evgit.cli.event_arguments import event_data, events_from_lines, expectations, pairs
 from evgit.cli.event_text import short
-from evgit.cli.identity import GUESS_HINT, identity, open_to_change
+from evgit.cli.identity import GUESS_HINT, identity, open_to_change, worth_saying
 from evgit.cli.invocation import Invocation
 from evgit.cli.output import shown_in_line
 from evgit.cli.parameters import Branch, Count, Stream, json_option
 from evgit.cli.tree_update import update_after_move
-from evgit.errors import NotFound, UsageError
+from evgit.errors import UsageError
 from evgit.formats.names import looks_like_command
 from evgit.repository import Appended, NewEvent, Repository
 
@@ -71,7 +71,6 @@ from evgit.repository import Appended, NewEvent, Repository
     "--blob",
     "blob_files",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False),
     help="Store FILE as a blob that the event refers to.",
     metavar="FILE",
 )
@@ -105,6 +104,7 @@ def command(
                 "--allow-empty records a commit without events",
             )
         who = identity(repository)
+        unknown_person = worth_saying(repository, who)
         head_before = repository.head()
         appended = repository.append(
             events,
@@ -112,11 +112,11 @@ def command(
             message=message,
             author=who.author,
             expected=expectations(expect, one_event["stream"] if single else None),
-            commit_time=fixed_now(),
             allow_empty=allow_empty,
             verify=not no_verify,
             arguments=_summary(events),
         )
+        invocation.done(_done(appended))
         with invocation.output() as output:
             if as_json:
                 output.json(_document(repository, appended, branch))
@@ -126,7 +126,7 @@ def command(
         for warning in appended.warnings:
             invocation.warn(warning)
         _hint_at_past_tense(invocation, events)
-        if who.guessed:
+        if unknown_person:
             invocation.hint(GUESS_HINT)
         on_current = branch is None or branch == head_before.branch
         if on_current and appended.commit is not None and not no_checkout:
@@ -171,11 +171,8 @@ def _single_event(
         blobs=blobs,
     )
     for name in blob_files:
-        try:
-            with Path(name).open("rb") as file:
-                blob_id, size = repository.write_blob(file)
-        except OSError as error:
-            raise NotFound(f"can't read {name}: {error.strerror}") from error
+        with open_to_read(name) as file:
+            blob_id, size = repository.write_blob(file)
         blobs[blob_id] = size
     return event
 
@@ -213,6 +210,13 @@ def _document(repository: Repository, appended: Appended, branch: str | None) ->
         "ids": appended.ids,
         "warnings": appended.warnings,
     }
+
+
+def _done(appended: Appended) -> str:
+    """What is durable, for those who may not get the answer."""
+    if appended.commit is None:
+        return f"nothing was new: {plural(appended.already, 'event')} already stored"
+    return f"commit {appended.commit} is stored: {plural(appended.appended, 'event')} appended"
 
 
 def _report(

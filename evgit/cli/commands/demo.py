@@ -20,17 +20,19 @@ from evgit.bridges.demo import demo_steps, find_demo_history
 from evgit.cli.command import documented
 from evgit.cli.invocation import Invocation
 from evgit.cli.main import main
-from evgit.errors import AlreadyExists
+from evgit.errors import AlreadyExists, NotFound
 
 
 @documented(__doc__, "demo")
-@click.argument("git", required=False, metavar="[GIT-REPOSITORY]", type=click.Path(exists=True))
+@click.argument("git", required=False, metavar="[GIT-REPOSITORY]")
 @click.option(
     "--into", metavar="DIR", type=click.Path(path_type=Path), help="An empty or new directory."
 )
 @click.pass_context
 def command(context: click.Context, git: str | None, into: Path | None) -> None:
     invocation: Invocation = context.obj
+    if git and not Path(git).exists():
+        raise NotFound(f"there is no {git!r}", hint="evgit demo DIR, DIR being any Git clone")
     places = [git] if git else [str(Path(__file__).parent), "."]
     history = find_demo_history(places)
     directory = _empty_directory(into)

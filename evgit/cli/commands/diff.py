@@ -22,13 +22,14 @@ import click
 from evgit.cli.change_text import change_document, write_changes, write_names, write_statistics
 from evgit.cli.command import documented
 from evgit.cli.documents import document_path, split_words
+from evgit.cli.event_selection import only_in
 from evgit.cli.event_text import compact, event_document, event_line
 from evgit.cli.invocation import Invocation
 from evgit.cli.model_options import state_options
 from evgit.cli.opening import open_repository
 from evgit.cli.output import Output
 from evgit.cli.parameters import Revision, json_option
-from evgit.cli.selection import chosen, common_ancestor, only_in
+from evgit.cli.selection import chosen, common_ancestor
 from evgit.cli.tree_files import file_changes
 from evgit.errors import UsageError
 from evgit.repository import DocumentChange, Point, Repository
@@ -143,12 +144,10 @@ def _write_events(
         new = repository.resolve("HEAD")
     differs = False
     for mark, tip, other in (("-", old, new), ("+", new, old)):
-        for position, event in only_in(repository, tip, other):
+        for position, revision, event in only_in(repository, tip, other):
             differs = True
             if quiet:
                 return True
-            here = Point(tip.commit, position + 1)
-            revision = repository.stream_revision(event.stream, here)
             if as_json:
                 side = "old" if mark == "-" else "new"
                 document = event_document(event, position=position, revision=revision)

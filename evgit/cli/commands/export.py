@@ -10,7 +10,6 @@ Importing them again gives the same event ids.
 
 from __future__ import annotations
 
-import sys
 from typing import Literal
 
 import click
@@ -52,7 +51,7 @@ def command(
 
         report = export_events(
             repository,
-            sys.stdout.buffer if target in (None, "-") else target,
+            target or "-",
             revision,
             format=line_format,
             streams=streams,

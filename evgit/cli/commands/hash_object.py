@@ -12,18 +12,18 @@ commit it.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import BinaryIO
 
 import click
 from blake3 import blake3
 
+from evgit.bridges.named_files import open_to_read
 from evgit.cli.command import documented
 from evgit.cli.event_arguments import read_argument
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.output import Output
-from evgit.errors import NotFound, UsageError
+from evgit.errors import UsageError
 from evgit.formats.event import batch_from_lines
 
 CHUNK_BYTES = 1 << 20
@@ -50,11 +50,8 @@ def command(invocation: Invocation, files: tuple[str, ...], write: bool, kind: s
             elif name == "-":
                 _blob(output, sys.stdin.buffer, write)
             else:
-                try:
-                    with Path(name).open("rb") as file:
-                        _blob(output, file, write)
-                except OSError as error:
-                    raise NotFound(f"can't read {name}: {error.strerror}") from error
+                with open_to_read(name, hint="give a file, or - for standard input") as file:
+                    _blob(output, file, write)
 
 
 def _blob(output: Output, source: BinaryIO, write: bool) -> None:

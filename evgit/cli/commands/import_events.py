@@ -30,10 +30,11 @@ from evgit.bridges.importing import (
     import_git_history,
     import_lines,
 )
+from evgit.cli.clock import time_expression
 from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
 from evgit.cli.event_text import short
-from evgit.cli.identity import GUESS_HINT, identity, open_to_change
+from evgit.cli.identity import GUESS_HINT, identity, open_to_change, worth_saying
 from evgit.cli.invocation import Invocation
 from evgit.cli.parameters import Branch, Count, json_option
 from evgit.cli.progress import ProgressBar
@@ -88,6 +89,7 @@ def command(
     invocation: Invocation = context.obj
     with open_to_change() as repository:
         who = identity(repository)
+        unknown_person = worth_saying(repository, who)
         report = ImportReport()
         interrupted = False
         with ProgressBar("importing", "events") as bar:
@@ -117,7 +119,7 @@ def command(
                         batch_size=batch_size,
                         branch=branch,
                         format=line_format,
-                        time=time,
+                        time=None if time is None else time_expression(time),
                         time_field=time_field,
                         now=at_present,
                         message=message,
@@ -126,10 +128,13 @@ def command(
                     )
             except KeyboardInterrupt:
                 interrupted = True
+        if report.commits:
+            events, commits = plural(report.appended, "event"), plural(report.commits, "commit")
+            invocation.done(f"the import is stored: {events} in {commits}, up to {report.head}")
         _write_report(invocation, report, quiet=quiet, as_json=as_json)
         for warning in report.warnings:
             invocation.warn(warning)
-        if who.guessed and report.commits:
+        if unknown_person and report.commits:
             invocation.hint(GUESS_HINT)
         if interrupted:
             invocation.note("evgit: interrupted; what is listed above is stored")

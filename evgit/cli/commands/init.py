@@ -20,6 +20,7 @@ from evgit.cli.command import documented
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import init_repository
 from evgit.cli.parameters import json_option
+from evgit.errors import AlreadyExists, UsageError
 
 
 @documented(__doc__, "init")
@@ -32,8 +33,16 @@ from evgit.cli.parameters import json_option
 def command(
     invocation: Invocation, directory: Path, bare: bool, branch: str, quiet: bool, as_json: bool
 ) -> None:
-    with init_repository(directory, bare=bare, branch=branch) as repository:
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"{str(directory)!r} is no directory", hint="name a new or empty one")
+    try:
+        made = init_repository(directory, bare=bare, branch=branch)
+    except AlreadyExists as error:
+        error.hint = error.hint or "use it as it is: evgit status; or name another directory"
+        raise
+    with made as repository:
         where = repository.layout.directory
+        invocation.done(f"the repository in {where} is made")
         with invocation.output() as output:
             if as_json:
                 output.json({"id": repository.id, "directory": str(where), "branch": branch})

@@ -45,6 +45,7 @@ from evgit.cli.commit_text import (
 )
 from evgit.cli.decorations import decorations
 from evgit.cli.documents import split_words
+from evgit.cli.event_selection import Placed, events, only_tip
 from evgit.cli.event_text import compact, event_document, event_line
 from evgit.cli.graph_lines import Drawing, Graph
 from evgit.cli.invocation import Invocation
@@ -56,11 +57,8 @@ from evgit.cli.provenance_words import documents_or_directories
 from evgit.cli.selection import (
     CommitTest,
     Filters,
-    Placed,
     chosen,
     compiled,
-    events,
-    only_tip,
     time_bound,
     walk,
 )

@@ -52,7 +52,7 @@ def check(invocation: Invocation, revision: str, as_json: bool) -> None:
     """Hold the model to its promises on all of history.
 
     It is replayed twice, in processes that differ in clock, time zone and hash seed; and its
-    invariants are judged after every commit. Exit code 8 if anything is wrong.
+    invariants are judged after every commit. Exit code 9 if anything is wrong.
     """
     with open_repository() as repository:
         with ProgressBar("checking", "events") as bar:

@@ -71,6 +71,7 @@ def restore(invocation: Invocation, number: int, no_checkout: bool, as_json: boo
     with open_to_change() as repository:
         before = repository.head()
         changes = repository.branches.restore(number)
+        invocation.done(f"all refs are where they were after operation {number}")
         with invocation.output() as output:
             if as_json:
                 output.json({"operation": number, "changes": list(map(change_document, changes))})

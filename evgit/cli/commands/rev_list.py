@@ -14,10 +14,11 @@ from itertools import islice
 import click
 
 from evgit.cli.command import documented
+from evgit.cli.event_selection import event_count, event_ids
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.parameters import Revision, limit_option, skip_option
-from evgit.cli.selection import chosen, commit_ids, event_count, event_ids
+from evgit.cli.selection import chosen, commit_ids
 from evgit.errors import UsageError
 
 

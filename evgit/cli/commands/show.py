@@ -20,6 +20,7 @@ from evgit.cli.command import documented
 from evgit.cli.commit_text import commit_document, commit_lines, plural
 from evgit.cli.decorations import decorations
 from evgit.cli.documents import file_bytes, missing_document, names_below
+from evgit.cli.event_selection import placed
 from evgit.cli.event_text import (
     compact,
     event_document,
@@ -101,14 +102,16 @@ class _Shower:
         repository, output = self._repository, self._output
         entry = repository.commit(point.commit)
         count = point.size - entry.size_before
-        log = repository.log(point)
-        stop = (
-            point.size if self._limit is None else min(point.size, entry.size_before + self._limit)
-        )
-        shown = enumerate(log.events(entry.size_before, stop), entry.size_before)
+        stop = point.size
+        if self._limit is not None:
+            stop = min(stop, entry.size_before + self._limit)
+        events = placed(repository, point, entry.size_before, stop)
         if self._as_json:
             document = commit_document(entry.id, entry.commit)
-            document["added"] = [event_document(event, position=at) for at, event in shown]
+            document["added"] = [
+                event_document(event, position=position, revision=revision)
+                for position, revision, event in events
+            ]
             output.json(document)
             return
         for line in commit_lines(output, entry.id, entry.commit, decorations(repository)):
@@ -121,9 +124,7 @@ class _Shower:
             )
         if count and stop > entry.size_before:
             output.line()
-        for position, event in shown:
-            here = Point(point.commit, position + 1)
-            revision = repository.stream_revision(event.stream, here)
+        for position, revision, event in events:
             output.line(event_line(output, event, position=position, revision=revision))
             output.line(f"        {compact(event.data)}")
         if stop < point.size:
@@ -158,7 +159,7 @@ class _Shower:
             members = plain(tag)
             members.pop("kind", None)
             self._output.json({"id": tag_id} | members)
-            return
+            return  # one document for each revision: the target is asked for by its own id
         self._output.line(self._output.style(f"tag {tag.name}", "yellow"))
         self._output.line(f"Tagger: {shown_in_line(tag.tagger)}")
         self._output.line(f"Date:   {time_text(tag.time)}")

@@ -16,13 +16,13 @@ import click
 
 from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
+from evgit.cli.event_selection import shared_beginning
 from evgit.cli.head_moves import place, where
 from evgit.cli.invocation import Invocation
 from evgit.cli.model_options import state_options
 from evgit.cli.opening import open_repository
 from evgit.cli.output import Output, shown_in_line
 from evgit.cli.parameters import json_option
-from evgit.cli.selection import shared_beginning
 from evgit.repository import Head, Point, Repository, Status
 
 MOST_LISTED = 20

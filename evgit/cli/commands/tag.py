@@ -18,7 +18,7 @@ import click
 
 from evgit.cli.command import documented
 from evgit.cli.event_text import short
-from evgit.cli.identity import GUESS_HINT, identity, open_to_change
+from evgit.cli.identity import GUESS_HINT, identity, open_to_change, worth_saying
 from evgit.cli.invocation import Invocation
 from evgit.cli.output import Output, shown_in_line
 from evgit.cli.parameters import Revision, json_option
@@ -61,11 +61,14 @@ def command(
             return
         if delete:
             was = repository.branches.delete_tag(name)
+            invocation.done(f"tag {name} is deleted (was {was})")
             output.line(f"Deleted tag {name} (was {short(was)})")
             return
         target = repository.resolve_commit(revision or "HEAD")
+        unknown_person = False
         if annotate or message is not None:
             who = identity(repository)
+            unknown_person = worth_saying(repository, who)
             tag = Tag(
                 message=message or "",
                 name=name,
@@ -74,11 +77,12 @@ def command(
                 time=to_text(repository.clock()),
             )
             repository.branches.create_tag(name, repository.branches.write_tag(tag), force=force)
-            if who.guessed:
-                invocation.hint(GUESS_HINT)
         else:
             repository.branches.create_tag(name, target, force=force)
+        invocation.done(f"tag {name} is made at {target}")
         output.line(f"Tagged {short(target)} as {name}")
+        if unknown_person:
+            invocation.hint(GUESS_HINT)
 
 
 def _list(repository: Repository, output: Output, pattern: str | None, *, as_json: bool) -> None:

@@ -29,6 +29,7 @@ def command(invocation: Invocation, redo: bool, no_checkout: bool, as_json: bool
     with open_to_change() as repository:
         before = repository.head()
         operation = repository.branches.redo() if redo else repository.branches.undo()
+        invocation.done(f"operation {operation.number}, {operation.command}, is taken back")
         with invocation.output() as output:
             if as_json:
                 output.json(operation_document(operation))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from evgit.history.graph import CommitRow
+from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.log import Log
 from evgit.state.modelling.adapters import Adapter, GeneralAdapter, KeyedAdapter

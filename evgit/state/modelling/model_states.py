@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from evgit.state.forest import Forest, Trees
-from evgit.state.merkle_map import NodeMissing, key_of
+from evgit.state.merkle_node import NodeMissing, key_of
 from evgit.state.modelling.adapters import NOTHING_SKIPPED, Adapter, Skipped
 from evgit.state.modelling.loaded import LoadedModel
 from evgit.state.state import Overlay, State

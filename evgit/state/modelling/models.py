@@ -20,7 +20,7 @@ from evgit.errors import (
     UntrustedModel,
 )
 from evgit.formats.event import Event, EventBatch
-from evgit.history.graph import CommitRow
+from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.points import Point
 from evgit.history.reading import Reader

@@ -11,7 +11,7 @@ from evgit.errors import UnknownObject
 from evgit.formats.canonical import digest
 from evgit.formats.commit import Commit
 from evgit.formats.event import Event, decode_event
-from evgit.history.graph import CommitRow
+from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.log import Log
 

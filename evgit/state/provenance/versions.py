@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from evgit.history.graph import CommitRow
+from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.log import Log
 from evgit.state.diff import DocumentChange
