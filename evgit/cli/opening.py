@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 
 from evgit.cli.clock import now
+from evgit.cli.patience import be_patient
 from evgit.repository import Repository
 
 
 def open_repository() -> Repository:
     """The repository of the current directory or one above it. Raises NotARepository."""
-    return Repository.open(".", clock=now, user_config=user_config())
+    repository = Repository.open(".", clock=now, user_config=user_config())
+    be_patient(repository)
+    return repository
 
 
 def user_config() -> Path:

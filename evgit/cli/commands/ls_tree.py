@@ -13,7 +13,7 @@ import click
 from blake3 import blake3
 
 from evgit.cli.command import documented
-from evgit.cli.documents import missing_document
+from evgit.cli.documents import missing_document, whole_state
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.output import shown_in_line
@@ -38,7 +38,7 @@ def command(
     as_json: bool,
 ) -> None:
     with open_repository() as repository, invocation.paged() as output:
-        state = repository.state(revision)
+        state = repository.state(whole_state(revision))
         if root:
             output.line(state.root)
             return
