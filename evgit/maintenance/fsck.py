@@ -106,6 +106,10 @@ class _Fsck:
         except EvgitError as error:
             self._bad.add(-1)
             self._add("database", error.message)
+        except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+            # Tables are typed; only damage puts a NULL or a text where there was a number.
+            self._bad.add(-1)
+            self._add("database", f"a row holds what was never written to it ({error})")
 
     def database(self) -> None:
         for text in integrity_problems(self._history.connection):
