@@ -677,7 +677,10 @@ class Repository:
     def working_tree(self) -> WorkingTree:
         """State written as files. Raises UsageError in a bare repository."""
         if self.layout.worktree is None:
-            raise UsageError("this repository is bare: it has no working tree")
+            raise UsageError(
+                "this repository is bare: it has no working tree",
+                hint="`evgit show REV:PATH` prints a document, `evgit ls-tree REV` lists them",
+            )
         from evgit.worktree.working_tree import WorkingTree
 
         return WorkingTree(self.layout, self.cache, states=self._state_or_none)

@@ -101,8 +101,10 @@ class EventLines:
         line = batch.lines[index].strip()
         if batch.numbers[index] == 1 and (line.startswith(b"[") or line == b"{"):
             hint = "give one event a line: jq -c '.[]?' FILE or jq -c . FILE makes lines"
-        elif _lacks_time(line):
+        elif "'time'" in error.message and error.message.endswith("missing"):
             hint = _TIME_HINT
+        elif error.message.endswith("'data' missing"):
+            hint = 'each line says what its event\'s data is, "data":{} if there is nothing to say'
         return InvalidEvent(
             error.message.removeprefix(f"line {error.line}: "),
             line=batch.numbers[index],

@@ -28,6 +28,17 @@ def names_below(state: State, directory: str) -> list[str]:
     return [path for path, _ in state.documents(prefix)]
 
 
+def has_documents(state: State, place: str) -> bool:
+    """Is there a document of this path, or one below it?"""
+    place = place.rstrip("/")
+    return not place or place in state or any(True for _ in state.documents(place + "/"))
+
+
+def whole_state(word: str) -> str:
+    """`REV:`, the state as a whole, where a command takes states: the same as `REV`."""
+    return word[:-1] if len(word) > 1 and word.endswith(":") else word
+
+
 def missing_document(state: State, revision: str, path: str) -> NotFound:
     """The error for a document that is not there, with what may have been meant."""
     near: list[str] = []
@@ -71,7 +82,7 @@ def split_words(repository: Repository, words: list[str]) -> tuple[list[str], li
     """
     for number, word in enumerate(words):
         try:
-            repository.resolver().select([word])
+            repository.resolver().select([whole_state(word)])
         except (NotFound, UsageError):
             path = document_path(repository, word)
             state = repository.state("HEAD")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from evgit.cli.commit_text import plural
 from evgit.cli.event_text import short
 from evgit.cli.invocation import Invocation
 from evgit.cli.titles import commit_title
 from evgit.cli.tree_update import follows_head, write_files
-from evgit.errors import UnknownRevision
+from evgit.errors import NotFound, UnknownRevision
 from evgit.repository import Head, Point, Repository
 
 HEADS = "refs/heads/"
@@ -24,6 +26,21 @@ def branch_named(repository: Repository, word: str) -> str | None:
     return name.removeprefix(HEADS)
 
 
+def check_branch_exists(repository: Repository, name: str | None) -> None:
+    """Raises NotFound, with what may have been meant, for a branch that is none."""
+    if name is None:
+        return
+    names = [ref.name.removeprefix(HEADS) for ref in repository.refs(HEADS)]
+    if name in names:
+        return
+    near = import_module("difflib").get_close_matches(name, names, n=2)
+    meant = "; did you mean " + " or ".join(map(repr, near)) + "?" if near else ""
+    raise NotFound(
+        f"there is no branch {name!r}{meant}",
+        hint="`evgit branch` lists the branches; `evgit branch NAME` makes one",
+    )
+
+
 def go_to_branch(
     invocation: Invocation,
     repository: Repository,
@@ -32,15 +49,24 @@ def go_to_branch(
     command: str,
     force: bool = False,
     always: bool = False,
-    made: bool = False,
+    make_at: str | None = None,
 ) -> None:
-    """Make a branch the current one, and the files show its state."""
-    point = repository.resolve(HEADS + name)
+    """Make a branch the current one, and the files show its state.
+
+    `make_at`: the commit at which to make it first. Both are then one operation, and neither is
+    done if files are in the way.
+    """
+    if make_at is not None:
+        repository.branches.check_new(name, make_at)
+    point = repository.resolve(make_at or HEADS + name)
     changed = _write(invocation, repository, point, force=force, always=always)
-    repository.branches.set_head(f"ref: {HEADS}{name}", command, {"branch": name})
+    if make_at is not None:
+        repository.branches.create_and_go(name, make_at, command)
+    else:
+        repository.branches.set_head(f"ref: {HEADS}{name}", command, {"branch": name})
     invocation.done(f"HEAD is on branch {name}")
     with invocation.output() as output:
-        output.line(f"{'Made and switched to' if made else 'On'} branch {name}{changed}")
+        output.line(f"{'Made and switched to' if make_at else 'On'} branch {name}{changed}")
 
 
 def go_to_point(

@@ -9,6 +9,15 @@ from importlib import import_module
 from evgit.cli.output import Output, standard_output
 
 
+def say(text: str) -> None:
+    """A line on standard error. It decides nothing, so that its failure is none."""
+    try:
+        sys.stderr.write(f"{text}\n".encode("utf-8", "backslashreplace").decode("utf-8"))
+        sys.stderr.flush()
+    except OSError:
+        pass  # nobody is left to tell
+
+
 class Invocation:
     """The options that stand before a command, and the ways to speak."""
 
@@ -54,8 +63,4 @@ class Invocation:
 
     def _say(self, text: str) -> None:
         sys.stdout.flush()
-        try:
-            sys.stderr.write(f"{text}\n".encode("utf-8", "backslashreplace").decode("utf-8"))
-            sys.stderr.flush()
-        except OSError:
-            pass  # nobody is left to tell, and nothing said here decides what is done
+        say(text)

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from evgit.cli.clock import now
 from evgit.cli.model_options import model_use, trust_file
+from evgit.cli.patience import be_patient
 from evgit.errors import ReadOnly
 from evgit.repository import Repository
 
 
 def open_repository() -> Repository:
     """The repository of the current directory or one above it. Raises NotARepository."""
-    return Repository.open(".", clock=now, user_config=user_config(), model=model_use())
+    repository = Repository.open(".", clock=now, user_config=user_config(), model=model_use())
+    be_patient(repository)
+    return repository
 
 
 def user_config() -> Path:

@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Generic
 
 import msgspec
+from blake3 import blake3
 
 from evgit.errors import DamagedObject, EvgitError, InvalidEvent, InvalidName, InvalidTime
 from evgit.formats import canonical, fast_json
@@ -120,7 +121,7 @@ class EventBatch:
     def ids(self) -> list[bytes]:
         """32-byte ids, parallel to `events`; computed once, when first asked for."""
         if self._ids is None:
-            self._ids = list(map(canonical.digest, self.lines))
+            self._ids = [blake3(line).digest() for line in self.lines]
         return self._ids
 
     @property

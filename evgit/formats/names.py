@@ -115,13 +115,16 @@ def check_ref_name(name: str) -> None:
         raise InvalidName(f"ref name {name!r} has no '/'", hint=f"refs/heads/{name}?")
 
 
-def check_branch_name(name: str) -> None:
-    """Raises InvalidName unless `name` may name a branch or a tag (without refs/heads/)."""
-    _check_ref("branch name", name, MAX_NAME_BYTES)
+def check_branch_name(name: str, kind: str = "branch") -> None:
+    """Raises InvalidName unless `name` may name a branch or a tag (without refs/heads/).
+
+    `kind`: what it is to name, for the error's words.
+    """
+    _check_ref(f"{kind} name", name, MAX_NAME_BYTES)
     if name.startswith("-"):
-        raise InvalidName(f"branch name {name!r} begins with '-'")
+        raise InvalidName(f"{kind} name {name!r} begins with '-'")
     if name == "HEAD":
-        raise InvalidName("a branch can't be called HEAD")
+        raise InvalidName(f"a {kind} can't be called HEAD")
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -86,18 +86,33 @@ class Branches:
 
         Raises UnknownObject, AlreadyExists, and InvalidName.
         """
+        with self._transaction():
+            change = self._new_branch(name, commit, force=force)
+            self._move([change], "branch", {"name": name})
+
+    def check_new(self, name: str, commit: str) -> None:
+        """Raises what `create_and_go` would raise now, and changes nothing."""
+        self._new_branch(name, commit, force=False)
+
+    def create_and_go(self, name: str, commit: str, command: str) -> None:
+        """Make a branch at a commit and put HEAD on it, as one operation. Raises as `create`."""
+        with self._transaction():
+            change = self._new_branch(name, commit, force=False)
+            head = RefChange("HEAD", self._refs.get("HEAD"), SYMBOLIC + HEADS + name)
+            self._move([change, head], command, {"branch": name})
+
+    def _new_branch(self, name: str, commit: str, *, force: bool) -> RefChange:
         check_branch_name(name)
         ref = HEADS + name
-        with self._transaction():
-            self._history.graph.get(commit)
-            self._refuse_path_prefix(ref)
-            old = self._refs.get(ref)
-            if old is not None and not force:
-                raise AlreadyExists(
-                    f"branch {name!r} exists already",
-                    hint="choose another name, or move it with --force",
-                )
-            self._move([RefChange(ref, old, commit)], "branch", {"name": name})
+        self._history.graph.get(commit)
+        self._refuse_path_prefix(ref)
+        old = self._refs.get(ref)
+        if old is not None and not force:
+            raise AlreadyExists(
+                f"branch {name!r} exists already",
+                hint="choose another name, or move it with --force",
+            )
+        return RefChange(ref, old, commit)
 
     def delete(self, name: str, *, force: bool = False) -> str:
         """Delete a branch; returns where it was. Refused while events would become unreachable."""
@@ -156,7 +171,7 @@ class Branches:
     # ------------------------------------------------------------------ tags
     def create_tag(self, name: str, target: str, *, force: bool = False) -> None:
         """Make a lightweight tag, or one that points at a tag object."""
-        check_branch_name(name)
+        check_branch_name(name, "tag")
         ref = TAGS + name
         with self._transaction():
             self._refuse_path_prefix(ref)

@@ -73,7 +73,7 @@ class Log:
     def line(self, position: int) -> bytes:
         """The event at one position as canonical JSON. Raises UnknownObject beyond the end."""
         if not 0 <= position < self.size:
-            raise UnknownObject(f"the log has {self.size} events: no position {position}")
+            raise UnknownObject(f"there is no position {position}: the log ends before it")
         holder = self._graph.holding(self.row, position)
         return self._blocks.line(holder.line_at(position))
 

@@ -210,7 +210,7 @@ class Resolver:
             last = base.size - 1
             raise UnknownRevision(
                 f"there is no position {position}: the log of {syntax.render(of)} has "
-                f"{base.size} events",
+                f"{base.size} event{'' if base.size == 1 else 's'}",
                 hint=f"positions are counted from 0; {syntax.render(of)}#{last} is the last one"
                 if base.size
                 else "an empty log has no positions",

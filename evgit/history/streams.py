@@ -60,9 +60,7 @@ class StreamIndex:
             row = fetch_one(self._connection, "SELECT number FROM streams WHERE name=?", (name,))
             if row is None:
                 return None
-            known = int(row[0])
-            if not 0 < known < 1 << STREAM_BITS:
-                raise damaged_index(f"the number of stream {name!r} is {known}")
+            known = _sound_number(name, row[0])
             if len(self._numbers) >= REMEMBERED_NAMES:
                 self._numbers.clear()
             self._numbers[name] = known
@@ -75,11 +73,14 @@ class StreamIndex:
 
     def names(self, prefix: str = "") -> list[tuple[str, int]]:
         """(name, local number) of all streams whose names start with `prefix`, by name."""
-        return fetch_all(
+        rows = fetch_all(
             self._connection,
             "SELECT name, number FROM streams WHERE name>=? AND name<? ORDER BY name",
             (prefix, prefix + "\U0010ffff"),
         )
+        if not all(isinstance(number, int) and number > 0 for _, number in rows):
+            raise damaged_index("a stream has no number")
+        return rows
 
     def _number_or_new(self, name: str) -> int:
         row = fetch_one(
@@ -89,7 +90,7 @@ class StreamIndex:
         )
         if row is None:
             row = fetch_one(self._connection, "SELECT number FROM streams WHERE name=?", (name,))
-        return int(row[0])
+        return _sound_number(name, row[0])
 
     def forget_names(self) -> None:
         """Forget what was remembered, after a roll-back or a re-index."""
@@ -185,3 +186,9 @@ class StreamIndex:
             (chain,),
         )
         return [word for (data,) in rows for word in decode_words(data) if low <= word < high]
+
+
+def _sound_number(name: str, number: object) -> int:
+    if isinstance(number, int) and 0 < number < 1 << STREAM_BITS:
+        return number
+    raise damaged_index(f"the number of stream {name!r} is {number}")

@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 
 from evgit.errors import Damage, DamagedObject, EvgitError, UnsupportedFormat
 from evgit.formats.canonical import digest, object_id
@@ -27,9 +28,10 @@ from evgit.history.indexing import CommitToIndex
 from evgit.maintenance.index_check import IndexCheck
 from evgit.maintenance.operation_check import operation_problems
 from evgit.maintenance.reindex import Frontiers
+from evgit.maintenance.salvage import last_line, readable_blocks
 from evgit.storage.blobs import BlobStore
 from evgit.storage.blocks import LINE_LIMIT, BlockEntry
-from evgit.storage.database import fetch_all, integrity_problems, reading
+from evgit.storage.database import fetch_all, integrity_problems, reading, translate_errors
 from evgit.storage.operations import OperationLog
 from evgit.storage.refs import SYMBOLIC, RefStore
 
@@ -82,6 +84,7 @@ def fsck(
 class _Fsck:
     def __init__(self, history: History, blobs: BlobStore) -> None:
         self._history = history
+        self._path = Path(history.connection.filename)
         self._blob_store = blobs
         self._frontiers = Frontiers(history)
         self._index = IndexCheck(history)
@@ -98,10 +101,15 @@ class _Fsck:
     def run(self, part: Callable[[], None]) -> None:
         """Do one part of the check; what ends it early is reported, and the others go on."""
         try:
-            part()
+            with translate_errors(self._path):
+                part()
         except EvgitError as error:
             self._bad.add(-1)
             self._add("database", error.message)
+        except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+            # Tables are typed; only damage puts a NULL or a text where there was a number.
+            self._bad.add(-1)
+            self._add("database", f"a row holds what was never written to it ({error})")
 
     def database(self) -> None:
         for text in integrity_problems(self._history.connection):
@@ -110,15 +118,15 @@ class _Fsck:
     # ------------------------------------------------------------------ blocks
     def blocks(self, progress: Progress | None) -> None:
         history = self._history
-        total, _ = history.end()
-        expected_line = 0
-        for entry, data in history.blocks.blocks():
+        expected_line, total = 0, last_line(history)
+        for entry, data in readable_blocks(history, total, self._unreadable):
             if entry.first_line != expected_line:
                 self._missing(expected_line, entry.first_line)
             expected_line = entry.first_line + entry.line_count
             self._commit = ""
             try:
-                self._block(entry, data)
+                with translate_errors(self._path):
+                    self._block(entry, data)
             except EvgitError as error:
                 self._bad.add(entry.first_line)
                 self._add_error(error)
@@ -131,6 +139,11 @@ class _Fsck:
             for text in self._index.problems():
                 self._add("index", text)
 
+    def _unreadable(self, after: int, error: EvgitError) -> None:
+        self._bad.add(after)
+        where = "the first block" if after < 0 else f"the block after the one at line {after}"
+        self._add("database", f"{where} can't be read: {error.message}")
+
     def _add_error(self, error: EvgitError) -> None:
         """Report what ended the check of a block."""
         if isinstance(error, DamagedObject):
@@ -142,7 +155,10 @@ class _Fsck:
             kind = "index"
         else:
             kind = "order"
-        self._add(kind, f"commit {self._commit}: {error.message}", self._commit)
+        if self._commit:
+            self._add(kind, f"commit {self._commit}: {error.message}", self._commit)
+        else:
+            self._add(kind, error.message)
 
     def _only_index_lacks(self, message: str) -> bool:
         """Is it about an object that was read here, so that only the index doesn't find it?"""
@@ -150,11 +166,15 @@ class _Fsck:
 
     def _missing(self, line: int, end: int) -> None:
         """Report the commits in lines [line, end), if any, of which only the index knows."""
-        rows = fetch_all(
-            self._history.connection,
-            "SELECT id, number, events FROM commits WHERE number>=? AND number<? ORDER BY number",
-            (line, end),
-        )
+        try:
+            rows = fetch_all(
+                self._history.connection,
+                "SELECT id, number, events FROM commits WHERE number>=? AND number<?"
+                " ORDER BY number",
+                (line, end),
+            )
+        except Damage:
+            rows = []  # the index can't say either
         for commit_id, number, events in rows:
             self._bad.add(number)
             try:

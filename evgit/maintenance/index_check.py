@@ -15,7 +15,7 @@ from evgit.history.commit_row import CommitRow
 from evgit.history.event_index import IDS, KEYS, LINE_BITS, id_words, key_fingerprint
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
-from evgit.history.streams import POSITION_BITS
+from evgit.history.streams import POSITION_BITS, REMEMBERED_NAMES
 from evgit.storage.database import fetch_all
 
 
@@ -66,7 +66,11 @@ class IndexCheck:
         if row.segment is not None:
             self._merged_lines(row)
         self._chain(derived, row)
-        numbers = {name: self._number(name) for name in set(derived.streams)}
+        numbers = self._streams
+        if len(numbers) > REMEMBERED_NAMES:
+            numbers.clear()
+        for name in set(derived.streams).difference(numbers):
+            numbers[name] = self._number(name)
         self._add(
             row.chain,
             [
@@ -116,15 +120,10 @@ class IndexCheck:
         self._ends[row.chain] = (row.height, height)
 
     def _number(self, name: str) -> int:
-        number = self._streams.get(name)
+        number = self._history.streams.number(name)
         if number is None:
-            number = self._history.streams.number(name)
-            if number is None:
-                self._problems.append(f"stream {name!r} is not in the index")
-                number = 0
-            if len(self._streams) > 100_000:
-                self._streams.clear()
-            self._streams[name] = number
+            self._problems.append(f"stream {name!r} is not in the index")
+            return 0
         return number
 
     def _add(self, family: int, words: Collection[int]) -> None:

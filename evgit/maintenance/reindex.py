@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
+import apsw
+
 from evgit.errors import Damage, DamagedObject
 from evgit.formats.canonical import digest
 from evgit.formats.commit import decode_commit
@@ -77,6 +79,13 @@ def reindex(history: History, progress: Callable[[int, int], None] | None = None
         raise Damage(
             f"the indexes were left as they are, because a block can't be read: {error}",
             hint="restore the damaged objects from a clone or a backup first",
+        ) from error
+    except (Damage, apsw.CorruptError) as error:
+        history.forget()
+        raise Damage(
+            f"the indexes were left as they are, because the database itself is damaged: {error}",
+            hint="`evgit fsck` lists what can't be read; restore the database from a clone or a "
+            "backup (`evgit export` still writes what can be read)",
         ) from error
     except BaseException:
         history.forget()

@@ -14,7 +14,7 @@ import msgspec
 
 from evgit.state.forest import differences
 from evgit.state.merkle_node import NodeMissing, key_of
-from evgit.state.state import Pending, State
+from evgit.state.state import Overlay, Pending, State
 
 _PLAIN = (str, int, bool, type(None))
 _decode = msgspec.json.Decoder().decode
@@ -134,7 +134,7 @@ def _changes(a: State, b: State, prefix: str, after: str | None) -> Iterator[Doc
         one, other = a.overlay, b.overlay
         paths = {path for path, entry in other.items() if one.get(path, MISSING) is not entry}
         paths |= one.keys() - other.keys()
-        paths = {path for path in paths if not _same(a, b, path)}
+        paths = {path for path in paths if not _same(one, other, path)}
     else:
         paths = a.overlay.keys() | b.overlay.keys()
     waiting = [(key_of(path), path) for path in paths if path.startswith(prefix)]
@@ -152,11 +152,11 @@ def _changes(a: State, b: State, prefix: str, after: str | None) -> Iterator[Doc
         yield from _compare(a, b, waiting.pop()[1])
 
 
-def _same(a: State, b: State, path: str) -> bool:
+def _same(a: Overlay, b: Overlay, path: str) -> bool:
     """Are the entries of two overlays over one tree certainly the same document?"""
-    if path not in a.overlay or path not in b.overlay:
+    if path not in a or path not in b:
         return False
-    one, other = a.overlay[path], b.overlay[path]
+    one, other = a[path], b[path]
     if isinstance(one, Pending):
         return one.same(other)
     # Lists of events that wait for the same document below, or bytes.

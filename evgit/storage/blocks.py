@@ -18,7 +18,7 @@ from zlib import crc32
 
 import apsw
 
-from evgit.errors import DamagedObject
+from evgit.errors import Damage, DamagedObject
 from evgit.formats.block import EncodedBlock, decode_frame
 from evgit.storage.database import fetch_all, fetch_one, translate_errors
 
@@ -156,14 +156,17 @@ class BlockStore:
         if pieces:
             yield b"".join(pieces)
 
-    def blocks(self, after: int = -1) -> Iterator[tuple[BlockEntry, bytes]]:
-        """(directory, bytes) of every block in order, for checking and re-indexing."""
+    def blocks(self, after: int = -1, at_once: int = 16) -> Iterator[tuple[BlockEntry, bytes]]:
+        """(directory, bytes) of every block in order, for checking and re-indexing.
+
+        Raises Damage where the database can't give the next ones, `at_once` at a time.
+        """
         while True:
             rows = fetch_all(
                 self._connection,
                 f"SELECT {_DIRECTORY}, data FROM blocks WHERE first_line>?"
-                " ORDER BY first_line LIMIT 16",
-                (after,),
+                " ORDER BY first_line LIMIT ?",
+                (after, at_once),
             )
             if not rows:
                 return
@@ -241,7 +244,7 @@ class BlockStore:
     def _missing(self, line: int) -> DamagedObject:
         return DamagedObject(
             f"line {line} of the store is missing",
-            ids=self.name_lines(line, 1),
+            ids=self._named(line, 1),
             hint="`evgit fsck` shows the extent",
         )
 
@@ -255,8 +258,14 @@ class BlockStore:
             raise self._damaged(first, count, str(error)) from error
         return text
 
+    def _named(self, first: int, count: int) -> list[str]:
+        try:
+            return self.name_lines(first, count)
+        except Damage:
+            return []  # what could name them is damaged as well
+
     def _damaged(self, first: int, count: int, how: str) -> DamagedObject:
-        ids = self.name_lines(first, count)
+        ids = self._named(first, count)
         named = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
         return DamagedObject(
             f"stored bytes are damaged ({how}); objects hit: {named or 'unknown'}",

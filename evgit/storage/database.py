@@ -237,7 +237,7 @@ def open_existing(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw
     Raises NotADatabase, UnsupportedFormat (made by a newer evgit), ReadOnly or Locked. A database
     that can't be written (permissions, a read-only disk) can still be read.
     """
-    with translate_errors(path):
+    with _no_opening(path), translate_errors(path):
         try:
             connection = _Connection(str(path), apsw.SQLITE_OPEN_READWRITE)
             _check_identity(connection, path, busy_timeout_ms)
@@ -252,6 +252,18 @@ def open_existing(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw
             _check_identity(connection, path, busy_timeout_ms)
         _configure(connection)
         return connection
+
+
+@contextmanager
+def _no_opening(path: Path) -> Iterator[None]:
+    """Say of damage found so early that no command will get past it."""
+    try:
+        yield
+    except Damage as error:
+        raise Damage(
+            f"{error.message}; it can't be opened",
+            hint="restore it from a clone or a backup; nothing was changed",
+        ) from error
 
 
 def _check_identity(connection: apsw.Connection, path: Path, busy_timeout_ms: int) -> None:

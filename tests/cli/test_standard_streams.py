@@ -11,6 +11,9 @@ import sys
 
 import pytest
 
+from evgit import errors
+from evgit.cli.commands import commit as commit_command
+
 EVGIT = f'"{sys.executable}" -m evgit'
 COMMIT = "commit -s s-1 -t thing_done"
 
@@ -88,6 +91,26 @@ def test_changes_of_all_kinds_are_told_from_refusals(words, shell) -> None:  # t
     assert done.returncode == 8
     assert done.stderr.startswith("evgit: ")
     assert "standard output is closed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (KeyboardInterrupt(), 130),
+        (RuntimeError("boom"), 8),
+        (errors.Locked("in use"), 8),
+        (OSError(28, "No space left on device"), 8),
+    ],
+)
+def test_what_fails_after_a_commit_does_not_hide_it(failure, code, session, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    def fail(*_: object) -> None:
+        raise failure
+
+    session.evgit("init", "-q")
+    monkeypatch.setattr(commit_command, "update_after_move", fail)
+    result = session.evgit(*COMMIT.split())
+    assert result.code == code
+    assert f"evgit: commit {last_commit(session)} is stored: 1 event appended" in result.err
 
 
 @pytest.mark.parametrize("where", [">&-", ">/dev/full"])

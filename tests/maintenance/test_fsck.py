@@ -522,3 +522,65 @@ def test_a_damaged_database_file(repository: Repository) -> None:
         report = damaged.fsck()
         assert "database" in kinds(report)
         assert not report.clean
+
+
+def damaged_page(directory: Path, below: bool) -> tuple[Path, list[str]]:
+    """100 commits, and a page of table `blocks` overwritten: the root, or one in the middle."""
+    with new(directory) as made:
+        made._connection.execute("PRAGMA synchronous=OFF")
+        commits = [made.append([event(number)]).commit or "" for number in range(100)]
+        ((page,),) = made._connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name='blocks'"
+        ).fetchall()
+        path = made.layout.database
+    data = bytearray(path.read_bytes())
+    start = (page - 1) * PAGE_SIZE
+    assert data[start] == 5, "an interior page of a table"
+    if below:
+        (cells,) = struct.unpack_from(">H", data, start + 3)
+        (cell,) = struct.unpack_from(">H", data, start + 12 + cells // 2 * 2)
+        (page,) = struct.unpack_from(">I", data, start + cell)
+        start = (page - 1) * PAGE_SIZE
+    data[start : start + PAGE_SIZE] = b"\xff" * PAGE_SIZE
+    path.write_bytes(data)
+    return path, commits
+
+
+def test_blocks_around_a_damaged_page_are_checked(tmp_path: Path) -> None:
+    path, commits = damaged_page(tmp_path / "d", below=True)
+    with Repository.open(path.parent) as damaged:
+        report = damaged.fsck()
+        missing = {problem.ids[-1] for problem in report.problems if "missing" in problem.message}
+        assert missing < set(commits)
+        assert 1 <= len(missing) < 10
+        assert report.commits == 101 - len(missing)
+        assert any("can't be read" in problem.message for problem in report.problems)
+        assert not any("fsck" in problem.message for problem in report.problems)
+        lost = [number for number, commit in enumerate(commits) if commit in missing]
+        assert lost == list(range(lost[0], lost[0] + len(lost)))
+        assert damaged.log().event(99) == event(99)
+        with pytest.raises(Damage, match="left as they are"):
+            damaged.reindex()
+        assert damaged.log().event(0) == event(0)
+
+
+def test_no_block_can_be_read(tmp_path: Path) -> None:
+    path, commits = damaged_page(tmp_path / "d", below=False)
+    with Repository.open(path.parent) as damaged:
+        report = damaged.fsck()
+        assert report.commits == 0
+        named = {problem.ids[-1] for problem in report.problems if "missing" in problem.message}
+        assert set(commits) < named
+        with pytest.raises(Damage, match="database itself is damaged") as told:
+            damaged.reindex()
+        assert "backup" in (told.value.hint or "")
+
+
+def test_a_damaged_schema_sends_nobody_in_a_circle(tmp_path: Path) -> None:
+    path, _ = damaged_page(tmp_path / "d", below=False)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"CREATE TABLE refs", b"CREATE TABLE r\xff\xff\xff"))
+    with pytest.raises(Damage, match="can't be opened") as told:
+        Repository.open(path.parent)
+    assert "fsck" not in (told.value.hint or "")
+    assert "backup" in (told.value.hint or "")

@@ -45,6 +45,40 @@ def test_a_model_is_recorded_compared_and_brought_back(run: Run, work: Path) -> 
     assert (work / "model" / "more.py").read_text() == "x = 1\n"
 
 
+def test_no_empty_directory_of_another_model_stays(run: Run, work: Path) -> None:
+    (work / "model" / "parts" / "small").mkdir(parents=True)
+    (work / "model" / "parts" / "small" / "more.py").write_text("x = 1\n")
+    run("model", "commit")
+    (work / "model" / "parts" / "small" / "more.py").unlink()
+    run("model", "commit")
+    assert run("model", "checkout", "HEAD~1").code == 0
+    assert (work / "model" / "parts" / "small" / "more.py").exists()
+    assert run("model", "checkout").code == 0
+    assert sorted(place.name for place in (work / "model").iterdir()) == ["bank.py"]
+
+
+def test_texts_and_the_edits_in_them_survive_the_loss_of_the_cache(run: Run, work: Path) -> None:
+    run("model", "commit")
+    for account in ("account-1", "account-2"):
+        run("commit", "-q", "-s", account, "-t", "deposit_made", "value=5")
+    first, second = sorted((work / "statements").iterdir())
+    before = first.read_text()
+    for cache in (work / ".evgit").glob("cache.db*"):
+        cache.unlink()
+    second.write_text("mine\n")
+    said = run("status").out
+    assert said.count("statements/") == 1
+    assert f"    statements/{second.name}\n" in said
+    for account in ("account-1", "account-2"):
+        run("commit", "-q", "-s", account, "-t", "deposit_made", "value=7")
+    assert first.read_text().startswith(before)
+    assert first.read_text().count("deposit_made") == 2
+    assert second.read_text() == "mine\n"
+    assert run("restore", f"statements/{second.name}").code == 0
+    assert second.read_text().count("deposit_made") == 2
+    assert run("status").out.endswith("The files show this state.\n")
+
+
 def test_check_says_what_it_looked_at(run: Run, work: Path) -> None:
     run("commit", "-s", "account-1", "-t", "deposit_made", "value=5")
     said = run("model", "check")

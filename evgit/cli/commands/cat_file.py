@@ -9,6 +9,8 @@ ID may be any revision. The bytes hash to the id, in any language and without ev
 
     evgit cat-file -p ID | b3sum
 
+b3sum comes with BLAKE3; Python's package blake3, which evgit needs anyway, does the same.
+
 On a terminal a newline is added after them.
 """
 
@@ -30,14 +32,19 @@ from evgit.repository import FoundBlob, FoundDocument, Point, Repository
 
 @documented(__doc__, "cat-file")
 @click.argument("revision", type=Revision(), metavar="ID")
-@click.option("-p", "what", flag_value="bytes", help="Print the object.")
-@click.option("-t", "what", flag_value="kind", help="Print its kind.")
-@click.option("-s", "what", flag_value="size", help="Print its size.")
-@click.option("-e", "what", flag_value="exists", help="Exit with 0 if it exists, else with 1.")
+@click.option("-p", "bytes_", is_flag=True, help="Print the object.")
+@click.option("-t", "kind", is_flag=True, help="Print its kind.")
+@click.option("-s", "size", is_flag=True, help="Print its size.")
+@click.option("-e", "exists", is_flag=True, help="Exit with 0 if it exists, else with 1.")
 @click.pass_context
-def command(context: click.Context, revision: str, what: str | None) -> None:
-    if what is None:
-        raise UsageError("say what to print", hint="-p the object, -t its kind, -s its size")
+def command(context: click.Context, /, revision: str, **wanted: bool) -> None:
+    asked = [name for name, given in wanted.items() if given]
+    if len(asked) != 1:
+        raise UsageError(
+            "-p, -t, -s and -e exclude each other" if asked else "say what to print",
+            hint="-p the object, -t its kind, -s its size, -e whether it exists: give one",
+        )
+    what = asked[0].rstrip("_")
     invocation: Invocation = context.obj
     with open_repository() as repository, invocation.output() as output:
         try:

@@ -61,7 +61,6 @@ def command(
             return
         if new_branch is not None:
             commit = repository.resolve_commit(revision or "HEAD")
-            repository.branches.create(new_branch, commit)
             go_to_branch(
                 invocation,
                 repository,
@@ -69,7 +68,7 @@ def command(
                 command="checkout",
                 force=force,
                 always=True,
-                made=True,
+                make_at=commit,
             )
             return
         branch = (

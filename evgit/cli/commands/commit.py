@@ -44,14 +44,17 @@ from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
 from evgit.cli.event_arguments import event_data, events_from_lines, expectations, pairs
 from evgit.cli.event_text import short
+from evgit.cli.head_moves import check_branch_exists
 from evgit.cli.identity import GUESS_HINT, identity, open_to_change, worth_saying
 from evgit.cli.invocation import Invocation
 from evgit.cli.output import shown_in_line
 from evgit.cli.parameters import Branch, Count, Stream, json_option
 from evgit.cli.tree_update import update_after_move
-from evgit.errors import UsageError
+from evgit.errors import InvalidEvent, InvalidName, UsageError
 from evgit.formats.names import looks_like_command
 from evgit.repository import Appended, NewEvent, Repository
+
+EXAMPLE_HINT = "for example: evgit commit -s account-42 -t deposit_made amount=500"
 
 
 @documented(__doc__, "commit")
@@ -103,19 +106,24 @@ def command(
                 hint="give one with -s STREAM -t TYPE, or JSON lines on standard input; "
                 "--allow-empty records a commit without events",
             )
+        check_branch_exists(repository, branch)
         who = identity(repository)
         unknown_person = worth_saying(repository, who)
         head_before = repository.head()
-        appended = repository.append(
-            events,
-            branch=branch,
-            message=message,
-            author=who.author,
-            expected=expectations(expect, one_event["stream"] if single else None),
-            allow_empty=allow_empty,
-            verify=not no_verify,
-            arguments=_summary(events),
-        )
+        try:
+            appended = repository.append(
+                events,
+                branch=branch,
+                message=message,
+                author=who.author,
+                expected=expectations(expect, one_event["stream"] if single else None),
+                allow_empty=allow_empty,
+                verify=not no_verify,
+                arguments=_summary(events),
+            )
+        except (InvalidEvent, InvalidName) as error:
+            error.hint = error.hint or EXAMPLE_HINT
+            raise
         invocation.done(_done(appended))
         with invocation.output() as output:
             if as_json:
@@ -142,7 +150,7 @@ def _is_single(one_event: dict[str, Any]) -> bool:
     missing, option = ("a type", "-t TYPE") if stream else ("a stream", "-s STREAM")
     raise UsageError(
         f"the event needs {missing}: {option}",
-        hint="for example: evgit commit -s account-42 -t deposit_made amount=500",
+        hint=EXAMPLE_HINT,
     )
 
 
@@ -182,7 +190,7 @@ def _batch(one_event: dict[str, Any]) -> list[NewEvent]:
     if stray:
         raise UsageError(
             "data was given, but no stream and no type",
-            hint="for example: evgit commit -s account-42 -t deposit_made amount=500",
+            hint=EXAMPLE_HINT,
         )
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError(

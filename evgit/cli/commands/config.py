@@ -10,7 +10,8 @@ file config.toml of the repository; with --global, in the one for all your repos
 repository's own override.
 
     user.name, user.email     the author of commits
-    worktree.update           false: commit and checkout leave the files to you
+    worktree.update           false: commit, switch and undo leave the files alone; checkout and
+                              restore still write them
     cache.max_bytes           how large cache.db may grow, such as 512M
 
 Reading a setting that is not set prints nothing and exits with 1.
@@ -27,9 +28,10 @@ from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository, user_config
 from evgit.cli.output import shown_in_line
 from evgit.cli.parameters import json_option
-from evgit.errors import NotARepository, UsageError
+from evgit.errors import InvalidInput, NotARepository, UsageError
 from evgit.repository import Config, Setting
 
+NAMES_A_PERSON = ("user.name", "user.email")
 VERBS = {"get": 1, "set": 2, "unset": 1, "list": 0}  # and how many words follow
 
 
@@ -55,6 +57,8 @@ def command(
     settings = _settings(for_user, needed=verb in ("set", "unset"))
     if verb == "set":
         name, value = rest
+        if name in NAMES_A_PERSON:
+            _check_person(name, value)
         note = settings.note(name)
         settings.set(name, value, user=for_user)
         if note:
@@ -82,6 +86,17 @@ def command(
             if show_origin:
                 line = f"{each.path or each.origin}\t{line}"
             output.line(line)
+
+
+def _check_person(name: str, value: str) -> None:
+    """Raises InvalidInput for what can't stand in `Name <address>`, on one line."""
+    bad = next((c for c in value if c in "<>" or not c.isprintable()), "")
+    if bad:
+        raise InvalidInput(
+            f"{name} holds {bad!r}", hint="a commit's author is one line: Name <address>"
+        )
+    if not value.strip():
+        raise InvalidInput(f"{name} is empty", hint=f"to forget it: evgit config --unset {name}")
 
 
 def _request(words: list[str], *, unset: bool, listing: bool) -> tuple[str, list[str]]:

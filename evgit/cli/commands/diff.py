@@ -21,7 +21,7 @@ import click
 
 from evgit.cli.change_text import change_document, write_changes, write_names, write_statistics
 from evgit.cli.command import documented
-from evgit.cli.documents import document_path, split_words
+from evgit.cli.documents import document_path, has_documents, split_words, whole_state
 from evgit.cli.event_selection import only_in
 from evgit.cli.event_text import compact, event_document, event_line
 from evgit.cli.invocation import Invocation
@@ -33,6 +33,8 @@ from evgit.cli.selection import chosen, common_ancestor
 from evgit.cli.tree_files import file_changes
 from evgit.errors import UsageError
 from evgit.repository import DocumentChange, Point, Repository
+
+Sides = tuple[Point, Point | None]  # None: the files of the working tree
 
 
 @documented(__doc__, "diff", paths=True)
@@ -64,7 +66,13 @@ def command(
         if not paths:
             revisions, found = split_words(repository, revisions)
             paths = tuple(found)
+        revisions = [whole_state(word) for word in revisions]
         places = [document_path(repository, path) for path in paths]
+        if as_events and places:
+            raise UsageError(
+                "--events compares logs, which have no documents",
+                hint="the events of one stream: evgit log --events --stream NAME A..B",
+            )
         sides = _sides(invocation, repository, revisions)
         with invocation.paged() as output:
             if as_events:
@@ -80,8 +88,22 @@ def command(
                         write_statistics if stat else write_names if name_only else write_changes
                     )(output, changes)
                     differs = _write_lines(output, lines)
+        if not differs and not as_events:
+            _hint_at_nothing(invocation, repository, sides, places)
     if differs and (exit_code or quiet):
         context.exit(1)
+
+
+def _hint_at_nothing(
+    invocation: Invocation, repository: Repository, sides: Sides, places: list[str]
+) -> None:
+    """Say which paths name nothing on either side: nothing differs there, but perhaps mistyped."""
+    states = [repository.state(side) for side in sides if side is not None]
+    for place in places:
+        if not any(has_documents(state, place) for state in states):
+            invocation.hint(
+                f"neither side has a document {place!r}; `evgit ls-tree REV` lists them"
+            )
 
 
 def _write_json(output: Output, changes: Iterable[DocumentChange]) -> bool:
@@ -98,9 +120,6 @@ def _write_lines(output: Output, lines: Iterable[str]) -> bool:
         differs = True
         output.line(line)
     return differs
-
-
-Sides = tuple[Point, Point | None]  # None: the files of the working tree
 
 
 def _sides(invocation: Invocation, repository: Repository, words: list[str]) -> Sides:

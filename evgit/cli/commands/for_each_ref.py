@@ -28,8 +28,9 @@ from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.output import shown
 from evgit.cli.parameters import Count, json_option
-from evgit.cli.titles import commit_title
+from evgit.cli.titles import commit_title, event_title
 from evgit.errors import UsageError
+from evgit.formats.event import Event
 from evgit.formats.names import STREAM_REFS, stream_ref
 from evgit.repository import Ref, Repository
 
@@ -68,7 +69,12 @@ def command(
 
 
 def _check_format(line_format: str) -> None:
-    known = _stream_fields("", "", "", 0, 0, "")
+    known = _stream_fields("", "", Event(stream="", type="", data=None, time=""), 0, 0)
+    if "%(" in FIELD.sub("", line_format):
+        raise UsageError(
+            f"--format {line_format!r} has a '%(' that is not closed",
+            hint="a field is written %(refname); %% is a percent sign",
+        )
     for match in FIELD.finditer(line_format):
         if match[0] != "%%" and match[1] not in known:
             raise UsageError(
@@ -114,9 +120,7 @@ def _stream_refs(
         if not _matches(name, patterns):
             continue
         last = next(repository.stream(summary.name, point, start=summary.revision))
-        yield _stream_fields(
-            name, last.event.id, summary.name, summary.revision, summary.position, last.event.time
-        )
+        yield _stream_fields(name, last.event.id, last.event, summary.revision, summary.position)
 
 
 def _may_lead_to(pattern: str, below: str) -> bool:
@@ -125,20 +129,18 @@ def _may_lead_to(pattern: str, below: str) -> bool:
     return below.startswith(fixed) or fixed.startswith(below)
 
 
-def _stream_fields(
-    name: str, event_id: str, stream: str, revision: int, position: int, time: str
-) -> Fields:
+def _stream_fields(name: str, event_id: str, event: Event, revision: int, position: int) -> Fields:
     return {
         "refname": name,
         "refname:short": name.removeprefix("refs/"),
         "objectname": event_id,
         "objectname:short": short(event_id),
         "objecttype": "event",
-        "subject": stream,
-        "time": time,
+        "subject": event_title(event),
+        "time": event.time,
         "size": str(position + 1),
         "HEAD": " ",
-        "stream": stream,
+        "stream": event.stream,
         "revision": str(revision),
         "position": str(position),
     }

@@ -11,7 +11,9 @@ can be run again: events that are there already are not appended twice.
     evgit import --git ../project                        file changes of a Git history
 
 A batch counts as recorded when its events happened, so that `main@{2015-06-01}` finds the right
-point in imported history too; with --now, it is recorded at the present. Of identical lines, the
+point in imported history too; with --now, it is recorded at the present. Recorded time never goes
+back: where a line is older than one before it, it counts as recorded with that one, so that
+`main@{TIME}` can hold fewer events than the input has lines up to TIME. Of identical lines, the
 second and later ones get a key, so that each is one event, and a rerun adds nothing.
 
 The working tree is left as it is; `evgit checkout` brings it up to date.
@@ -34,6 +36,7 @@ from evgit.cli.clock import time_expression
 from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
 from evgit.cli.event_text import short
+from evgit.cli.head_moves import check_branch_exists
 from evgit.cli.identity import GUESS_HINT, identity, open_to_change, worth_saying
 from evgit.cli.invocation import Invocation
 from evgit.cli.parameters import Branch, Count, json_option
@@ -88,6 +91,7 @@ def command(
     _check(source, git, revision, time, time_field)
     invocation: Invocation = context.obj
     with open_to_change() as repository:
+        check_branch_exists(repository, branch)
         who = identity(repository)
         unknown_person = worth_saying(repository, who)
         report = ImportReport()

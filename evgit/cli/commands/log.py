@@ -17,7 +17,7 @@ leaves out what A has.
 --since and --until look at the time of recording of commits, and with --events at the time when
 the event happened. --grep looks into messages, and with --events into the events' text. --stream,
 --type, --author and --grep may be given several times: one of each must fit. --stream and --type
-may be patterns (`account-*`).
+are patterns (`account-*`), in which `[*]` stands for a star itself.
 
 With a PATH, a document or a directory, the events are listed that changed something there, with who
 did it and the message of the commit.
@@ -59,6 +59,7 @@ from evgit.cli.selection import (
     Filters,
     chosen,
     compiled,
+    is_pattern,
     time_bound,
     walk,
 )
@@ -83,8 +84,10 @@ Item = TypeVar("Item")
 @click.option("--first-parent", is_flag=True, help="Follow first parents only.")
 @click.option("--since", "--after", metavar="TIME", help="Not before TIME.")
 @click.option("--until", "--before", metavar="TIME", help="Not after TIME.")
-@click.option("--stream", "streams", multiple=True, help="With events of this stream.")
-@click.option("--type", "types", multiple=True, help="With events of this type.")
+@click.option(
+    "--stream", "streams", multiple=True, metavar="PATTERN", help="With events of this stream."
+)
+@click.option("--type", "types", multiple=True, metavar="PATTERN", help="With events of this type.")
 @click.option("--author", "authors", multiple=True, metavar="REGEX", help="By this author.")
 @click.option("--grep", "patterns", multiple=True, metavar="REGEX", help="That say this.")
 @click.option("-i", "--ignore-case", is_flag=True, help="--author and --grep ignore case.")
@@ -180,6 +183,10 @@ def _selected(
     if not selection.include and not selection.symmetric:
         head = repository.resolve("HEAD")
         selection = Selection((head,), selection.exclude)
+    tips = [*selection.include, *(point for pair in selection.symmetric for point in pair)]
+    for name in filters.streams:
+        if not is_pattern(name) and all(repository.stream_revision(name, t) < 0 for t in tips):
+            invocation.hint(f"there is no stream {name!r} here; `evgit streams` lists them")
     return selection
 
 

@@ -13,7 +13,7 @@ import click
 from blake3 import blake3
 
 from evgit.cli.command import documented
-from evgit.cli.documents import missing_document
+from evgit.cli.documents import missing_document, whole_state
 from evgit.cli.invocation import Invocation
 from evgit.cli.model_options import state_options
 from evgit.cli.opening import open_repository
@@ -40,7 +40,7 @@ def command(
     as_json: bool,
 ) -> None:
     with open_repository() as repository, invocation.paged() as output:
-        state = repository.state(revision)
+        state = repository.state(whole_state(revision))
         if root:
             output.line(state.root)
             return

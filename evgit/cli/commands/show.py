@@ -178,7 +178,7 @@ class _Shower:
             self._output.raw(document + b"\n" if self._as_json else file_bytes(path, document))
             return
         names = names_below(state, path)
-        if not names:
+        if not names and path:
             raise missing_document(state, word.removesuffix(f":{path}"), path)
         for name in names:
             if self._as_json:

@@ -49,10 +49,8 @@ def command(
             )
             return
         if create:
-            repository.branches.create(branch, repository.resolve_commit(start or "HEAD"))
-            name: str | None = branch
-        else:
-            name = branch_named(repository, branch)
+            start = repository.resolve_commit(start or "HEAD")
+        name = branch if create else branch_named(repository, branch)
         if name is None:
             repository.resolve(branch)  # raises, with what may have been meant, if it is nothing
             raise UnknownRevision(
@@ -60,4 +58,11 @@ def command(
                 hint=f"evgit switch --detach {branch!r}, or make one: "
                 f"evgit switch -c NAME {branch!r}",
             )
-        go_to_branch(invocation, repository, name, command="switch", force=force, made=create)
+        go_to_branch(
+            invocation,
+            repository,
+            name,
+            command="switch",
+            force=force,
+            make_at=start if create else None,
+        )

@@ -1,0 +1,122 @@
+"""What a first user stumbled over, and how it is now."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import apsw
+import pytest
+
+from evgit.cli import patience
+
+
+@pytest.fixture
+def one(session):  # type: ignore[no-untyped-def]
+    """A repository with one event."""
+    session.evgit("init", "-q")
+    session.evgit("commit", "-q", "-s", "a-1", "-t", "made", "n=1")
+    return session
+
+
+def test_a_revision_with_a_colon_is_the_state_as_a_whole(one) -> None:  # type: ignore[no-untyped-def]
+    whole = one.evgit("ls-tree", "main")
+    assert one.evgit("ls-tree", "main:").out == whole.out != ""
+    assert one.evgit("show", "main:").out == "streams/a-1.json\n"
+    changes = one.evgit("diff", "main~1", "main").out
+    assert one.evgit("diff", "main~1:", "main:").out == changes != ""
+    empty = one.evgit("show", "main~1:")
+    assert (empty.code, empty.text) == (0, "")
+
+
+def test_a_branch_made_on_the_way_is_undone_with_it(one) -> None:  # type: ignore[no-untyped-def]
+    for words in (["switch", "-c", "trial"], ["checkout", "-b", "trial"]):
+        assert one.evgit(*words).code == 0
+        assert one.evgit("branch").out == "  main\n* trial\n"
+        assert one.evgit("undo").code == 0
+        assert one.evgit("branch").out == "* main\n"
+    one.evgit("switch", "-c", "trial")
+    one.evgit("switch", "main")
+    assert one.evgit("switch", "-").out == "On branch trial\n"
+
+
+def test_files_in_the_way_leave_no_branch_behind(one) -> None:  # type: ignore[no-untyped-def]
+    (one.directory / "streams" / "a-1.json").write_text("{}")
+    assert one.evgit("switch", "-c", "trial", "main~1").code == 4
+    assert one.evgit("branch").out == "* main\n"
+    assert one.evgit("switch", "-c", "main").code == 4
+    assert one.evgit("switch", "-c", "-x").code == 2
+
+
+def test_each_commit_names_the_files_that_stay_behind(one) -> None:  # type: ignore[no-untyped-def]
+    (one.directory / "streams" / "a-1.json").write_text("{}")
+    for number in range(2):
+        result = one.evgit("commit", "-s", "a-1", "-t", "made", f"n={number}")
+        assert result.code == 0
+        assert "streams/a-1.json" in result.err
+        assert "restore" in result.err
+        assert "`evgit checkout` updates it" not in result.err
+
+
+def test_a_bare_repository_says_what_to_use_in_place_of_files(one) -> None:  # type: ignore[no-untyped-def]
+    one.evgit("init", "-q", "--bare", "bare")
+    result = one.evgit("-C", "bare", "restore", ".")
+    assert result.code == 2
+    assert "evgit show REV:PATH" in result.err
+
+
+def test_names_that_cannot_be_get_an_example(one) -> None:  # type: ignore[no-untyped-def]
+    for stream, kind in (("a\x01", "made"), ("a-1", "is made")):
+        result = one.evgit("commit", "-s", stream, "-t", kind)
+        assert result.code == 5
+        assert "hint: " in result.err
+
+
+def test_a_stream_as_a_ref_has_its_last_event_as_subject(one) -> None:  # type: ignore[no-untyped-def]
+    asked = ("for-each-ref", "--format", "%(subject)", "refs/streams/main")
+    assert one.evgit(*asked).out == "a-1: made\n"
+
+
+def test_hints_of_import_are_about_the_error(one) -> None:  # type: ignore[no-untyped-def]
+    def hint(line: str, *options: str) -> str:
+        result = one.evgit("import", "-", *options, stdin=line)
+        assert result.code == 5
+        return str(result.err)
+
+    assert "--time TIME" in hint('{"stream":"a","type":"b","data":{}}')
+    twice = '{"stream":"a","type":"b","data":{"x":1,"x":2}}'
+    assert "--time TIME" not in hint(twice)
+    assert "--time TIME" not in hint(twice, "--time", "2020-01-01")
+    assert '"data":{}' in hint('{"stream":"a","type":"b"}', "--time", "2020-01-01")
+    assert "there is no branch" in one.evgit("import", "-", "-b", "mian", stdin=twice).err
+
+
+def test_a_long_wait_for_another_process_is_said(one, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(patience, "SILENT", 0.1)
+    other = apsw.Connection(str(one.directory / ".evgit" / "evgit.db"))
+    other.execute("BEGIN IMMEDIATE")
+
+    def let_go() -> None:
+        time.sleep(0.6)
+        other.execute("ROLLBACK")
+
+    thread = threading.Thread(target=let_go)
+    thread.start()
+    result = one.evgit("commit", "-s", "a-1", "-t", "made", "--json")
+    thread.join()
+    other.close()
+    assert result.code == 0
+    assert result.err.count("waiting for another process") == 1
+    assert json.loads(result.out)["appended"] == 1
+
+
+def test_a_wait_has_an_end(one, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(patience, "LONGEST", 0.2)
+    other = apsw.Connection(str(one.directory / ".evgit" / "evgit.db"))
+    other.execute("BEGIN IMMEDIATE")
+    result = one.evgit("commit", "-s", "a-1", "-t", "made")
+    other.execute("ROLLBACK")
+    other.close()
+    assert result.code == 7
+    assert result.out == ""
