@@ -17,6 +17,7 @@ from struct import iter_unpack
 import apsw
 
 from evgit.formats.canonical import digest
+from evgit.history.commit_row import damaged_index
 from evgit.history.streams import decode_words, encode_words
 from evgit.storage.blocks import BlockStore
 from evgit.storage.database import fetch_all, reading
@@ -101,6 +102,8 @@ class EventIndex:
         )
         words: list[int] = []
         for number, data in rows:
+            if not isinstance(data, bytes) or len(data) % 4:
+                raise damaged_index("fingerprints in a commit's row are cut off")
             packed = array("I", data)
             if sys.byteorder == "big":
                 packed.byteswap()

@@ -369,6 +369,8 @@ class Resolver:
         raise UnknownRevision(f"there is no branch {branch!r} to look for a stream on")
 
     def _head(self) -> Point:
+        if self._source.read_ref(syntax.HEAD) is None:
+            raise UnknownRevision("there is no HEAD", hint="`evgit switch BRANCH` sets it")
         return self._point(syntax.Name(syntax.HEAD))
 
     def _target(self, target: str, wanted: Wanted) -> Resolved:

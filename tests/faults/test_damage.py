@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from evgit.errors import Damage, DamagedObject, EvgitError
+from evgit.errors import Damage, DamagedObject, EvgitError, NotFound
 from evgit.formats.merkle import Frontier
 from evgit.repository import Repository
 from tests.faults.making import ids, numbered, small_history
@@ -210,6 +210,15 @@ def test_appending_goes_on_where_the_last_block_is_damaged(repository):
     assert row.number == number + 3
     assert row.size == len(every) + 3
     assert "damage" in {problem.kind for problem in repository.fsck().problems}
+
+
+def test_a_head_that_is_gone(repository):
+    repository.history.connection.execute("UPDATE refs SET name='XEAD' WHERE name='HEAD'")
+    for revision in ("HEAD", "HEAD~1", "@{1}", "nothing-like-it"):
+        with pytest.raises(NotFound):
+            repository.resolve(revision)
+    assert len(list(repository.events("main"))) == 306
+    assert "there is no HEAD" in [problem.message for problem in repository.fsck().problems]
 
 
 @pytest.mark.parametrize("place", ["start", "middle", "everywhere"])
