@@ -62,22 +62,23 @@ class SortedRuns:
         found: list[int] = []
         if low >= high:
             return found
-        for run in self._runs(family):
-            start = self._page_start(run, low)
-            rows = fetch_all(
-                self._connection,
-                "SELECT data FROM run_pages WHERE run=? AND first>=? AND first<=? ORDER BY first",
-                (run, start, _as_bytes(high - 1)),
-            )
-            for (data,) in rows:
-                page = self._decode_page(data)
-                found += page[bisect_left(page, low) : bisect_left(page, high)]
+        # One statement for all runs: from the page that may hold `low` in each.
+        rows = fetch_all(
+            self._connection,
+            "SELECT data FROM runs JOIN run_pages ON run=number WHERE family=?1 AND first<=?3"
+            " AND first>=coalesce((SELECT max(first) FROM run_pages WHERE run=number"
+            " AND first<=?2), x'')",
+            (family, _as_bytes(low), _as_bytes(high - 1)),
+        )
+        for (data,) in rows:
+            page = self._decode_page(data)
+            found += page[bisect_left(page, low) : bisect_left(page, high)]
         found.sort()
         return found
 
     def count_between(self, family: int, low: int, high: int) -> int:
         """How many keys k have low <= k < high, without reading them all."""
-        return sum(self._rank(run, high) - self._rank(run, low) for run in self._runs(family))
+        return self._rank(family, high) - self._rank(family, low)
 
     def all_keys(self, family: int) -> array[int]:
         """Every key of the family in ascending order: 8 bytes a key of memory."""
@@ -223,26 +224,15 @@ class SortedRuns:
             words.byteswap()
         return words
 
-    def _page_start(self, run: int, key: int) -> bytes:
-        row = fetch_one(
+    def _rank(self, family: int, key: int) -> int:
+        """How many keys of the family are below `key`."""
+        rows = fetch_all(
             self._connection,
-            "SELECT first FROM run_pages WHERE run=? AND first<=? ORDER BY first DESC LIMIT 1",
-            (run, _as_bytes(key)),
+            "SELECT ordinal, data FROM runs JOIN run_pages ON run=number WHERE family=?1 AND first="
+            "(SELECT max(first) FROM run_pages WHERE run=number AND first<=?2)",
+            (family, _as_bytes(key)),
         )
-        return b"" if row is None else bytes(row[0])
-
-    def _rank(self, run: int, key: int) -> int:
-        """How many keys of the run are below `key`."""
-        row = fetch_one(
-            self._connection,
-            "SELECT ordinal, data FROM run_pages WHERE run=? AND first<=?"
-            " ORDER BY first DESC LIMIT 1",
-            (run, _as_bytes(key)),
-        )
-        if row is None:
-            return 0
-        ordinal, data = row
-        return int(ordinal) + bisect_left(self._decode_page(data), key)
+        return sum(ordinal + bisect_left(self._decode_page(data), key) for ordinal, data in rows)
 
 
 def _as_bytes(key: int) -> bytes:

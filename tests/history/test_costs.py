@@ -108,7 +108,7 @@ def test_reading_a_stream_costs_its_own_events(long: Long) -> None:
         return cost_of(repository, lambda: list(repository.stream("s-7", point, stop=stop)))
 
     few, many = read(middle, 2), read(middle, 10)
-    late = read(repository.resolve("main#3000"), 10)
+    late = read(repository.resolve("main#2999"), 10)
     assert many.statements <= few.statements + 8 * 4
     assert late.statements <= many.statements + 10
     assert late.steps <= many.steps * 2
@@ -116,7 +116,7 @@ def test_reading_a_stream_costs_its_own_events(long: Long) -> None:
 
 def test_revisions_and_positions_are_looked_up(long: Long) -> None:
     repository = long.repository
-    early, late = repository.resolve("main#300"), repository.resolve("main#3000")
+    early, late = repository.resolve("main#300"), repository.resolve("main#2999")
     for question in (
         lambda point: list(repository.log(point).ids(point.size - 5)),
         lambda point: repository.stream_revision("s-7", point),
