@@ -79,9 +79,11 @@ def told_by(work: Callable[[], object], error: type[apsw.Error]) -> EvgitError |
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_one_append(quick_path, fault):
-    failures = every_fault(quick_path, fault, lambda r: r.append(numbered(5, 3)))
+    failures: list[str] = []
+    for run in "abc":  # ids differ, and so may the number of pages: a single run can miss the sync
+        failures += every_fault(quick_path / run, fault, lambda r: r.append(numbered(5, 3)))
     assert "sync" in failures
-    assert sum(what.startswith("write") for what in failures) >= 8
+    assert sum(what.startswith("write") for what in failures) >= 24
 
 
 def test_an_append_that_moves_the_log_into_the_file(quick_path, monkeypatch):
