@@ -292,10 +292,8 @@ class Appender:
             revision = -1 if wanted == "none" else int(wanted)
             actual = tip.revisions.get(stream)
             if actual is None:
-                number = self._history.streams.number(stream)
-                size = tip.row.size
-                count = 0 if number is None else self._history.streams.count(tip.row, size, number)
-                actual = tip.revisions[stream] = count - 1
+                actual = self._history.streams.revision(tip.row, tip.row.size, stream)
+                tip.revisions[stream] = actual
             if actual != revision:
                 raise WrongExpectedRevision(stream, revision, actual)
             guards[stream] = revision

@@ -157,9 +157,7 @@ class EventIndex:
 
     def lines_with_key(self, stream: str, key: str) -> list[int]:
         """Lines that may hold an event of this stream with this key, in order of storing."""
-        fingerprint = key_fingerprint(stream, key)
-        with reading(self._connection):
-            return sorted(self._candidates(KEYS, [fingerprint]).get(fingerprint, ()))
+        return self.lines_with_keys([(stream, key)])[0]
 
     def lines_with_keys(self, pairs: Sequence[tuple[str, str]]) -> list[list[int]]:
         """The same for many (stream, key) pairs at once, parallel to them."""

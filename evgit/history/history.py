@@ -126,7 +126,7 @@ class History:
 
     # ------------------------------------------------------------------ time
     def point_at(self, row: CommitRow, instant: int) -> Point:
-        """The point of a commit's first-parent chain as recorded at an instant (DESIGN 4).
+        """The point of a commit's first-parent chain as recorded at an instant (docs/format.md).
 
         A commit that says `"recorded":"events"` counts each of its events as recorded at the
         event's own time, running maximum.

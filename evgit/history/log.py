@@ -1,4 +1,4 @@
-"""The log of a commit: the ordered list of all events in its history (DESIGN: L(c)).
+"""The log of a commit: the ordered list of all events in its history, L(c).
 
 Read-only, in bounded memory. It knows events and positions, not what events mean.
 """

@@ -88,11 +88,7 @@ class Reader:
     def stream_revision(self, name: str, point: Point) -> int:
         """The last revision of a stream as of a point; -1 where there is no such stream."""
         history = self._history
-        number = history.streams.number(name)
-        if number is None:
-            return -1
-        row = history.graph.get(point.commit)
-        return history.streams.count(row, point.size, number) - 1
+        return history.streams.revision(history.graph.get(point.commit), point.size, name)
 
     def streams(self, point: Point, prefix: str = "") -> Iterator[StreamSummary]:
         """All streams as of a point whose names start with `prefix`, by name."""

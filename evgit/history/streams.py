@@ -154,6 +154,11 @@ class StreamIndex:
                     count += len(self.pending(stretch.chain, low, high))
         return count
 
+    def revision(self, row: CommitRow, size: int, name: str) -> int:
+        """The last revision of a stream in the log's first `size` events; -1: no such stream."""
+        number = self.number(name)
+        return -1 if number is None else self.count(row, size, number) - 1
+
     def counts(self, row: CommitRow, size: int) -> dict[int, tuple[int, int]]:
         """{stream number: (number of events, last position)} of the log's first `size` events.
 
