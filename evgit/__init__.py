@@ -19,181 +19,65 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from evgit import errors
+from evgit.errors import *  # noqa: F403 - a module of nothing but errors
+
 if TYPE_CHECKING:
-    from evgit.errors import (
-        AlreadyExists,
-        AmbiguousRevision,
-        Conflict,
-        Damage,
-        DamagedObject,
-        EvgitError,
-        HandlerFailed,
-        InvalidEvent,
-        InvalidInput,
-        InvalidJSON,
-        InvalidModel,
-        InvalidName,
-        InvalidObject,
-        InvalidPath,
-        InvalidTime,
-        InvariantViolated,
-        KeyReused,
-        LocalChanges,
-        Locked,
-        ModelError,
-        NotADatabase,
-        NotAFastForward,
-        NotARepository,
-        NotDeterministic,
-        NotFound,
-        ReadOnly,
-        StorageFull,
-        Unavailable,
-        UnknownObject,
-        UnknownRevision,
-        UnknownVersion,
-        UnsupportedFormat,
-        UntrustedModel,
-        UsageError,
-        WrongExpectedRevision,
+    from evgit.formats.commit import Commit as Commit
+    from evgit.formats.event import (
+        Event as Event,
+        EventBatch as EventBatch,
+        batch_from_lines as batch_from_lines,
     )
-    from evgit.formats.commit import Commit
-    from evgit.formats.event import Event, EventBatch, batch_from_lines
-    from evgit.history.append import Appended
-    from evgit.history.log import Log
-    from evgit.history.points import Point
-    from evgit.history.reading import CommitEntry, LogEvent, StreamEvent, StreamSummary
-    from evgit.repository import NewEvent, Repository, init, open  # noqa: A004
-    from evgit.state.diff import DocumentChange, FieldChange
-    from evgit.state.state import State
+    from evgit.history.append import Appended as Appended
+    from evgit.history.log import Log as Log
+    from evgit.history.new_event import NewEvent as NewEvent
+    from evgit.history.points import Point as Point
+    from evgit.history.reading import (
+        CommitEntry as CommitEntry,
+        LogEvent as LogEvent,
+        StreamEvent as StreamEvent,
+        StreamSummary as StreamSummary,
+    )
+    from evgit.repository import Repository as Repository, init as init, open as open  # noqa: A004
+    from evgit.state.diff import DocumentChange as DocumentChange, FieldChange as FieldChange
+    from evgit.state.state import State as State
 
 __version__ = "0.1.0"
 
-_ERRORS = (
-    "AlreadyExists",
-    "AmbiguousRevision",
-    "Conflict",
-    "Damage",
-    "DamagedObject",
-    "EvgitError",
-    "HandlerFailed",
-    "InvalidEvent",
-    "InvalidInput",
-    "InvalidJSON",
-    "InvalidModel",
-    "InvalidName",
-    "InvalidObject",
-    "InvalidPath",
-    "InvalidTime",
-    "InvariantViolated",
-    "KeyReused",
-    "LocalChanges",
-    "Locked",
-    "ModelError",
-    "NotADatabase",
-    "NotAFastForward",
-    "NotARepository",
-    "NotDeterministic",
-    "NotFound",
-    "ReadOnly",
-    "StorageFull",
-    "Unavailable",
-    "UnknownObject",
-    "UnknownRevision",
-    "UnknownVersion",
-    "UnsupportedFormat",
-    "UntrustedModel",
-    "UsageError",
-    "WrongExpectedRevision",
-)
 _HOMES = {
-    **dict.fromkeys(_ERRORS, "evgit.errors"),
+    "Appended": "evgit.history.append",
     "Commit": "evgit.formats.commit",
+    "CommitEntry": "evgit.history.reading",
+    "DocumentChange": "evgit.state.diff",
     "Event": "evgit.formats.event",
     "EventBatch": "evgit.formats.event",
-    "batch_from_lines": "evgit.formats.event",
-    "Appended": "evgit.history.append",
+    "FieldChange": "evgit.state.diff",
     "Log": "evgit.history.log",
-    "Point": "evgit.history.points",
-    "CommitEntry": "evgit.history.reading",
     "LogEvent": "evgit.history.reading",
+    "NewEvent": "evgit.history.new_event",
+    "Point": "evgit.history.points",
+    "Repository": "evgit.repository",
+    "State": "evgit.state.state",
     "StreamEvent": "evgit.history.reading",
     "StreamSummary": "evgit.history.reading",
-    "NewEvent": "evgit.repository",
-    "Repository": "evgit.repository",
+    "batch_from_lines": "evgit.formats.event",
     "init": "evgit.repository",
     "open": "evgit.repository",
-    "DocumentChange": "evgit.state.diff",
-    "FieldChange": "evgit.state.diff",
-    "State": "evgit.state.state",
 }
 
-__all__ = [
-    "AlreadyExists",
-    "AmbiguousRevision",
-    "Appended",
-    "Commit",
-    "CommitEntry",
-    "Conflict",
-    "Damage",
-    "DamagedObject",
-    "DocumentChange",
-    "Event",
-    "EventBatch",
-    "EvgitError",
-    "FieldChange",
-    "HandlerFailed",
-    "InvalidEvent",
-    "InvalidInput",
-    "InvalidJSON",
-    "InvalidModel",
-    "InvalidName",
-    "InvalidObject",
-    "InvalidPath",
-    "InvalidTime",
-    "InvariantViolated",
-    "KeyReused",
-    "LocalChanges",
-    "Locked",
-    "Log",
-    "LogEvent",
-    "ModelError",
-    "NewEvent",
-    "NotADatabase",
-    "NotAFastForward",
-    "NotARepository",
-    "NotDeterministic",
-    "NotFound",
-    "Point",
-    "ReadOnly",
-    "Repository",
-    "State",
-    "StorageFull",
-    "StreamEvent",
-    "StreamSummary",
-    "Unavailable",
-    "UnknownObject",
-    "UnknownRevision",
-    "UnknownVersion",
-    "UnsupportedFormat",
-    "UntrustedModel",
-    "UsageError",
-    "WrongExpectedRevision",
-    "__version__",
-    "batch_from_lines",
-    "init",
-    "open",
-]
+_ERRORS = [name for name, value in vars(errors).items() if isinstance(value, type)]
+_NAMES = ["__version__", *_ERRORS, *_HOMES]
+if not TYPE_CHECKING:  # type checkers go by the imports above
+    __all__ = list(_NAMES)
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    if name not in _HOMES:
         raise AttributeError(f"module 'evgit' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
-    globals()[name] = value
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return _NAMES

@@ -41,7 +41,10 @@ object) and, where there is one, a hint (what to do next).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class EvgitError(Exception):

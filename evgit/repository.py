@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -16,138 +16,103 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from evgit.errors import AlreadyExists, EvgitError, UnknownObject, UsageError
-from evgit.formats.block import encode_block
 from evgit.formats.canonical import id_bytes
-from evgit.formats.commit import root_commit
 from evgit.formats.event import Event, EventBatch, batch_from_events
-from evgit.formats.merkle import Frontier
 from evgit.formats.names import check_branch_name
 from evgit.formats.tag import Tag, decode_tag
-from evgit.formats.times import parse_instant, to_text
+from evgit.formats.times import to_text
 from evgit.history import stamps
-from evgit.history.append import Append, Appended, Appender, Expected
-from evgit.history.branches import HEADS, Actor, Branches, Head
+from evgit.history.append import Append, Appended as Appended, Appender, Expected as Expected
+from evgit.history.branches import HEADS, Actor, Branches, Head as Head
 from evgit.history.commit_row import CommitRow
+from evgit.history.first_commit import write_first_commit
 from evgit.history.history import History
 from evgit.history.history_source import HistorySource
-from evgit.history.indexing import CommitToIndex
-from evgit.history.log import Log
-from evgit.history.points import Point
-from evgit.history.reading import CommitEntry, LogEvent, Reader, StreamEvent, StreamSummary
+from evgit.history.log import Log as Log
+from evgit.history.new_event import NewEvent as NewEvent, stamped
+from evgit.history.points import Point as Point
+from evgit.history.reading import (
+    CommitEntry as CommitEntry,
+    LogEvent as LogEvent,
+    Reader,
+    StreamEvent as StreamEvent,
+    StreamSummary as StreamSummary,
+)
 from evgit.history.resolve import Resolver
 from evgit.history.revision_source import (
-    FoundBlob,
-    FoundDocument,
-    FoundEvent,
-    FoundTag,
-    Resolved,
-    Selection,
+    FoundBlob as FoundBlob,
+    FoundDocument as FoundDocument,
+    FoundEvent as FoundEvent,
+    FoundTag as FoundTag,
+    Resolved as Resolved,
+    Selection as Selection,
 )
-from evgit.history.time_expression import parse_time
+from evgit.history.time_expression import parse_time as parse_time
 from evgit.storage import database, files
 from evgit.storage.blobs import BlobStore
-from evgit.storage.config import Config, Setting
+from evgit.storage.config import Config as Config, Setting as Setting
 from evgit.storage.config_file import join_key
 from evgit.storage.layout import Layout
-from evgit.storage.operations import Operation, OperationLog, RefChange
-from evgit.storage.refs import SYMBOLIC, Ref, RefStore
+from evgit.storage.operations import Operation as Operation, OperationLog, RefChange as RefChange
+from evgit.storage.refs import Ref as Ref, RefStore
 
 if TYPE_CHECKING:
-    from evgit.maintenance.fsck import FsckReport
-    from evgit.state.diff import MISSING, DocumentChange, FieldChange, field_changes
-    from evgit.state.modelling.files import ModelFiles
+    from evgit.maintenance.fsck import FsckReport as FsckReport
+    from evgit.state.diff import (
+        MISSING as MISSING,
+        DocumentChange as DocumentChange,
+        FieldChange as FieldChange,
+        field_changes as field_changes,
+    )
+    from evgit.state.modelling.files import ModelFiles as ModelFiles
     from evgit.state.modelling.loaded import LoadedModel
     from evgit.state.modelling.model_states import ModelStates
     from evgit.state.modelling.models import ModelReport, Models
-    from evgit.state.modelling.trust import Trust, TrustedModel, TrustFile
-    from evgit.state.provenance.attribution import Attribution
-    from evgit.state.provenance.bisection import Bisection, Mark, Verdict, search
-    from evgit.state.provenance.provenance import BlamedField, BlamedLine, Provenance
-    from evgit.state.provenance.stepping import EventChanges
-    from evgit.state.state import State
+    from evgit.state.modelling.trust import (
+        Trust,
+        TrustedModel as TrustedModel,
+        TrustFile as TrustFile,
+    )
+    from evgit.state.provenance.attribution import Attribution as Attribution
+    from evgit.state.provenance.bisection import (
+        Bisection as Bisection,
+        Mark as Mark,
+        Verdict as Verdict,
+        search as search,
+    )
+    from evgit.state.provenance.provenance import (
+        BlamedField as BlamedField,
+        BlamedLine as BlamedLine,
+        Provenance as Provenance,
+    )
+    from evgit.state.provenance.stepping import EventChanges as EventChanges
+    from evgit.state.state import State as State
     from evgit.state.states import States
     from evgit.storage.cache import Cache
-    from evgit.worktree.working_tree import CheckoutResult, Status, WorkingTree, content_of
+    from evgit.worktree.working_tree import (
+        CheckoutResult as CheckoutResult,
+        Status as Status,
+        WorkingTree as WorkingTree,
+        content_of as content_of,
+    )
 
+# What goes in and out of the façade is found in it (`X as X` above and at the top says so), so that
+# those above it need nothing from the layers below.
+#
 # States, models, files and checks are more than half of what there is to import, and most commands,
-# `log` above all, need none of it: they are imported where they are used first. import-linter sees
-# that all the same.
-_USED_LATER = {
-    "Attribution": "evgit.state.provenance.attribution",
-    "Bisection": "evgit.state.provenance.bisection",
-    "BlamedField": "evgit.state.provenance.provenance",
-    "BlamedLine": "evgit.state.provenance.provenance",
-    "CheckoutResult": "evgit.worktree.working_tree",
-    "DocumentChange": "evgit.state.diff",
-    "EventChanges": "evgit.state.provenance.stepping",
-    "FieldChange": "evgit.state.diff",
-    "FsckReport": "evgit.maintenance.fsck",
-    "MISSING": "evgit.state.diff",
-    "Mark": "evgit.state.provenance.bisection",
-    "ModelFiles": "evgit.state.modelling.files",
-    "Provenance": "evgit.state.provenance.provenance",
-    "State": "evgit.state.state",
-    "Status": "evgit.worktree.working_tree",
-    "TrustFile": "evgit.state.modelling.trust",
-    "TrustedModel": "evgit.state.modelling.trust",
-    "Verdict": "evgit.state.provenance.bisection",
-    "WorkingTree": "evgit.worktree.working_tree",
-    "content_of": "evgit.worktree.working_tree",
-    "field_changes": "evgit.state.diff",
-    "search": "evgit.state.provenance.bisection",
+# `log` above all, need none of it: these are imported when somebody asks for them.
+_IMPORTED_LATER = {
+    "evgit.maintenance.fsck": "FsckReport",
+    "evgit.state.diff": "MISSING DocumentChange FieldChange field_changes",
+    "evgit.state.modelling.files": "ModelFiles",
+    "evgit.state.modelling.trust": "TrustedModel TrustFile",
+    "evgit.state.provenance.attribution": "Attribution",
+    "evgit.state.provenance.bisection": "Bisection Mark Verdict search",
+    "evgit.state.provenance.provenance": "BlamedField BlamedLine Provenance",
+    "evgit.state.provenance.stepping": "EventChanges",
+    "evgit.state.state": "State",
+    "evgit.worktree.working_tree": "CheckoutResult Status WorkingTree content_of",
 }
-
-# What goes in and out of the façade, so that those above need nothing from the layers below it.
-__all__ = [
-    "MISSING",
-    "Appended",
-    "Attribution",
-    "Bisection",
-    "BlamedField",
-    "BlamedLine",
-    "CheckoutResult",
-    "CommitEntry",
-    "Config",
-    "DocumentChange",
-    "EventChanges",
-    "Expected",
-    "FieldChange",
-    "FoundBlob",
-    "FoundDocument",
-    "FoundEvent",
-    "FoundTag",
-    "FsckReport",
-    "Head",
-    "Log",
-    "LogEvent",
-    "Mark",
-    "ModelFiles",
-    "ModelUse",
-    "NewEvent",
-    "Operation",
-    "Point",
-    "Provenance",
-    "Ref",
-    "RefChange",
-    "Repository",
-    "Resolved",
-    "Selection",
-    "Setting",
-    "State",
-    "Status",
-    "StreamEvent",
-    "StreamSummary",
-    "TrustFile",
-    "TrustedModel",
-    "Verdict",
-    "WorkingTree",
-    "content_of",
-    "field_changes",
-    "init",
-    "open",
-    "parse_time",
-    "search",
-]
 
 Progress = Callable[[int, int], None]
 """Called now and then with (done, total)."""
@@ -156,10 +121,11 @@ ANONYMOUS = "unknown <unknown@localhost>"
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _USED_LATER:
-        raise AttributeError(f"module 'evgit.repository' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_USED_LATER[name]), name)
-    return value
+    for module, names in _IMPORTED_LATER.items():
+        if name in names.split():
+            value = globals()[name] = getattr(import_module(module), name)
+            return value
+    raise AttributeError(f"module 'evgit.repository' has no attribute {name!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,24 +141,6 @@ class ModelUse:
     skip: Sequence[str] = ()
     trust: Trust | None = None
     notify: Callable[[str], None] = lambda text: None
-
-
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    """An event to be appended. Without a `time`, evgit stamps it with time and origin.
-
-    `data` is any JSON value. `blobs`: {blob id: size in bytes} of the blobs that data refers to.
-    """
-
-    stream: str
-    type: str
-    data: Any = field(default_factory=dict)
-    time: str | None = None
-    version: int = 1
-    meta: Mapping[str, Any] = field(default_factory=dict)
-    key: str | None = None
-    blobs: Mapping[str, int] = field(default_factory=dict)
-    origin: str | None = None
 
 
 class Repository:
@@ -249,8 +197,8 @@ class Repository:
             layout.remove_abandoned_databases()
             partial = layout.new_database(os.urandom(4).hex())
             try:
-                _write_first_commit(partial, branch, author or ANONYMOUS, clock())
-                _publish(partial, layout.database)
+                write_first_commit(partial, branch, actor=author or ANONYMOUS, now=clock())
+                layout.publish_database(partial)
             finally:
                 layout.remove_database(partial)
         return cls(layout, author=author, clock=clock, user_config=user_config, model=model)
@@ -366,26 +314,7 @@ class Repository:
 
     def _batch(self, events: Sequence[NewEvent | Event]) -> EventBatch:
         return batch_from_events(
-            [event if isinstance(event, Event) else self._stamped(event) for event in events]
-        )
-
-    def _stamped(self, new: NewEvent) -> Event:
-        time, origin = new.time, new.origin
-        if time is None:
-            time = to_text(stamps.stamp(self.clock()))
-            origin = origin or stamps.origin()
-        else:
-            time = to_text(parse_instant(time))
-        return Event(
-            stream=new.stream,
-            type=new.type,
-            data=new.data,
-            time=time,
-            version=new.version,
-            meta=dict(new.meta),
-            key=new.key,
-            origin=origin,
-            blobs=dict(new.blobs),
+            [e if isinstance(e, Event) else stamped(e, self.clock) for e in events]
         )
 
     # ------------------------------------------------------------------ revisions
@@ -725,51 +654,6 @@ class Repository:
         from evgit.maintenance.reindex import reindex
 
         return reindex(self.history, progress)
-
-
-def _write_first_commit(path: Path, branch: str, actor: str, now: int) -> None:
-    """Make the database with the root commit, HEAD and one branch, in one transaction."""
-    root = root_commit(os.urandom(16).hex())
-    connection = database.create(path)
-    history = History(connection)
-    try:
-        with database.writing(connection):
-            history.blocks.put(0, encode_block([], root.canonical()), -1)
-            history.indexer.index(
-                CommitToIndex(
-                    number=0,
-                    id=bytes.fromhex(root.id),
-                    time=0,
-                    parents=[],
-                    ids=[],
-                    streams=[],
-                    frontier=Frontier(),
-                    nodes=[],
-                )
-            )
-            database.set_setting(connection, "repository", root.id)
-            ref = HEADS + branch
-            changes = [RefChange("HEAD", None, SYMBOLIC + ref), RefChange(ref, None, root.id)]
-            RefStore(connection).move(changes)
-            OperationLog(connection).record(
-                changes, now=now, actor=actor, writer=os.urandom(8).hex(), command="init"
-            )
-        database.empty_log(connection)  # closing would do it too, but fail in silence
-    finally:
-        with database.translate_errors(path):
-            connection.close()
-
-
-def _publish(partial: Path, final: Path) -> None:
-    """Give a finished database its name, durably, unless another process was first."""
-    try:
-        final.hardlink_to(partial)
-    except FileExistsError as error:
-        raise AlreadyExists(f"{final.parent} is an evgit repository already") from error
-    except OSError:  # a file system without hard links
-        partial.rename(final)
-    files.sync_directory(final.parent)
-    files.sync_directory(final.parent.parent)
 
 
 def init(path: Path | str, *, bare: bool = False, branch: str = "main") -> Repository:

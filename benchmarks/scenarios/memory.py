@@ -6,8 +6,7 @@ The commands as processes, from a new repository on; the peak of the resident se
 from __future__ import annotations
 
 from benchmarks.bench import Bench, Result
-from benchmarks.processes import call
-from benchmarks.processes import run as run_command
+from benchmarks.processes import call, run as run_command
 from benchmarks.scenarios.start import evgit_command
 
 

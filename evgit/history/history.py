@@ -97,14 +97,6 @@ class History:
         digest_ = id_bytes(event_id)
         return self.events.find([digest_]).get(digest_)
 
-    def ids_with_prefix(self, prefix: str, limit: int) -> list[tuple[str, str]]:
-        """(id, kind) of commits and events whose ids start with these hex digits."""
-        low = bytes.fromhex(prefix.ljust(64, "0"))
-        high = bytes.fromhex(prefix.ljust(64, "f"))
-        found = [(i.hex(), "commit") for i in self.graph.with_prefix(low, high, limit)]
-        found += [(i.hex(), "event") for i, _ in self.events.with_prefix(low, high, limit)]
-        return found[:limit]
-
     def name_lines(self, first: int, count: int) -> list[str]:
         """Ids, or their first eight digits, of the objects on lines that can't be read."""
         named: list[str] = []

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -141,47 +141,67 @@ def translate_errors(path: Path) -> Iterator[None]:
         raise translated(error, path) from error
 
 
+class _Answer(NamedTuple):
+    """What evgit says where SQLite says `errors`, about the file at {path}."""
+
+    errors: tuple[type[Exception], ...]
+    raised: type[EvgitError]
+    message: str
+    hint: str = ""
+
+
+# The first line that fits is taken; the last one fits everything.
+_ANSWERS = (
+    _Answer(
+        (apsw.BusyError, apsw.LockedError),
+        Locked,
+        "{path} is locked by another process (waited as long as allowed)",
+        "wait for the other evgit to finish, then run the same command again; nothing was changed",
+    ),
+    _Answer(
+        (apsw.ReadOnlyError, apsw.PermissionsError, apsw.AuthError),
+        ReadOnly,
+        "{path} can't be written: {detail}",
+        "check the permissions of the file and of its directory",
+    ),
+    _Answer(
+        (apsw.CantOpenError,),
+        ReadOnly,
+        "{path} can't be opened: {detail}",
+        "check that it exists and that you may read it and write its directory",
+    ),
+    _Answer(
+        (apsw.FullError,),
+        StorageFull,
+        "no space left to write {path}; the transaction was undone, nothing was changed",
+        "free some space, then run the same command again",
+    ),
+    _Answer(
+        (apsw.NotADBError,),
+        NotADatabase,
+        "{path} is not an evgit database (or its first page is damaged)",
+        "restore it from a clone or a backup; nothing was changed",
+    ),
+    _Answer(  # no row that evgit writes breaks a constraint, unless others are wrong
+        (apsw.CorruptError, apsw.ConstraintError, UnicodeDecodeError),
+        Damage,
+        "{path} is damaged: {detail}",
+        "run `evgit fsck` for the extent, `evgit reindex` if only indexes are hit",
+    ),
+    _Answer(
+        (apsw.IOError,),
+        Unavailable,
+        "reading or writing {path} failed: {detail}",
+        "check the disk (full, failing, or taken away?) and try again",
+    ),
+    _Answer((Exception,), Unavailable, "the database {path} refused: {detail}"),
+)
+
+
 def translated(error: apsw.Error | UnicodeDecodeError, path: Path) -> EvgitError:
     """The evgit error for an SQLite error, or undecodable text, in the database at `path`."""
-    detail = str(error)
-    if isinstance(error, apsw.BusyError | apsw.LockedError):
-        return Locked(
-            f"{path} is locked by another process (waited as long as allowed)",
-            hint="wait for the other evgit to finish, then run the same command again; "
-            "nothing was changed",
-        )
-    if isinstance(error, apsw.ReadOnlyError | apsw.PermissionsError | apsw.AuthError):
-        return ReadOnly(
-            f"{path} can't be written: {detail}",
-            hint="check the permissions of the file and of its directory",
-        )
-    if isinstance(error, apsw.CantOpenError):
-        return ReadOnly(
-            f"{path} can't be opened: {detail}",
-            hint="check that it exists and that you may read it and write its directory",
-        )
-    if isinstance(error, apsw.FullError):
-        return StorageFull(
-            f"no space left to write {path}; the transaction was undone, nothing was changed",
-            hint="free some space, then run the same command again",
-        )
-    if isinstance(error, apsw.NotADBError):
-        return NotADatabase(
-            f"{path} is not an evgit database (or its first page is damaged)",
-            hint="restore it from a clone or a backup; nothing was changed",
-        )
-    if isinstance(error, apsw.CorruptError | apsw.ConstraintError | UnicodeDecodeError):
-        # No row that evgit writes breaks a constraint of its own tables, unless others are wrong.
-        return Damage(
-            f"{path} is damaged: {detail}",
-            hint="run `evgit fsck` for the extent, `evgit reindex` if only indexes are hit",
-        )
-    if isinstance(error, apsw.IOError):
-        return Unavailable(
-            f"reading or writing {path} failed: {detail}",
-            hint="check the disk (full, failing, or taken away?) and try again",
-        )
-    return Unavailable(f"the database {path} refused: {detail}")
+    answer = next(answer for answer in _ANSWERS if isinstance(error, answer.errors))
+    return answer.raised(answer.message.format(path=path, detail=error), hint=answer.hint)
 
 
 def refuse_network_file_system(path: Path) -> None:

@@ -9,7 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from evgit.errors import NotARepository
+from evgit.errors import AlreadyExists, NotARepository
+from evgit.storage.files import sync_directory
 
 DIRECTORY_NAME = ".evgit"
 ABANDONED_SECONDS = 3600
@@ -63,6 +64,17 @@ class Layout:
     def new_database(self, token: str) -> Path:
         """Where `evgit.db` is made, until it is whole and gets its name."""
         return self.directory / f"evgit.db.{token}.new"
+
+    def publish_database(self, path: Path) -> None:
+        """Give a finished database its name, durably. Raises AlreadyExists where one has it."""
+        try:
+            self.database.hardlink_to(path)
+        except FileExistsError as error:
+            raise AlreadyExists(f"{self.directory} is an evgit repository already") from error
+        except OSError:  # a file system without hard links
+            path.rename(self.database)
+        sync_directory(self.directory)
+        sync_directory(self.directory.parent)
 
     def remove_database(self, path: Path) -> None:
         """Remove a database that is not wanted, with what SQLite keeps beside it."""

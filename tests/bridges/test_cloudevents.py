@@ -8,8 +8,7 @@ import re
 from datetime import datetime
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from evgit.bridges.cloudevents import from_cloudevent, repository_source, to_cloudevent
 from evgit.errors import InvalidEvent

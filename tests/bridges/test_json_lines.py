@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from evgit.bridges import json_lines
 from evgit.bridges.json_lines import LineReader, LineWriter

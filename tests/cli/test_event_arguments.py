@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from evgit.cli.event_arguments import events_from_lines, expectations, pairs, value
 from evgit.errors import InvalidEvent, InvalidJSON, UsageError

@@ -10,8 +10,7 @@ import tracemalloc
 
 import pytest
 import zstandard
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from evgit.errors import DamagedObject
 from evgit.formats.block import (

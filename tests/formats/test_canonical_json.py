@@ -13,8 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from evgit.errors import InvalidJSON
 from evgit.formats import canonical, fast_json, rfc8785

@@ -9,12 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from evgit.errors import DamagedObject, EvgitError, InvalidEvent
-from evgit.formats import canonical
-from evgit.formats import event as events_module
+from evgit.formats import canonical, event as events_module
 from evgit.formats.event import (
     Event,
     again_id,

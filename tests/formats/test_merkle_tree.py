@@ -7,8 +7,7 @@ import os
 from functools import cache
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from evgit.formats.merkle import (
     EMPTY_ROOT,

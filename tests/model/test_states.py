@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from evgit.formats.event import Event, batch_from_events
 from evgit.repository import ModelUse, NewEvent, Repository

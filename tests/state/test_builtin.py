@@ -7,8 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from evgit.formats import canonical
 from evgit.formats.event import Event, batch_from_events

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from blake3 import blake3
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from evgit.formats import canonical
 from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap

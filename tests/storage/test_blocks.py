@@ -6,13 +6,11 @@ import random
 
 import apsw
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from evgit.errors import DamagedObject
 from evgit.formats.block import encode_block
-from evgit.storage import blocks as blocks_module
-from evgit.storage import database
+from evgit.storage import blocks as blocks_module, database
 from evgit.storage.blocks import READ_AHEAD_BYTES, BlockStore
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from evgit.errors import InvalidInput, Locked, ReadOnly, StorageFull, Unavailable, UsageError
 from evgit.storage import config_file

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from evgit.errors import InvalidPath
 from evgit.worktree.naming import Namer, Traits, probe

@@ -17,8 +17,7 @@ from evgit.history.sessions import Sessions
 from evgit.state.diff import DocumentChange
 from evgit.state.projection import KeyedProjection
 from evgit.state.provenance.attribution import Attribution, Attributor
-from evgit.state.provenance.bisection import SESSION as BISECTION
-from evgit.state.provenance.bisection import Bisection
+from evgit.state.provenance.bisection import SESSION as BISECTION, Bisection
 from evgit.state.provenance.blame import (
     blame_fields,
     blame_lines,

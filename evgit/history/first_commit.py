@@ -1,0 +1,56 @@
+"""The first commit: a new database that holds the root commit, HEAD and one branch.
+
+It knows what every repository begins with, and not where the database will stand.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from evgit.formats.block import encode_block
+from evgit.formats.commit import root_commit
+from evgit.formats.merkle import Frontier
+from evgit.history.branches import HEADS
+from evgit.history.history import History
+from evgit.history.indexing import CommitToIndex
+from evgit.storage import database
+from evgit.storage.operations import OperationLog, RefChange
+from evgit.storage.refs import SYMBOLIC, RefStore
+
+
+def write_first_commit(path: Path, branch: str, *, actor: str, now: int) -> None:
+    """Make the database at `path` with the root commit and one branch, in one transaction.
+
+    `now`: instant of the operation; the root commit itself is as old as time. All of it is in the
+    one file afterwards, durably.
+    """
+    root = root_commit(os.urandom(16).hex())
+    connection = database.create(path)
+    history = History(connection)
+    try:
+        with database.writing(connection):
+            history.blocks.put(0, encode_block([], root.canonical()), -1)
+            history.indexer.index(
+                CommitToIndex(
+                    number=0,
+                    id=bytes.fromhex(root.id),
+                    time=0,
+                    parents=[],
+                    ids=[],
+                    streams=[],
+                    frontier=Frontier(),
+                    nodes=[],
+                )
+            )
+            database.set_setting(connection, "repository", root.id)
+            ref = HEADS + branch
+            changes = [RefChange("HEAD", None, SYMBOLIC + ref), RefChange(ref, None, root.id)]
+            RefStore(connection).move(changes)
+            OperationLog(connection).record(
+                changes, now=now, actor=actor, writer=os.urandom(8).hex(), command="init"
+            )
+        database.empty_log(connection)  # closing would do it too, but fail in silence
+    finally:
+        with database.translate_errors(path):
+            connection.close()
