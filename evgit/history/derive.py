@@ -96,6 +96,21 @@ def commit_to_index(
     )
 
 
+def order_problem(commit: Commit, derived: CommitToIndex) -> str | None:
+    """What a commit says that its history does not bear out, or None: number of events, size and
+    root of the log, time."""
+    size, root = derived.frontier.size, derived.frontier.root().hex()
+    if commit.events != len(derived.ids):
+        return f"says {commit.events} events, its block has {len(derived.ids)}"
+    if commit.log.size != size:
+        return f"says its log has {commit.log.size} events, it has {size}"
+    if commit.log.root != root:
+        return f"says log root {commit.log.root}, its events give {root}"
+    if derived.parents and derived.time < derived.parents[0].time:
+        return "is recorded before its first parent"
+    return None
+
+
 def _parent(history: History, commit_id: str) -> CommitRow:
     row = history.graph.find(bytes.fromhex(commit_id))
     if row is None:

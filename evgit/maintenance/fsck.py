@@ -19,15 +19,14 @@ from evgit.formats.canonical import digest, object_id
 from evgit.formats.commit import Commit, decode_commit, verify_commit_line
 from evgit.formats.event import EventBatch, decode_event, verified_batch, verify_event_lines
 from evgit.formats.tag import decode_tag
-from evgit.formats.times import to_instant
 from evgit.history.branches import TAGS
 from evgit.history.commit_row import CommitRow
-from evgit.history.derive import commit_to_index, split_again
+from evgit.history.derive import commit_to_index, order_problem, split_again
+from evgit.history.frontiers import Frontiers
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
 from evgit.maintenance.index_check import IndexCheck
 from evgit.maintenance.operation_check import operation_problems
-from evgit.maintenance.reindex import Frontiers
 from evgit.maintenance.salvage import last_line, readable_blocks
 from evgit.storage.blobs import BlobStore
 from evgit.storage.blocks import LINE_LIMIT, BlockEntry
@@ -249,28 +248,9 @@ class _Fsck:
 
     def _order(self, commit: Commit, derived: CommitToIndex, row: CommitRow) -> None:
         """Does the commit say what its history makes of it?"""
-        if commit.events != len(derived.ids):
-            self._add(
-                "order",
-                f"commit {row.hex} says {commit.events} events, its block has {len(derived.ids)}",
-                row.hex,
-            )
-        if commit.log.size != derived.frontier.size:
-            self._add(
-                "order",
-                f"commit {row.hex} says its log has {commit.log.size} events, "
-                f"it has {derived.frontier.size}",
-                row.hex,
-            )
-        elif commit.log.root != derived.frontier.root().hex():
-            self._add(
-                "order",
-                f"commit {row.hex} says log root {commit.log.root}, "
-                f"its events give {derived.frontier.root().hex()}",
-                row.hex,
-            )
-        if derived.parents and to_instant(commit.time) < derived.parents[0].time:
-            self._add("order", f"commit {row.hex} is recorded before its first parent", row.hex)
+        problem = order_problem(commit, derived)
+        if problem:
+            self._add("order", f"commit {row.hex} {problem}", row.hex)
 
     def _repeated_events(self) -> None:
         """No event may be stored twice: eight bytes of each id are enough to see suspects."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 
 import apsw
@@ -11,32 +10,10 @@ from evgit.errors import Damage, DamagedObject
 from evgit.formats.canonical import digest
 from evgit.formats.commit import decode_commit
 from evgit.formats.event import EventBatch, decode_event
-from evgit.formats.merkle import Frontier
-from evgit.history.commit_row import CommitRow
 from evgit.history.derive import commit_to_index, split_again
+from evgit.history.frontiers import Frontiers
 from evgit.history.history import History
 from evgit.storage import database
-
-KEPT_FRONTIERS = 256
-
-
-class Frontiers:
-    """Merkle frontiers of commits seen lately; older ones come from the index."""
-
-    def __init__(self, history: History) -> None:
-        self._history = history
-        self._known: OrderedDict[int, Frontier] = OrderedDict()
-
-    def of(self, row: CommitRow) -> Frontier:
-        """The frontier of a commit's whole log."""
-        known = self._known.get(row.number)
-        return self._history.log_of(row).frontier() if known is None else known
-
-    def remember(self, number: int, frontier: Frontier) -> None:
-        """Keep the frontier of the commit at this line."""
-        self._known[number] = frontier
-        if len(self._known) > KEPT_FRONTIERS:
-            self._known.popitem(last=False)
 
 
 def reindex(history: History, progress: Callable[[int, int], None] | None = None) -> int:

@@ -1,0 +1,149 @@
+"""What to send: the commits that one side has and the other lacks, and their blocks as text.
+
+It must not know how anything is transported, nor check anything: that is the receiver's business.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from evgit.errors import DamagedObject
+from evgit.formats.again import again_id, is_again
+from evgit.formats.canonical import id_bytes
+from evgit.history.commit_row import CommitRow
+from evgit.history.history import History
+from evgit.storage.database import fetch_all
+
+_COLUMNS = "number, events, size, parent, further_parents, segment IS NOT NULL"
+_SMALLEST_PAGE, _LARGEST_PAGE = 16, 4096
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """Commits to send. `ranges`: (first line, lines) of their blocks, parents before children.
+
+    `special`: numbers of those that may name events stored elsewhere.
+    """
+
+    ranges: list[tuple[int, int]]
+    special: set[int]
+    events: int
+
+    @property
+    def commits(self) -> int:
+        return len(self.ranges)
+
+
+def outgoing(history: History, wanted: Sequence[CommitRow], known: Sequence[CommitRow]) -> Outgoing:
+    """All commits reachable from `wanted` and not from `known`.
+
+    Reads the index in descending order of storing, in which children come before their parents,
+    and stops where nothing wanted is left: what is old costs nothing.
+    """
+    needed = {row.number for row in wanted}
+    had = {row.number for row in known}
+    needed -= had
+    ranges: list[tuple[int, int]] = []
+    special: set[int] = set()
+    events, page = 0, _SMALLEST_PAGE
+    below = max(needed | had, default=-1) + 1
+    while needed:
+        rows = fetch_all(
+            history.connection,
+            f"SELECT {_COLUMNS} FROM commits WHERE number<? ORDER BY number DESC LIMIT ?",
+            (below, page),
+        )
+        if not rows:
+            break
+        page = min(page * 2, _LARGEST_PAGE)
+        for number, own, _size, parent, further, has_segment in rows:
+            below = number
+            if number in had:
+                had.discard(number)
+                target = had
+            elif number in needed:
+                needed.discard(number)
+                ranges.append((number, own + 1))
+                events += own
+                if has_segment:
+                    special.add(number)
+                target = needed
+            else:
+                continue
+            if parent is not None:
+                target.add(parent)
+                if further:
+                    target.update(array("Q", further))
+        needed -= had
+    ranges.reverse()
+    return Outgoing(ranges, special, events)
+
+
+def texts(history: History, sent: Outgoing) -> Iterator[bytes]:
+    """The blocks as text. An event stored in another block that is not sent stands in full."""
+    plain: list[tuple[int, int]] = []
+    numbers = {first for first, _ in sent.ranges} if sent.special else set()
+    for first, count in sent.ranges:
+        if first not in sent.special:
+            plain.append((first, count))
+            continue
+        yield from history.blocks.texts(plain)
+        plain = []
+        yield _in_full(history, history.blocks.lines(first, count), first, numbers)
+    yield from history.blocks.texts(plain)
+
+
+def _in_full(history: History, lines: list[bytes], number: int, sent: set[int]) -> bytes:
+    """A block's text in which `again` lines name only events sent before it."""
+    named = {id_bytes(again_id(line)) for line in lines[:-1] if is_again(line)}
+    stored = history.events.find(named) if named else {}
+    found = []
+    for line in lines:
+        if is_again(line):
+            at = stored.get(id_bytes(again_id(line)))
+            if at is None:
+                raise DamagedObject(f"event {again_id(line)} is not stored", ids=[again_id(line)])
+            owner = history.graph.owning(at).number
+            if owner not in sent or owner >= number:
+                line = history.blocks.line(at)
+        found.append(line + b"\n")
+    return b"".join(found)
+
+
+def listed_blobs(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Those of some event lines that may list blobs."""
+    return (line for line in lines if line.startswith(b'{"blobs":'))
+
+
+def tips(history: History, limit: int) -> list[str]:
+    """Ids of the newest commits without first-parent children: ends of chains, refs or none.
+
+    What an interrupted transfer left is found again through them.
+    """
+    rows = fetch_all(
+        history.connection,
+        "SELECT c.id FROM chains h JOIN commits c ON c.chain=h.number AND c.size=h.size"
+        " AND c.height=h.height ORDER BY c.number DESC LIMIT ?",
+        (limit,),
+    )
+    return [row[0].hex() for row in rows]
+
+
+def samples(history: History, row: CommitRow) -> Iterator[str]:
+    """Ids of first-parent ancestors, at distances 1, 2, 4, 8 … and the root."""
+    step = 1
+    while step <= row.height:
+        yield history.graph.at_height(row, row.height - step).hex
+        step *= 2
+    if row.height:
+        yield history.graph.at_height(row, 0).hex
+
+
+def between(history: History, row: CommitRow, low: int, high: int, count: int) -> list[str]:
+    """Ids of up to `count` first-parent ancestors at heights strictly between two, evenly."""
+    heights = range(low + 1, high)
+    step = max(1, len(heights) // count)
+    return [history.graph.at_height(row, h).hex for h in islice(heights[::step], count)]

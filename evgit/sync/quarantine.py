@@ -1,0 +1,179 @@
+"""Checks everything that is received before anything can point at it.
+
+A transfer is stored inside the caller's transaction, block by block, each judged on those before
+it: ids, canonical form, connectedness, log order, size and root, times, limits. Whatever fails
+raises, and the transaction's roll-back leaves no trace. It must not know who sent it, or move
+refs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from evgit.errors import DamagedObject, InvalidObject
+from evgit.formats.again import again_line
+from evgit.formats.block import encode_block
+from evgit.formats.canonical import digest, object_id
+from evgit.formats.commit import decode_commit, verify_commit_line
+from evgit.formats.event import EventBatch, verified_batch, verify_event_lines
+from evgit.formats.tag import decode_tag
+from evgit.formats.times import to_instant
+from evgit.formats.transfer import ReceivedBlock, received_blocks
+from evgit.history.derive import commit_to_index, order_problem, split_again
+from evgit.history.frontiers import Frontiers
+from evgit.history.history import History
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one transfer may bring, at most."""
+
+    text_bytes: int = 1 << 40
+    commits: int = 1 << 31
+    tags: int = 1 << 16
+
+
+@dataclass(slots=True)
+class Received:
+    """What a transfer brought. `blobs`: {id: size} that its events list and nobody has here."""
+
+    commits: int = 0
+    events: int = 0
+    tags: int = 0
+    blobs: dict[str, int] = field(default_factory=dict)
+
+
+class Quarantine:
+    """Receives one transfer within a write transaction of the caller's."""
+
+    def __init__(
+        self,
+        history: History,
+        blob_size: Callable[[str], int | None],
+        limits: Limits | None = None,
+    ) -> None:
+        self._history = history
+        self._blob_size = blob_size
+        self._limits = limits or Limits()
+        self._frontiers = Frontiers(history)
+        self._number, self._latest = history.end()
+        self._text = 0
+        self.received = Received()
+
+    def take(self, frames: Iterable[list[bytes]], progress: Progress | None = None) -> Received:
+        """Check and store a whole transfer. `progress` is called with (commits, events).
+
+        Raises InvalidObject or another InvalidInput; nothing may be kept then.
+        """
+        done = self.received
+        for found in received_blocks(self._measured(frames)):
+            if isinstance(found, bytes):
+                self._tag(found)
+                continue
+            self._block(found)
+            if done.commits > self._limits.commits:
+                raise InvalidObject(f"a transfer of more than {self._limits.commits:,} commits")
+            if progress:
+                progress(done.commits, done.events)
+        return done
+
+    def _measured(self, frames: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
+        for lines in frames:
+            self._text += sum(map(len, lines)) + len(lines)
+            if self._text > self._limits.text_bytes:
+                raise InvalidObject(f"a transfer of more than {self._limits.text_bytes:,} bytes")
+            yield lines
+
+    def _block(self, block: ReceivedBlock) -> None:
+        history = self._history
+        commit_id = digest(block.commit_line)
+        problem = verify_commit_line(block.commit_line)
+        if problem:
+            raise InvalidObject(f"commit {commit_id.hex()}: {problem}")
+        if history.graph.find(commit_id) is not None:
+            return  # sent though it is here: no harm, and nothing to do
+        commit = decode_commit(block.commit_line)
+        if not commit.parents:
+            raise InvalidObject(
+                f"{commit_id.hex()} is the root commit of another repository",
+                hint="histories with different roots are unrelated: they can't be brought together",
+            )
+        try:
+            own, again = split_again(block.lines)
+            batch = _events(own)
+        except (DamagedObject, InvalidObject) as error:
+            raise InvalidObject(f"commit {commit_id.hex()}: {error.message}") from None
+        lines = block.lines
+        stored = self._stored(batch)
+        if stored:
+            lines = [
+                again_line(object_id(line)) if digest(line) in stored else line for line in lines
+            ]
+            own, again = split_again(lines)
+            batch = EventBatch(
+                [e for e, i in zip(batch.events, batch.ids, strict=True) if i not in stored], own
+            )
+        try:
+            derived = commit_to_index(
+                history, self._number, batch, again, commit, commit_id, self._frontiers.of
+            )
+        except InvalidObject as error:
+            raise InvalidObject(
+                f"commit {commit_id.hex()}: {error.message}",
+                hint="nothing of what was sent has been kept",
+            ) from None
+        problem = order_problem(commit, derived)
+        if problem:
+            raise InvalidObject(f"commit {commit_id.hex()} {problem}")
+        if batch.events:
+            self._latest = max(self._latest, to_instant(batch.last_time))
+            self._list_blobs(batch)
+        history.blocks.put(self._number, encode_block(lines, block.commit_line), self._latest)
+        history.indexer.index(derived)
+        self._frontiers.remember(self._number, derived.frontier)
+        self._number += len(lines) + 1
+        self.received.commits += 1
+        self.received.events += len(own)
+
+    def _stored(self, batch: EventBatch) -> set[bytes]:
+        """Ids of the batch's events that are stored already: another block has them."""
+        if not batch.events or to_instant(batch.first_time) > self._latest:
+            return set()
+        return set(self._history.events.find(batch.ids))
+
+    def _list_blobs(self, batch: EventBatch) -> None:
+        for event in batch.events:
+            for blob_id, size in event.blobs.items():
+                stored = self._blob_size(blob_id)
+                if stored is None:
+                    known = self.received.blobs.setdefault(blob_id, size)
+                    stored = known
+                if stored != size:
+                    raise InvalidObject(
+                        f"event {event.id} says blob {blob_id} has {size} bytes, not {stored}"
+                    )
+
+    def _tag(self, line: bytes) -> None:
+        tag = decode_tag(line)
+        if tag.canonical() != line:
+            raise InvalidObject(f"tag {object_id(line)} is not in canonical form")
+        self.received.tags += 1
+        if self.received.tags > self._limits.tags:
+            raise InvalidObject(f"a transfer of more than {self._limits.tags:,} tags")
+        self._history.connection.execute(
+            "INSERT OR IGNORE INTO objects(id, data) VALUES(?,?)", (digest(line), line)
+        )
+
+
+def _events(lines: list[bytes]) -> EventBatch:
+    """Event lines, each valid and canonical. Raises InvalidObject naming the first that is not."""
+    batch = verified_batch(lines)
+    if batch is not None and len(set(batch.ids)) == len(lines):
+        return batch
+    for line, problem in zip(lines, verify_event_lines(lines), strict=True):
+        if problem:
+            raise InvalidObject(f"event {object_id(line)}: {problem}")
+    raise InvalidObject("it has an event twice")
