@@ -1,4 +1,4 @@
-"""What `evgit demo` shows: the main job, on the history of a Git repository.
+"""What demos are made of, and what `evgit demo` shows: the main job, on a Git history.
 
 A list of command lines and why each is run; who runs and prints them is the command line's
 business. Later ones depend on what the earlier made (a time, a file that changed often), so they
@@ -8,9 +8,10 @@ are made one by one. Every one of them succeeds, on a history of a single commit
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from evgit.bridges.git_history import GitHistory
 from evgit.bridges.importing import BATCH_SIZE
@@ -27,10 +28,27 @@ _MOST_FILES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class DemoStep:
-    """One command line (without `evgit`) to be run in the demo's directory, and what it shows."""
+    """One command line (without `evgit`) to be run in the demo's directory, and what it shows.
+
+    given: what it gets on standard input, lines of text. code: the exit code that it must have.
+    """
 
     words: Sequence[str]
     about: str
+    given: str = ""
+    code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FilesStep:
+    """Files to be written below the demo's directory, and those to be shown: paths -> contents."""
+
+    files: Mapping[str, bytes]
+    shown: Sequence[str]
+    about: str
+
+
+Step: TypeAlias = DemoStep | FilesStep
 
 
 def find_demo_history(places: Sequence[str | os.PathLike[str]]) -> Path:
