@@ -18,7 +18,7 @@ class Entry(NamedTuple):
 SECTIONS: dict[str, dict[str, Entry]] = {
     "start": {
         "init": Entry("init", "Make a new, empty repository."),
-        "demo": Entry("demo", "Show the main job on a real history, command by command."),
+        "demo": Entry("demo", "Show what evgit does, on a history or an example."),
         "config": Entry("config", "Read and write settings."),
     },
     "append": {

@@ -1,4 +1,4 @@
-"""Show the main job, command by command: on a real history, or on an example.
+"""Show what evgit does, on a history or an example.
 
 Makes a repository in a new directory, fills it and looks at it: log, past states, blame, a diff, a
 checkout. Each command is shown before its output. The repository stays there to play with.
