@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
+
+import msgspec
 
 from evgit.errors import AlreadyExists, EvgitError, UnknownObject, UsageError
 from evgit.formats.canonical import id_bytes
@@ -128,8 +129,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'evgit.repository' has no attribute {name!r}")
 
 
-@dataclass(frozen=True, slots=True)
-class ModelUse:
+class ModelUse(msgspec.Struct, frozen=True):
     """Which model states are seen with, and whether it may run.
 
     `wanted`: "head", "worktree" or a revision; None: the working tree's if it differs from HEAD's,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from evgit.errors import InvalidEvent
 from evgit.formats.names import check_event_type, check_stream_name
@@ -26,8 +27,7 @@ _REQUIRED = ("stream", "type", "data", "time")
 _OPTIONAL = ("version", "meta", "key", "origin", "blobs")
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """stored: read from a repository, where Unicode forms are as they are. reserved: allow `$`."""
 
     stored: bool

@@ -7,8 +7,9 @@ is decided under the lock, against the log of the branch as it is then.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import msgspec
 
 from evgit.errors import (
     Damage,
@@ -40,8 +41,7 @@ Expected = int | Literal["none", "any"]
 COMPRESS_EARLY_BYTES = 16_384
 
 
-@dataclass(slots=True, kw_only=True)
-class Append:
+class Append(msgspec.Struct, kw_only=True):
     """What to append and how to record it. Instants are microseconds since year 1.
 
     `expected`: stream -> revision that the caller believes to be its last.
@@ -57,20 +57,19 @@ class Append:
     actor: str
     writer: str
     message: str = ""
-    expected: Mapping[str, Expected] = field(default_factory=dict)
+    expected: Mapping[str, Expected] = {}
     commit_time: int | None = None
     recorded_at_event_time: bool = False
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: dict[str, Any] = {}
     allow_empty: bool = False
     judge: Callable[[CommitRow, EventBatch], None] | None = None
     further_parents: Sequence[str] = ()
     left_out: Sequence[str] = ()
     command: str = "commit"
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = {}
 
 
-@dataclass(slots=True)
-class Appended:
+class Appended(msgspec.Struct):
     """What an append did.
 
     `commit`: id of the new commit, None where every event was there already. `head`: the commit
@@ -83,7 +82,7 @@ class Appended:
     already: int
     size: int
     digests: list[bytes]
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = []
 
     @property
     def ids(self) -> list[str]:
@@ -91,8 +90,7 @@ class Appended:
         return [event_id.hex() for event_id in self.digests]
 
 
-@dataclass(slots=True)
-class _Tip:
+class _Tip(msgspec.Struct):
     target: str
     row: CommitRow
     frontier: Frontier

@@ -6,8 +6,9 @@ Appending moves refs too, but does so itself (see `append`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from evgit.errors import AlreadyExists, Conflict, EvgitError, NotAFastForward, NotFound
 from evgit.formats.canonical import id_bytes
@@ -26,16 +27,14 @@ HEAD_COMMANDS = ("switch", "checkout")
 """What `set_head` may be called with: the operations that `@{-N}` counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """Where HEAD is. `branch`: its short name, None when detached. `point`: what it stands for."""
 
     branch: str | None
     point: Point
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(msgspec.Struct, frozen=True):
     """Who moves refs, with what command, when (instant)."""
 
     name: str

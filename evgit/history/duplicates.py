@@ -6,7 +6,7 @@ next to nothing. Otherwise ids and keys are looked up in the index.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from evgit.errors import KeyReused
 from evgit.formats.canonical import encode
@@ -16,8 +16,7 @@ from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 
 
-@dataclass(slots=True)
-class Sorted:
+class Sorted(msgspec.Struct):
     """A batch, sorted out.
 
     `ids`: of every event of the batch, in order; of the stored event where a key made one
@@ -27,8 +26,8 @@ class Sorted:
 
     ids: list[bytes]
     fresh: list[int]
-    again: dict[int, int] = field(default_factory=dict)
-    keyed: list[int] = field(default_factory=list)
+    again: dict[int, int] = {}
+    keyed: list[int] = []
 
 
 def sort_out(

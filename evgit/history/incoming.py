@@ -5,7 +5,7 @@ Appending, checking and re-indexing all work it out here. It knows lines, not wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from evgit.formats.canonical import digest
 from evgit.formats.event import decode_events
@@ -14,8 +14,7 @@ from evgit.history.history import History
 from evgit.history.line_ranges import LineRange, LineSet, joined
 
 
-@dataclass(slots=True)
-class Incoming:
+class Incoming(msgspec.Struct):
     """Lines, ids and streams of what comes in, in log order; `held`: lines that stay out."""
 
     parents: list[CommitRow]

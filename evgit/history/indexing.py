@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import apsw
+import msgspec
 
 from evgit.formats.merkle import Frontier
 from evgit.history.commit_row import CommitRow
@@ -22,8 +22,7 @@ from evgit.history.streams import StreamIndex
 from evgit.storage.database import fetch_all, fetch_one
 
 
-@dataclass(slots=True)
-class CommitToIndex:
+class CommitToIndex(msgspec.Struct):
     """A commit as the indexes see it.
 
     `ids`: of the block's event lines (an `again` line: of the event that it names). `keys`: (line,
@@ -42,7 +41,7 @@ class CommitToIndex:
     nodes: list[tuple[int, int, bytes]]
     keys: Sequence[tuple[int, str, str]] = ()
     segment: list[LineRange] | None = None
-    held_back: list[int] = field(default_factory=list)
+    held_back: list[int] = []
 
 
 class Indexer:

@@ -6,16 +6,16 @@ It must not know where events go.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from evgit.formats.event import Event
 from evgit.formats.times import parse_instant, to_text
 from evgit.history import stamps
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(msgspec.Struct, frozen=True):
     """An event to be appended. Without a `time`, evgit stamps it with time and origin.
 
     `data` is any JSON value. `blobs`: {blob id: size in bytes} of the blobs that data refers to.
@@ -23,12 +23,12 @@ class NewEvent:
 
     stream: str
     type: str
-    data: Any = field(default_factory=dict)
+    data: Any = {}
     time: str | None = None
     version: int = 1
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, Any] = {}
     key: str | None = None
-    blobs: Mapping[str, int] = field(default_factory=dict)
+    blobs: Mapping[str, int] = {}
     origin: str | None = None
 
 

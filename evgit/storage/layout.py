@@ -6,8 +6,9 @@ It knows names, not contents.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from evgit.errors import AlreadyExists, NotARepository
 from evgit.storage.files import sync_directory
@@ -16,8 +17,7 @@ DIRECTORY_NAME = ".evgit"
 ABANDONED_SECONDS = 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """Paths of one repository. `directory` holds `evgit.db`; a bare one has no working tree."""
 
     directory: Path
