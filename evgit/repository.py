@@ -31,6 +31,7 @@ from evgit.history.history import History
 from evgit.history.history_source import HistorySource
 from evgit.history.log import Log as Log
 from evgit.history.new_event import NewEvent as NewEvent, stamped
+from evgit.history.past import look_back
 from evgit.history.points import Point as Point
 from evgit.history.reading import (
     CommitEntry as CommitEntry,
@@ -51,7 +52,7 @@ from evgit.history.revision_source import (
 from evgit.history.time_expression import parse_time as parse_time
 from evgit.storage import database, files
 from evgit.storage.blobs import BlobStore
-from evgit.storage.config import Config as Config, Setting as Setting
+from evgit.storage.config import Config as Config, Setting as Setting, span
 from evgit.storage.config_file import join_key
 from evgit.storage.layout import Layout
 from evgit.storage.operations import Operation as Operation, OperationLog, RefChange as RefChange
@@ -155,6 +156,7 @@ class Repository:
         user_config: Path | None = None,
         busy_timeout: float = 30.0,
         model: ModelUse | None = None,
+        at_operation: int | None = None,
     ) -> None:
         self.layout = layout
         self.model_use = model or ModelUse()
@@ -168,6 +170,8 @@ class Repository:
         self.history = History(self._connection)
         self._refs = RefStore(self._connection)
         self._operations = OperationLog(self._connection)
+        if at_operation is not None:
+            self._refs, self._operations = look_back(self._connection, at_operation)
         self._appender = Appender(self.history, self._refs, self._operations)
         self._reader = Reader(self.history)
         self.blobs = BlobStore(self._connection, layout)
@@ -213,10 +217,12 @@ class Repository:
         user_config: Path | None = None,
         busy_timeout: float = 30.0,
         model: ModelUse | None = None,
+        at_operation: int | None = None,
     ) -> Self:
         """Open the repository that `path` is in. Raises NotARepository and Unavailable.
 
-        `busy_timeout`: seconds to wait for other writers before Locked is raised.
+        `busy_timeout`: seconds to wait for other writers before Locked is raised. `at_operation`:
+        number of an operation; refs are as it left them, and nothing can be written.
         """
         return cls(
             Layout.find(Path(path)),
@@ -225,6 +231,7 @@ class Repository:
             user_config=user_config,
             busy_timeout=busy_timeout,
             model=model,
+            at_operation=at_operation,
         )
 
     def close(self) -> None:
@@ -463,6 +470,12 @@ class Repository:
         """One operation. Raises NotFound."""
         return self._operations.get(number)
 
+    @property
+    def operations_expire(self) -> int | None:
+        """The instant before which operations have expired (`operations.expire`); None: never."""
+        length = span(self.config.get("operations.expire"))
+        return None if length is None else self.clock() - length
+
     def reflog(self, ref: str) -> Iterator[tuple[Operation, RefChange]]:
         """The operations that moved a ref, newest first."""
         return self._operations.changes_of(ref)
@@ -555,6 +568,7 @@ class Repository:
         that changed. Nothing is run."""
         from evgit.worktree.directory import Directory
 
+        self._refuse_if_looking_back()
         root = self.working_tree.root
         before: Mapping[str, bytes] = self.models.in_worktree() or {}
         changed = sorted(p for p in before.keys() | files.keys() if before.get(p) != files.get(p))
@@ -612,7 +626,16 @@ class Repository:
             )
         from evgit.worktree.working_tree import WorkingTree
 
-        return WorkingTree(self.layout, self.cache, states=self._state_or_none)
+        return WorkingTree(
+            self.layout,
+            self.cache,
+            states=self._state_or_none,
+            before_writing=self._refuse_if_looking_back,
+        )
+
+    def _refuse_if_looking_back(self) -> None:
+        """Raise UsageError where the repository is looked at as it was."""
+        database.refuse_if_forbidden(self._connection)
 
     def _state_or_none(self, point: Point) -> State | None:
         """The state at a point that may be gone, or not be readable any more."""
@@ -637,6 +660,7 @@ class Repository:
     # ------------------------------------------------------------------ blobs, maintenance
     def write_blob(self, source: BinaryIO) -> tuple[str, int]:
         """Store a blob; (id, size)."""
+        self._refuse_if_looking_back()
         return self.blobs.write(source)
 
     def open_blob(self, blob_id: str) -> BinaryIO:

@@ -51,6 +51,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "reflog": Entry("reflog", "Show where a branch has pointed."),
         "op": Entry("op", "List, show and restore operations: what each command did to refs."),
         "undo": Entry("undo", "Take back the last operation."),
+        "redo": Entry("redo", "Take back the last undo."),
     },
     "keep healthy": {
         "fsck": Entry("fsck", "Check every hash, every order and every log root."),

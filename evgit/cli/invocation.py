@@ -22,8 +22,15 @@ class Invocation:
     """The options that stand before a command, and the ways to speak."""
 
     def __init__(
-        self, *, colour: str = "auto", pager: bool = True, done: list[str] | None = None
+        self,
+        *,
+        colour: str = "auto",
+        pager: bool = True,
+        done: list[str] | None = None,
+        at_operation: int | None = None,
     ) -> None:
+        """`at_operation`: number of the operation as of which refs are looked at."""
+        self.at_operation = at_operation
         self.colour = colour
         self.pager = pager
         self._done = [] if done is None else done

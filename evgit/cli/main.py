@@ -52,9 +52,21 @@ class Program(LazyGroup):
     default="auto",
     help="Colour; auto means on a terminal, unless NO_COLOR is set.",
 )
+@click.option(
+    "--at-op",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Look at all refs as operation N left them (`evgit op log`).",
+)
 @click.version_option(__version__, message="evgit %(version)s")
 @click.pass_context
-def evgit(context: click.Context, directory: tuple[str, ...], no_pager: bool, colour: str) -> None:
+def evgit(
+    context: click.Context,
+    directory: tuple[str, ...],
+    no_pager: bool,
+    colour: str,
+    at_op: int | None,
+) -> None:
     for step in directory:
         try:
             os.chdir(step)
@@ -64,7 +76,9 @@ def evgit(context: click.Context, directory: tuple[str, ...], no_pager: bool, co
             raise click.UsageError(f"can't run in {step!r}: {error.strerror}") from error
     # Loaded here, not above, so that --version and --help need not wait for it.
     invocation = import_module("evgit.cli.invocation").Invocation
-    context.obj = invocation(colour=colour, pager=not no_pager, done=context.obj)
+    context.obj = invocation(
+        colour=colour, pager=not no_pager, done=context.obj, at_operation=at_op
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,10 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+import click
+
 from evgit.cli.clock import now
+from evgit.cli.invocation import Invocation
 from evgit.cli.model_options import model_use, trust_file
 from evgit.cli.patience import be_patient
 from evgit.errors import ReadOnly
@@ -15,9 +18,22 @@ from evgit.repository import Repository
 
 def open_repository() -> Repository:
     """The repository of the current directory or one above it. Raises NotARepository."""
-    repository = Repository.open(".", clock=now, user_config=user_config(), model=model_use())
+    repository = Repository.open(
+        ".",
+        clock=now,
+        user_config=user_config(),
+        model=model_use(),
+        at_operation=_at_operation(),
+    )
     be_patient(repository)
     return repository
+
+
+def _at_operation() -> int | None:
+    """The operation that `--at-op` names, None without it."""
+    context = click.get_current_context(silent=True)
+    invocation = None if context is None else context.obj
+    return invocation.at_operation if isinstance(invocation, Invocation) else None
 
 
 def user_config() -> Path:

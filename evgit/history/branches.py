@@ -15,9 +15,12 @@ from evgit.formats.canonical import id_bytes
 from evgit.formats.names import check_branch_name
 from evgit.formats.tag import Tag, decode_tag
 from evgit.history.history import History
+from evgit.history.kept import Kept, kept
+from evgit.history.past import refs_after
 from evgit.history.points import Point
 from evgit.storage import database
 from evgit.storage.database import fetch_one
+from evgit.storage.in_progress import InProgress
 from evgit.storage.operations import Operation, OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, Ref, RefStore
 
@@ -52,6 +55,7 @@ class Branches:
         self._refs = refs
         self._operations = operations
         self._actor = actor
+        self._in_progress = InProgress(history.connection)
 
     # ------------------------------------------------------------------ reading
     def head(self) -> Head:
@@ -96,6 +100,7 @@ class Branches:
     def create_and_go(self, name: str, commit: str, command: str) -> None:
         """Make a branch at a commit and put HEAD on it, as one operation. Raises as `create`."""
         with self._transaction():
+            self._in_progress.refuse_any(command)
             change = self._new_branch(name, commit, force=False)
             head = RefChange("HEAD", self._refs.get("HEAD"), SYMBOLIC + HEADS + name)
             self._move([change, head], command, {"branch": name})
@@ -152,6 +157,7 @@ class Branches:
         with self._transaction():
             old = self._refs.get("HEAD")
             if old != target:
+                self._in_progress.refuse_any(command)
                 self._move([RefChange("HEAD", old, target)], command, arguments)
 
     def fast_forward(self, ref: str, commit: str, command: str) -> None:
@@ -206,8 +212,12 @@ class Branches:
 
     # ------------------------------------------------------------------ operations
     def undo(self) -> Operation:
-        """Take back the newest operation that was not undone; undoing is an operation too."""
+        """Take back the newest operation that was not undone; undoing is an operation too.
+
+        One that took several steps (a re-append that stopped on the way) is taken back as a whole.
+        """
         with self._transaction():
+            self._in_progress.refuse_any("undo")
             operation = self._operations.to_undo()
             if operation is None or operation.command == "init":
                 raise EvgitError("nothing to undo", hint="`evgit op log` lists the operations")
@@ -217,6 +227,7 @@ class Branches:
     def redo(self) -> Operation:
         """Take back the last undo, unless something else happened since."""
         with self._transaction():
+            self._in_progress.refuse_any("redo")
             operation = self._operations.to_redo()
             if operation is None:
                 raise EvgitError("nothing to redo", hint="only an undo can be redone, at once")
@@ -225,21 +236,12 @@ class Branches:
 
     def refs_at(self, number: int) -> dict[str, str]:
         """{ref: target} as they were when an operation had finished."""
-        self._operations.get(number)
-        refs = {ref.name: ref.target for ref in self._refs.under("")}
-        for operation in self._operations.newest_first():
-            if operation.number <= number:
-                break
-            for change in reversed(operation.changes):
-                if change.old is None:
-                    refs.pop(change.ref, None)
-                else:
-                    refs[change.ref] = change.old
-        return refs
+        return refs_after(self._refs, self._operations, number)
 
     def restore(self, number: int) -> list[RefChange]:
         """Put every ref back to where it was when an operation had finished."""
         with self._transaction():
+            self._in_progress.refuse_any("op restore")
             wanted = self.refs_at(number)
             actual = {ref.name: ref.target for ref in self._refs.under("")}
             changes = [
@@ -251,8 +253,30 @@ class Branches:
                 self._move(changes, "op restore", {"operation": number})
             return changes
 
+    def expire_operations(self, before: int | None, *, dry_run: bool = False) -> int:
+        """Forget the operations that ended before an instant, but never the newest; how many.
+
+        They can't be undone or looked at any more, and keep nothing alive. None: forget none.
+        """
+        with self._transaction():
+            last = None if before is None else self._operations.expired(before)
+            if last is None:
+                return 0
+            if dry_run:
+                return sum(
+                    operation.number <= last for operation in self._operations.newest_first()
+                )
+            return self._operations.forget_up_to(last)
+
+    def kept(self, before: int | None) -> Kept:
+        """What refs, what is in progress, and operations that ended at or after an instant lead to
+        (and operations before those are as good as forgotten). None: all operations."""
+        last = None if before is None else self._operations.expired(before)
+        return kept(self._history, self._refs, self._operations, 0 if last is None else last)
+
     def _reverse(self, operation: Operation, command: str, arguments: Mapping[str, Any]) -> None:
-        changes = [RefChange(c.ref, c.new, c.old) for c in reversed(operation.changes)]
+        done = self._operations.net_changes(operation)
+        changes = [RefChange(c.ref, c.new, c.old) for c in reversed(done)]
         self._move(changes, command, arguments)
 
     # ------------------------------------------------------------------ shared

@@ -23,9 +23,10 @@ ANY = "*"  # stands for a name in the key of a known setting
 
 
 class Known(NamedTuple):
-    """A setting with a meaning. `bytes` is a number from 0 that may be written `512M` or `2G`."""
+    """A setting with a meaning. `bytes` is a number from 0 that may be written `512M` or `2G`;
+    `span` is a length of time: `90 days`, `12 hours`, `never`."""
 
-    kind: Literal["text", "boolean", "bytes"]
+    kind: Literal["text", "boolean", "bytes", "span"]
     default: Value | None
     meaning: str
 
@@ -35,6 +36,7 @@ KNOWN: Mapping[Key, Known] = {
     ("user", "email"): Known("text", None, "mail address of the author of commits"),
     ("cache", "max_bytes"): Known("bytes", 2**30, "how large cache.db may grow"),
     ("worktree", "update"): Known("boolean", True, "whether commands write the working tree"),
+    ("operations", "expire"): Known("span", "90 days", "after how long operations are forgotten"),
     ("branch", ANY, "remote"): Known("text", None, "the remote that a branch follows"),
     ("branch", ANY, "merge"): Known("text", None, "the ref there that a branch follows"),
     ("remote", ANY, "url"): Known("text", None, "where a remote is"),
@@ -42,6 +44,8 @@ KNOWN: Mapping[Key, Known] = {
 
 _SEGMENT = re.compile(r"""([^\s."'=\[\]#\ud800-\udfff]+)|"((?:[^"\\]|\\.)*)"|'([^']*)'""")
 _SIZE = r"([0-9]{1,15})\s*([kKmMgGtT]?)(?:i?[bB])?"
+_SPAN = re.compile(r"([0-9]{1,6}) ?(second|minute|hour|day|week)s?")
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
@@ -86,6 +90,18 @@ def split_key(text: str) -> Key:
 def to_text(value: Value) -> str:
     """A value as a person would type it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def span(value: object) -> int | None:
+    """The length of a span in microseconds; None for `never`. Raises InvalidInput."""
+    if value == "never":
+        return None
+    match = _SPAN.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    if match is None:
+        raise InvalidInput(
+            f"a length of time must be like `90 days`, `12 hours` or `never`, not {value!r}"
+        )
+    return int(match[1]) * _SECONDS[match[2]] * 1_000_000
 
 
 class Config:
@@ -200,6 +216,12 @@ def _checked(value: Any, known: Known, what: str) -> Value:
         if isinstance(value, bool):
             return value
         raise InvalidInput(f"{what} must be true or false, not {value!r}")
+    if known.kind == "span":
+        try:
+            span(value)
+        except InvalidInput as error:
+            raise InvalidInput(f"{what}: {error.message}") from None
+        return str(value)
     if isinstance(value, str) and (match := re.fullmatch(_SIZE, value.strip())):
         value = int(match[1]) << 10 * " kmgt".index(match[2].lower() or " ")
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:

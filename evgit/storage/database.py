@@ -234,6 +234,7 @@ class _Connection(apsw.Connection):
     def __init__(self, name: str, flags: int) -> None:
         super().__init__(name, flags)
         self.process = os.getpid()
+        self.refusal: tuple[str, str] | None = None
 
 
 def create(path: Path) -> apsw.Connection:
@@ -311,6 +312,19 @@ def _configure(connection: apsw.Connection) -> None:
     )
 
 
+def forbid_writing(connection: apsw.Connection, message: str, hint: str) -> None:
+    """From now on, `writing` raises UsageError with these words."""
+    assert isinstance(connection, _Connection)
+    connection.refusal = message, hint
+
+
+def refuse_if_forbidden(connection: apsw.Connection) -> None:
+    """Raise UsageError where `forbid_writing` was called."""
+    if isinstance(connection, _Connection) and connection.refusal is not None:
+        message, hint = connection.refusal
+        raise UsageError(message, hint=hint)
+
+
 @contextmanager
 def writing(connection: apsw.Connection) -> Iterator[None]:
     """One write transaction: all of it is durable afterwards, or none of it happened.
@@ -322,6 +336,7 @@ def writing(connection: apsw.Connection) -> Iterator[None]:
             "this repository was opened before the process forked, so it can't be written here",
             hint="open it again in the child process",
         )
+    refuse_if_forbidden(connection)
     try:
         connection.execute("BEGIN IMMEDIATE")
         try:

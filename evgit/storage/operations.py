@@ -16,6 +16,11 @@ import msgspec
 from evgit.errors import Damage, NotFound
 from evgit.storage.database import fetch_all, fetch_one
 
+ABORT = " --abort"
+SINCE = "since"
+"""Among an operation's arguments: the number of the operation with which it began, where it took
+several to bring to an end what was asked for. It is undone together with those."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -48,8 +53,10 @@ _COLUMNS = "number, started, finished, actor, writer, command, arguments, change
 class OperationLog:
     """Reads and writes operations. Writing needs the caller's write transaction."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, *, last: int = (1 << 62) - 1) -> None:
+        """`last`: the number of the newest operation to be seen."""
         self._connection = connection
+        self._newest = last
         self._last: tuple[int, str, str, list[RefChange]] | None = None
 
     def record(
@@ -62,10 +69,12 @@ class OperationLog:
         command: str,
         arguments: Mapping[str, Any] | None = None,
         continues: bool = False,
-    ) -> None:
-        """Add an entry. With `continues`, grow the last one if the same writer goes on there."""
+    ) -> int:
+        """Add an entry; returns its number. With `continues`, grow the last one if the same writer
+        goes on there."""
         if continues and len(changes) == 1 and self._grow(changes[0], now, writer, command):
-            return
+            assert self._last is not None
+            return self._last[0]
         (number,) = fetch_one(
             self._connection,
             "INSERT INTO operations(started, finished, actor, writer, command, arguments, changes)"
@@ -81,6 +90,7 @@ class OperationLog:
             ),
         )
         self._last = number, writer, command, list(changes)
+        return int(number)
 
     def forget_last(self) -> None:
         """Forget the last entry that was written: somebody else may have written since."""
@@ -113,7 +123,7 @@ class OperationLog:
 
     def newest_first(self) -> Iterator[Operation]:
         """All operations, newest first."""
-        before = 1 << 62
+        before = self._newest + 1
         while True:
             rows = fetch_all(
                 self._connection,
@@ -129,7 +139,9 @@ class OperationLog:
     def get(self, number: int) -> Operation:
         """One operation. Raises NotFound."""
         row = fetch_one(
-            self._connection, f"SELECT {_COLUMNS} FROM operations WHERE number=?", (number,)
+            self._connection,
+            f"SELECT {_COLUMNS} FROM operations WHERE number=? AND number<=?",
+            (number, self._newest),
         )
         if row is None:
             raise NotFound(
@@ -147,16 +159,54 @@ class OperationLog:
     def to_undo(self) -> Operation | None:
         """The newest operation that still counts: neither undone nor itself an undo or redo."""
         cancelled: set[int] = set()
+        passed: list[Operation] = []  # those that took back, or ended, what began before them
         for operation in self.newest_first():
-            if operation.number in cancelled:
+            if any(_belongs(operation, to) for to in passed):
                 continue
-            if operation.command == "undo":
+            if operation.number in cancelled or operation.command.endswith(ABORT):
+                if SINCE in operation.arguments:
+                    passed.append(operation)
+            elif operation.command == "undo":
                 cancelled.add(int(operation.arguments["operation"]))
             elif operation.command == "redo":
                 cancelled.add(int(operation.arguments["undo"]))
             elif operation.changes:
                 return operation
         return None
+
+    def net_changes(self, operation: Operation) -> list[RefChange]:
+        """What an operation, together with those that it brought to an end, did to its refs."""
+        began = int(operation.arguments.get(SINCE, operation.number))
+        if began == operation.number:
+            return operation.changes
+        new = {change.ref: change.new for change in operation.changes}
+        old = {change.ref: change.old for change in operation.changes}
+        for earlier in self.newest_first():
+            if earlier.number < began:
+                break
+            if earlier.number < operation.number:
+                old.update((c.ref, c.old) for c in reversed(earlier.changes) if c.ref in old)
+        return [RefChange(ref, old[ref], new[ref]) for ref in new if old[ref] != new[ref]]
+
+    # ------------------------------------------------------------------ expiry
+    def expired(self, before: int) -> int | None:
+        """The number of the last of the operations that ended before an instant, but for the
+        newest of all; None where there are none. Those older than it count as expired, too."""
+        (newest,) = fetch_one(self._connection, "SELECT max(number) FROM operations")
+        (number,) = fetch_one(
+            self._connection,
+            "SELECT min(number) - 1 FROM operations WHERE finished>=? OR number=?",
+            (before, newest),
+        )
+        found = fetch_one(
+            self._connection, "SELECT max(number) FROM operations WHERE number<=?", (number,)
+        )
+        return None if found[0] is None else int(found[0])
+
+    def forget_up_to(self, number: int) -> int:
+        """Forget this operation and those before it, inside a write transaction; how many."""
+        self._connection.execute("DELETE FROM operations WHERE number<=?", (number,))
+        return int(self._connection.changes())
 
     def to_redo(self) -> Operation | None:
         """The newest undo that was not redone, unless something else happened since."""
@@ -171,6 +221,15 @@ class OperationLog:
             else:
                 return None
         return None
+
+
+def _belongs(operation: Operation, ending: Operation) -> bool:
+    """Is this one of the steps of what `ending` brought to an end?"""
+    refs = {change.ref for change in ending.changes}
+    began = int(ending.arguments[SINCE])
+    return began <= operation.number < ending.number and all(
+        change.ref in refs for change in operation.changes
+    )
 
 
 def _operation(row: Any) -> Operation:

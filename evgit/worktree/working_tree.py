@@ -66,8 +66,10 @@ class WorkingTree:
         *,
         states: Callable[[Point], State | None] = lambda _: None,
         traits: Traits | None = None,
+        before_writing: Callable[[], None] = lambda: None,
     ) -> None:
-        """`states` gives the state at a point, None where there is none (any more)."""
+        """`states` gives the state at a point, None where there is none (any more).
+        `before_writing` may raise, and nothing is written then."""
         if layout.worktree is None:
             raise UsageError("this repository is bare: it has no working tree")
         self.root: Path = layout.worktree
@@ -76,6 +78,7 @@ class WorkingTree:
         self._record = Shown(layout.shown)
         self._states = states
         self._probed = traits
+        self._before_writing = before_writing
 
     @property
     def shown(self) -> Point | None:
@@ -101,6 +104,7 @@ class WorkingTree:
         which, and does the rest. `previous` gives the state that the files are thought to show; it
         is asked for only where the index is lost.
         """
+        self._before_writing()
         index, traits = self._index, repr(self._traits())
         tree = state.retrying(state.settle)
         lost = self._lost()
@@ -140,6 +144,7 @@ class WorkingTree:
         also matches slashes); `.` is everything. Files of matching documents that the state does
         not have are removed. Raises NotFound for one that matches nothing.
         """
+        self._before_writing()
         index, traits, files = self._index, repr(self._traits()), self._files(state)
         chosen: dict[str, None] = {}
         for wanted in paths:

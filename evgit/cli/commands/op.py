@@ -3,8 +3,11 @@
     evgit op log            the operations, newest first
     evgit op show 12        what operation 12 did
     evgit op restore 12     set all refs to where they were after operation 12
+    evgit op expire         forget the operations older than the setting operations.expire
 
-Consecutive commits of one process are one operation. `evgit undo` takes back the last one.
+Consecutive commits of one process are one operation. `evgit undo` takes back the last one, and the
+one before, and so on; `evgit --at-op 12 log` looks at the repository as operation 12 left it. What
+an operation refers to is kept until it expires.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ from itertools import islice
 
 import click
 
+from evgit.cli.clock import time_expression
 from evgit.cli.command import SETTINGS, documented_group
+from evgit.cli.commit_text import plural
 from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
@@ -26,6 +31,7 @@ from evgit.cli.operation_text import (
 )
 from evgit.cli.parameters import json_option, limit_option
 from evgit.cli.tree_update import update_after_move
+from evgit.formats.times import parse_instant
 
 
 @documented_group(__doc__, "op")
@@ -81,3 +87,21 @@ def restore(invocation: Invocation, number: int, no_checkout: bool, as_json: boo
                     output.line(f"    {change_text(change)}")
         if not no_checkout:
             update_after_move(invocation, repository, before)
+
+
+@command.command("expire", context_settings=SETTINGS)
+@click.option("--before", metavar="TIME", help="Those that ended before TIME.")
+@click.option("--dry-run", is_flag=True, help="Only say how many there are.")
+@click.pass_obj
+def expire(invocation: Invocation, before: str | None, dry_run: bool) -> None:
+    """Forget old operations. The newest stays in any case."""
+    with open_to_change() as repository:
+        limit = repository.operations_expire
+        if before is not None:
+            limit = parse_instant(time_expression(before))
+        count = repository.branches.expire_operations(limit, dry_run=dry_run)
+        if count and not dry_run:
+            invocation.done(f"{plural(count, 'operation')} forgotten")
+        with invocation.output() as output:
+            verb = "would be forgotten" if dry_run else "forgotten"
+            output.line(f"{plural(count, 'operation')} {verb}")

@@ -1,8 +1,8 @@
 """Take back the last operation.
 
 The refs go back to where they were before it: a commit leaves its branch, a deleted branch is
-there again. Nothing is lost, and undoing is itself an operation: `evgit undo --redo` takes back
-the last undo. `evgit op log` lists the operations.
+there again. The next undo takes back the operation before that one, and so on; `evgit redo` goes
+forward again. Nothing is lost, and undoing is itself an operation. `evgit op log` lists them all.
 
 The files of the working tree follow, but for those that were edited by hand.
 """
@@ -21,11 +21,16 @@ from evgit.repository import RefChange
 
 
 @documented(__doc__, "undo")
-@click.option("--redo", is_flag=True, help="Take back the last undo.")
+@click.option("--redo", is_flag=True, help="As `evgit redo`.")
 @click.option("--no-checkout", is_flag=True, help="Leave the working tree as it is.")
 @json_option("one document")
 @click.pass_obj
 def command(invocation: Invocation, redo: bool, no_checkout: bool, as_json: bool) -> None:
+    take_back(invocation, redo=redo, no_checkout=no_checkout, as_json=as_json)
+
+
+def take_back(invocation: Invocation, *, redo: bool, no_checkout: bool, as_json: bool) -> None:
+    """Undo, or redo, and say what moved."""
     with open_to_change() as repository:
         before = repository.head()
         operation = repository.branches.redo() if redo else repository.branches.undo()
