@@ -9,9 +9,7 @@ This module knows lines and frames, not what the lines say nor where blocks are 
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 import zstandard
@@ -50,25 +48,22 @@ class _Zstd(threading.local):
 _zstd = _Zstd()
 
 
-def _cut(lines: Sequence[bytes]) -> list[Sequence[bytes]]:
-    """Runs of lines whose text is at least FRAME_BYTES each, but for the last."""
-    ends = [end + count for count, end in enumerate(accumulate(map(len, lines)), 1)]
-    runs = []
-    start, before = 0, 0
-    while start < len(lines):
-        stop = bisect_left(ends, before + FRAME_BYTES, start) + 1
-        runs.append(lines[start:stop])
-        start, before = stop, ends[min(stop, len(ends)) - 1]
-    return runs
-
-
 def encode_frames(lines: Sequence[bytes]) -> EncodedBlock:
     """Compresses lines (each without its newline) into frames of 16 KiB of text and more."""
+    return encode_text(b"\n".join(lines) + b"\n" if lines else b"")
+
+
+def encode_text(text: bytes) -> EncodedBlock:
+    """The same for lines that stand in one text, each with its newline."""
     compressed, frames = [], []
-    for run in _cut(lines):
-        frame = _zstd.compressor.compress(b"\n".join(run) + b"\n")
+    compress = _zstd.compressor.compress
+    start, end = 0, len(text)
+    while start < end:
+        stop = text.find(b"\n", start + FRAME_BYTES - 1) + 1 or end
+        frame = compress(text[start:stop])
         compressed.append(frame)
-        frames.append((len(frame), len(run)))
+        frames.append((len(frame), text.count(b"\n", start, stop)))
+        start = stop
     return EncodedBlock(b"".join(compressed), frames)
 
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Generic
+from typing import TYPE_CHECKING, Annotated, Any, Generic, NamedTuple
 
 import msgspec
-from blake3 import blake3
 
 from evgit.errors import DamagedObject, EvgitError, InvalidEvent, InvalidName, InvalidTime
 from evgit.formats import canonical, fast_json
 from evgit.formats.again import again_id, again_line, is_again
+from evgit.formats.event_batch import EventBatch
 from evgit.formats.event_rules import (
     MAX_KEY_BYTES,
     MAX_VERSION,
@@ -53,6 +53,7 @@ __all__ = [
     "decode_event",
     "decode_events",
     "is_again",
+    "unpack_batch",
     "verified_batch",
     "verify_event_lines",
 ]
@@ -103,51 +104,6 @@ class Event(
         return canonical.object_id(self.canonical())
 
 
-class EventBatch:
-    """Checked events in order. `lines` are their canonical bytes, parallel to `events`."""
-
-    __slots__ = ("_ids", "_times", "events", "lines")
-
-    def __init__(self, events: list[Event], lines: list[bytes]) -> None:
-        self.events = events
-        self.lines = lines
-        self._ids: list[bytes] | None = None
-        self._times: tuple[str, str] | None = None
-
-    def __len__(self) -> int:
-        return len(self.events)
-
-    @property
-    def ids(self) -> list[bytes]:
-        """32-byte ids, parallel to `events`; computed once, when first asked for."""
-        if self._ids is None:
-            self._ids = [blake3(line).digest() for line in self.lines]
-        return self._ids
-
-    @property
-    def first_time(self) -> str:
-        """The earliest time. The batch must not be empty."""
-        return self._first_and_last()[0]
-
-    @property
-    def last_time(self) -> str:
-        """The latest time. The batch must not be empty."""
-        return self._first_and_last()[1]
-
-    def _first_and_last(self) -> tuple[str, str]:
-        if self._times is None:
-            times = [event.time for event in self.events]
-            self._times = min(times), max(times)
-        return self._times
-
-    def select(self, indexes: Sequence[int]) -> EventBatch:
-        """The batch of only these events, in the order of `indexes`."""
-        chosen = EventBatch([self.events[i] for i in indexes], [self.lines[i] for i in indexes])
-        if self._ids is not None:
-            chosen._ids = [self._ids[i] for i in indexes]
-        return chosen
-
-
 def batch_from_lines(
     lines: Sequence[bytes], first_line_number: int = 1, *, reserved: bool = False
 ) -> EventBatch:
@@ -160,8 +116,7 @@ def batch_from_lines(
     Raises InvalidEvent that names the line (counted from `first_line_number`) and the reason.
     """
     rules = Rules(stored=False, reserved=reserved)
-    events: list[Event] = []
-    canonical_lines: list[bytes] = []
+    parts: list[EventBatch] = []
     for index, found in _in_parts(lines, lambda part: _fast(part, rules)):
         if found is None:
             try:
@@ -170,9 +125,8 @@ def batch_from_lines(
                 raise InvalidEvent(
                     error.message, line=first_line_number + index, hint=error.hint
                 ) from None
-        events += found[0]
-        canonical_lines += found[1]
-    return EventBatch(events, canonical_lines)
+        parts.append(found)
+    return EventBatch.joined(parts)
 
 
 def batch_from_events(events: Sequence[Event], *, reserved: bool = False) -> EventBatch:
@@ -182,8 +136,7 @@ def batch_from_events(events: Sequence[Event], *, reserved: bool = False) -> Eve
     InvalidEvent that says which event of several it is, counted from 1.
     """
     rules = Rules(stored=False, reserved=reserved)
-    checked: list[Event] = []
-    lines: list[bytes] = []
+    parts: list[EventBatch] = []
     for index, found in _in_parts(events, lambda part: _fast_events(part, rules)):
         if found is None:
             try:
@@ -191,9 +144,8 @@ def batch_from_events(events: Sequence[Event], *, reserved: bool = False) -> Eve
             except EvgitError as error:
                 prefix = f"event {index + 1}: " if len(events) > 1 else ""
                 raise InvalidEvent(prefix + error.message, hint=error.hint) from None
-        checked += found[0]
-        lines += found[1]
-    return EventBatch(checked, lines)
+        parts.append(found)
+    return EventBatch.joined(parts)
 
 
 def verify_event_lines(lines: Sequence[bytes]) -> list[str | None]:
@@ -203,7 +155,7 @@ def verify_event_lines(lines: Sequence[bytes]) -> list[str | None]:
     for index, found in _in_parts(lines, lambda part: _fast_stored(part, rules)):
         if found is None:
             try:
-                if _slow(lines[index], rules)[1] != [lines[index]]:
+                if _slow(lines[index], rules).lines != [lines[index]]:
                     problems[index] = "not in canonical form"
             except EvgitError as error:
                 problems[index] = error.message
@@ -212,8 +164,9 @@ def verify_event_lines(lines: Sequence[bytes]) -> list[str | None]:
 
 def verified_batch(lines: Sequence[bytes]) -> EventBatch | None:
     """The events of stored lines that are all beyond doubt, else None (see verify_event_lines)."""
-    found = _fast_stored(lines, Rules(stored=True, reserved=True)) if lines else ([], [])
-    return None if found is None else EventBatch(*found)
+    if not lines:
+        return EventBatch([], [])
+    return _fast_stored(lines, Rules(stored=True, reserved=True))
 
 
 # ---------------------------------------------------------------------------- stored bytes
@@ -242,11 +195,16 @@ def decode_events(text: bytes) -> list[Event]:
         raise DamagedObject(f"stored bytes are not lines of events: {error}") from None
 
 
+def unpack_batch(data: bytes) -> EventBatch:
+    """The batch that `EventBatch.pack` made these bytes of."""
+    return EventBatch.unpack(data, decode_events)
+
+
 # ---------------------------------------------------------------------------- batches
 
-_Found = tuple[list[Event], list[bytes]]
 _NOT_DECODED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
+_LEFT_OUT = b'"kind":"event",,"version":1'
 _MEMO_SIZE = 1 << 16
 _good_streams: set[str] = set()
 _good_types: set[str] = set()
@@ -256,8 +214,8 @@ _encode_lines = fast_json.ENCODER.encode_lines
 
 
 def _in_parts(
-    items: Sequence[Any], attempt: Callable[[Sequence[Any]], _Found | None]
-) -> Iterable[tuple[int, _Found | None]]:
+    items: Sequence[Any], attempt: Callable[[Sequence[Any]], EventBatch | None]
+) -> Iterable[tuple[int, EventBatch | None]]:
     """Attempts all items at once, and where that fails, halves of them: (first index, result).
 
     What still fails alone comes as None.
@@ -273,10 +231,10 @@ def _in_parts(
             waiting += [(middle, stop), (start, middle)]
 
 
-def _slow(line: bytes, rules: Rules) -> _Found:
+def _slow(line: bytes, rules: Rules) -> EventBatch:
     """Raises the error that says what is wrong with one event's line."""
     line = canonical.encode(checked_members(canonical.parse(line), rules))
-    return [decode_event(line)], [line]
+    return EventBatch([decode_event(line)], [line])
 
 
 def _given_members(event: Event) -> dict[str, Any]:
@@ -293,10 +251,11 @@ def _strict_decoder() -> msgspec.json.Decoder[Event]:
     return msgspec.json.Decoder(Event[fast_json.strict_type()])  # type: ignore[misc]
 
 
-def _decode(lines: Sequence[bytes]) -> list[Event] | None:
-    """Events whose sorted encoding is canonical but for astral keys, or None in doubt."""
+def _decode(lines: Sequence[bytes]) -> tuple[list[Event], bool] | None:
+    """(events whose sorted encoding is canonical but for astral keys, are all numbers in them
+    integers that were written as such), or None in doubt."""
     try:
-        return list(map(_strict_decoder().decode, lines))
+        return list(map(_strict_decoder().decode, lines)), True
     except _NOT_DECODED:  # perhaps only for a float, or for depth
         pass
     try:
@@ -312,7 +271,7 @@ def _decode(lines: Sequence[bytes]) -> list[Event] | None:
             return None
         if not fast_json.settle_numbers(event.meta):
             return None
-    return events
+    return events, False
 
 
 def _check_new(names: set[str], good: set[str], check: Callable[[str], None]) -> None:
@@ -326,14 +285,23 @@ def _check_new(names: set[str], good: set[str], check: Callable[[str], None]) ->
         good |= unknown
 
 
-def _obey(events: list[Event], rules: Rules) -> bool:
-    """Do all events obey the rules that the decoder does not check? Normalizes their times."""
+class _Obeying(NamedTuple):
+    """Streams and times of events that obey the rules."""
+
+    streams: list[str]
+    given_times: list[str]
+    times: list[str]
+
+
+def _obeying(events: list[Event], rules: Rules) -> _Obeying | None:
+    """Normalizes the events' times. None: some rule is broken that the decoder does not check."""
     try:
-        streams = {event.stream for event in events}
+        streams = [event.stream for event in events]
+        distinct = set(streams)
         try:
-            _check_new(streams, _good_streams, _check_any_stream)
+            _check_new(distinct, _good_streams, _check_any_stream)
         except InvalidName:
-            for stream in streams:
+            for stream in distinct:
                 rules.check_stream(stream)
         _check_new({event.type for event in events}, _good_types, check_event_type)
         for key in {event.key for event in events}:
@@ -351,14 +319,18 @@ def _obey(events: list[Event], rules: Rules) -> bool:
             for event, time in zip(events, times, strict=True):
                 msgspec.structs.force_setattr(event, "time", time)  # nobody else has seen it yet
     except (InvalidName, InvalidEvent, InvalidTime):
-        return False
-    return True
+        return None
+    return _Obeying(streams, given, times)
 
 
-def _fast(lines: Sequence[bytes], rules: Rules) -> _Found | None:
+def _fast(lines: Sequence[bytes], rules: Rules) -> EventBatch | None:
     """Events and canonical lines of what a user gave, or None where there is any doubt."""
-    events = _decode(lines)
-    if events is None or not _obey(events, rules):
+    decoded = _decode(lines)
+    if decoded is None:
+        return None
+    events, only_integers = decoded
+    obeying = _obeying(events, rules)
+    if obeying is None:
         return None
     text = _encode_lines(events)
     given = b"\n".join(lines) + b"\n"
@@ -368,17 +340,40 @@ def _fast(lines: Sequence[bytes], rules: Rules) -> _Found | None:
     if text != given:
         if len(given) > limit and max(map(len, lines)) > limit:
             return None
-        # Left out, `kind` and its value and `version` are at most six quotes more in the canonical
-        # text, so six more in every line leave none for a member that a duplicate key displaced.
-        quotes = fast_json.count_strings(given)
-        more = fast_json.count_strings(text) - quotes
-        if more != 6 * len(lines) and not _keep_all_strings(lines, quotes):
+        if not (
+            (only_integers and _grew_by_all_there_is(len(text) - len(given), obeying))
+            or _lost_no_string(lines, given, text)
+        ):
             return None
     canonical_lines = text.split(b"\n")
     canonical_lines.pop()
     if len(text) > limit and max(map(len, canonical_lines)) > limit:
         return None
-    return events, canonical_lines
+    return EventBatch(events, canonical_lines, obeying.streams, obeying.times)
+
+
+def _grew_by_all_there_is(more: int, obeying: _Obeying) -> bool:
+    """Is the canonical text longer by all that can make it so, where numbers are integers?
+
+    `kind` and `version` may have been left out, and times are written in full; all else that may
+    differ (white space, escapes, -0, members that are null) makes it shorter. So at that
+    length nothing was lost, and no member displaced by a duplicate key.
+    """
+    most = len(_LEFT_OUT) * len(obeying.times)
+    if obeying.times is not obeying.given_times:
+        most += sum(map(len, obeying.times)) - sum(map(len, obeying.given_times))
+    return more == most
+
+
+def _lost_no_string(lines: Sequence[bytes], given: bytes, text: bytes) -> bool:
+    """Does the canonical text have the quotes of all strings that were given?
+
+    Left out, `kind` and its value and `version` are at most six quotes more in it, so six more in
+    every line leave none for a member that a duplicate key displaced.
+    """
+    quotes = fast_json.count_strings(given)
+    more = fast_json.count_strings(text) - quotes
+    return more == 6 * len(lines) or _keep_all_strings(lines, quotes)
 
 
 def _keep_all_strings(lines: Sequence[bytes], quotes: int) -> bool:
@@ -387,18 +382,18 @@ def _keep_all_strings(lines: Sequence[bytes], quotes: int) -> bool:
     return fast_json.count_strings(_encode_lines([decode(line) for line in lines])) == quotes
 
 
-def _fast_events(events: Sequence[Event], rules: Rules) -> _Found | None:
+def _fast_events(events: Sequence[Event], rules: Rules) -> EventBatch | None:
     """Checked copies and canonical lines of events made in Python, or None in doubt."""
     try:
         lines = _encode_lines(events).split(b"\n")
         lines.pop()
         found = _fast(lines, rules)
         # msgspec also writes sets, dates and the like: those don't come back equal.
-        return found if found is not None and found[0] == list(events) else None
+        return found if found is not None and found.events == list(events) else None
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
         return None
 
 
-def _fast_stored(lines: Sequence[bytes], rules: Rules) -> _Found | None:
+def _fast_stored(lines: Sequence[bytes], rules: Rules) -> EventBatch | None:
     found = _fast(lines, rules)
-    return found if found is not None and found[1] == list(lines) else None
+    return found if found is not None and found.lines == list(lines) else None

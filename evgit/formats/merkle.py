@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from importlib import import_module
+from typing import Any, NamedTuple
 
 Subtree = Callable[[int, int], bytes]
 """(level, index) -> hash of that complete subtree."""
@@ -27,9 +29,27 @@ KEPT_LEVEL = 8
 """Subtrees from this level up are reported by `Frontier.extend`, to be kept for proofs."""
 
 
+def _short_sha256() -> Any:
+    """The SHA-256 that is quickest for one block of input, such as a leaf's 33 bytes.
+
+    OpenSSL, which `hashlib` gives, takes longer to begin than such a block takes; the interpreter's
+    own (`_sha2` from Python 3.12 on) begins at once, and is slower from two blocks on.
+    """
+    for name in ("_sha2", "_sha256"):
+        try:
+            return import_module(name).sha256
+        except (ImportError, AttributeError):  # this build of Python has none
+            continue
+    return sha256
+
+
+_leaf_sha256 = _short_sha256()
+
+
 def leaf_hash(event_id: bytes) -> bytes:
     """Hash of the leaf that holds this 32-byte event id."""
-    return sha256(b"\0" + event_id).digest()
+    digest: bytes = _leaf_sha256(b"\0" + event_id).digest()
+    return digest
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -77,54 +97,73 @@ class Frontier:
             raise ValueError("the peaks of a tree are 32 bytes each")
         return cls(size, [data[i : i + 32] for i in range(0, len(data), 32)])
 
-    def _append(self, node: bytes, on_node: NodeSink | None) -> None:
-        """Appends one leaf hash: like adding one to a binary number, peak by peak."""
-        level, size = 0, self.size
+    def extend(self, ids: Sequence[bytes], on_node: NodeSink | None = None) -> None:
+        """Appends 32-byte event ids, one tree level at a time (0.8 us an id).
+
+        `on_node` is told every subtree of level 8 or more that becomes complete, in no order.
+        """
+        if len(ids) == 1:
+            self._append(0, leaf_hash(ids[0]), on_node)
+        else:
+            self.add(subtrees(ids, self.size), on_node)
+
+    def add(self, leaves: Subtrees, on_node: NodeSink | None = None) -> None:
+        """Appends leaves that `subtrees` hashed; their `start` must be the size so far."""
+        if leaves.start != self.size:
+            raise ValueError(f"leaves from {leaves.start} on can't follow {self.size} leaves")
+        for level, node in leaves.pieces:
+            self._append(level, node, on_node)
+        if on_node is not None:
+            for kept in leaves.nodes:
+                on_node(*kept)
+
+    def _append(self, level: int, node: bytes, on_node: NodeSink | None) -> None:
+        """Appends a complete subtree: like adding to a binary number, peak by peak."""
+        size, after = self.size, self.size + (1 << level)
         while size >> level & 1:
             node = node_hash(self.peaks.pop(), node)
             level += 1
             if on_node is not None and level >= KEPT_LEVEL:
                 on_node(level, size >> level, node)
         self.peaks.append(node)
-        self.size = size + 1
+        self.size = after
 
-    def extend(self, ids: Sequence[bytes], on_node: NodeSink | None = None) -> None:
-        """Appends 32-byte event ids, one tree level at a time (0.8 us an id).
 
-        `on_node` is told every subtree of level 8 or more that becomes complete, lower levels
-        first.
-        """
-        if len(ids) <= 1:
-            for event_id in ids:
-                self._append(leaf_hash(event_id), on_node)
-            return
-        old, new = self.size, self.size + len(ids)
-        rest = self.peaks
-        peaks: list[bytes] = []  # smallest first
-        level = 0
-        hashes = [sha256(b"\0" + event_id).digest() for event_id in ids]
-        while hashes or rest:
-            # `hashes` are the nodes of this level that are new; the peak left of them joins in.
-            if old >> level & 1:
-                hashes = [rest[-1], *hashes]
-                rest = rest[:-1]
-                first_is_old = True
-            else:
-                first_is_old = False
-            if on_node is not None and level >= KEPT_LEVEL:
-                index = (new >> level) - len(hashes)
-                for offset in range(first_is_old, len(hashes)):
-                    on_node(level, index + offset, hashes[offset])
-            if len(hashes) & 1:
-                peaks.append(hashes.pop())
-            pairs = iter(hashes)
-            hashes = [
-                sha256(b"\1" + left + right).digest()
-                for left, right in zip(pairs, pairs, strict=True)
-            ]
-            level += 1
-        self.size = new
-        self.peaks = peaks[::-1]
+class Subtrees(NamedTuple):
+    """Some leaves of a tree, hashed as far as that can be done without the leaves before them.
+
+    `start`: index of the first leaf. `pieces`: (level, hash) of the complete subtrees that cover
+    the leaves, as large as can be, from left to right. `nodes`: (level, index, hash) of all
+    complete subtrees among them of level 8 or more.
+    """
+
+    start: int
+    pieces: list[tuple[int, bytes]]
+    nodes: list[tuple[int, int, bytes]]
+
+
+def subtrees(ids: Sequence[bytes], start: int) -> Subtrees:
+    """Hashes the leaves start, start + 1, …, which hold these 32-byte event ids."""
+    left: list[tuple[int, bytes]] = []  # pieces on the left edge, smallest first
+    right: list[tuple[int, bytes]] = []  # and on the right edge, smallest first
+    nodes: list[tuple[int, int, bytes]] = []
+    level, index = 0, start
+    hashes: list[bytes] = [_leaf_sha256(b"\0" + event_id).digest() for event_id in ids]
+    while hashes:
+        if level >= KEPT_LEVEL:
+            nodes += [(level, index + offset, node) for offset, node in enumerate(hashes)]
+        if index & 1:
+            left.append((level, hashes[0]))
+            hashes = hashes[1:]
+            index += 1
+        if len(hashes) & 1:
+            right.append((level, hashes.pop()))
+        pairs = iter(hashes)
+        hashes = [
+            sha256(b"\1" + one + other).digest() for one, other in zip(pairs, pairs, strict=True)
+        ]
+        level, index = level + 1, index >> 1
+    return Subtrees(start, left + right[::-1], nodes)
 
 
 def range_hash(start: int, stop: int, subtree: Subtree) -> bytes:

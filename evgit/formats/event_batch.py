@@ -1,0 +1,260 @@
+"""A batch of checked events, and all that can be known of it before it is known where it goes.
+
+Ids, streams, frames and the hashes of the log's tree are computed when first asked for, and once. A
+batch can be packed into bytes with all of that, to be computed by one process and stored by
+another; the events and lines of an unpacked batch come from its frames, where anybody needs them.
+
+This module computes; what makes an event a good one is known by `event`, where batches are made.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+from blake3 import blake3
+
+from evgit.formats.block import EncodedBlock, encode_text, iter_frames, split_lines
+from evgit.formats.merkle import Subtrees, subtrees
+
+if TYPE_CHECKING:
+    from evgit.formats.event import Event
+
+ID_BYTES = 32
+_BETWEEN = "\n"  # names of streams hold no control characters
+
+
+class Packed(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What `EventBatch.pack` writes, as msgpack: what `EventBatch` computes, by those names."""
+
+    count: int
+    text_size: int
+    ids: bytes
+    all_differ: bool
+    streams: str
+    keyed: list[int]
+    first_time: str
+    last_time: str
+    data: bytes
+    frames: list[tuple[int, int]]
+    start: int
+    pieces: list[tuple[int, bytes]]
+    nodes: list[tuple[int, int, bytes]]
+
+
+@cache
+def _packed_decoder() -> msgspec.msgpack.Decoder[Packed]:
+    return msgspec.msgpack.Decoder(Packed)
+
+
+class EventBatch:
+    """Checked events in order. `lines` are their canonical bytes, parallel to `events`."""
+
+    __slots__ = (
+        "_count", "_decode", "_differ", "_events", "_first_and_last", "_frames", "_ids",
+        "_joined_ids", "_keyed", "_lines", "_streams", "_subtrees", "_text_size", "_times",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        events: list[Event],
+        lines: list[bytes],
+        streams: list[str] | None = None,
+        times: list[str] | None = None,
+    ) -> None:
+        """`streams` and `times`: of the events, where they are known already."""
+        self._count = len(lines)
+        self._events: list[Event] | None = events
+        self._lines: list[bytes] | None = lines
+        self._decode: Callable[[bytes], list[Event]] | None = None
+        self._streams = streams
+        self._times = times
+        self._first_and_last: tuple[str, str] | None = None
+        self._ids: list[bytes] | None = None
+        self._joined_ids: bytes | None = None
+        self._differ: bool | None = None
+        self._keyed: list[int] | None = None
+        self._text_size: int | None = None
+        self._frames: EncodedBlock | None = None
+        self._subtrees: Subtrees | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    # ------------------------------------------------------------------ events
+    @property
+    def events(self) -> list[Event]:
+        """The events."""
+        if self._events is None:
+            assert self._decode is not None
+            self._events = self._decode(self._text()) if self._count else []
+        return self._events
+
+    @property
+    def lines(self) -> list[bytes]:
+        """Their canonical bytes, without newlines."""
+        if self._lines is None:
+            self._lines = split_lines(self._text())
+        return self._lines
+
+    def _text(self) -> bytes:
+        if self._lines is None:
+            return b"".join([text for _, _, text in iter_frames(self.frames.data)])
+        return b"\n".join(self._lines) + b"\n" if self._lines else b""
+
+    def select(self, indexes: Sequence[int]) -> EventBatch:
+        """The batch of only these events, in the order of `indexes`."""
+        chosen = EventBatch([self.events[i] for i in indexes], [self.lines[i] for i in indexes])
+        if self._ids is not None:
+            chosen._ids = [self._ids[i] for i in indexes]
+        return chosen
+
+    # ------------------------------------------------------------------ what is said in them
+    @property
+    def streams(self) -> list[str]:
+        """The events' streams, in order."""
+        if self._streams is None:
+            self._streams = [event.stream for event in self.events]
+        return self._streams
+
+    @property
+    def keyed(self) -> list[int]:
+        """Places of the events that have a key."""
+        if self._keyed is None:
+            self._keyed = [i for i, event in enumerate(self.events) if event.key is not None]
+        return self._keyed
+
+    @property
+    def times(self) -> list[str]:
+        """The events' times, in order."""
+        if self._times is None:
+            self._times = [event.time for event in self.events]
+        return self._times
+
+    @property
+    def first_time(self) -> str:
+        """The earliest time. The batch must not be empty."""
+        return self._bounds()[0]
+
+    @property
+    def last_time(self) -> str:
+        """The latest time. The batch must not be empty."""
+        return self._bounds()[1]
+
+    def _bounds(self) -> tuple[str, str]:
+        if self._first_and_last is None:
+            self._first_and_last = min(self.times), max(self.times)
+        return self._first_and_last
+
+    # ------------------------------------------------------------------ what is computed of them
+    @property
+    def ids(self) -> list[bytes]:
+        """32-byte ids, parallel to `events`."""
+        if self._ids is None:
+            if self._joined_ids is None:
+                self._ids = hashed(self.lines)
+            else:
+                ids = self._joined_ids
+                self._ids = [ids[i : i + ID_BYTES] for i in range(0, len(ids), ID_BYTES)]
+        return self._ids
+
+    @property
+    def joined_ids(self) -> bytes:
+        """The ids one after another."""
+        if self._joined_ids is None:
+            self._joined_ids = b"".join(self.ids)
+        return self._joined_ids
+
+    @property
+    def all_differ(self) -> bool:
+        """Is no event in it twice?"""
+        if self._differ is None:
+            self._differ = len(set(self.ids)) == self._count
+        return self._differ
+
+    def fingerprints(self) -> array[int]:
+        """The first eight bytes of every id as a number, in this machine's order of bytes."""
+        words = array("Q")
+        words.frombytes(self.joined_ids)
+        return words[:: ID_BYTES // 8]
+
+    @property
+    def text_size(self) -> int:
+        """Bytes of the lines with their newlines."""
+        if self._text_size is None:
+            self._text_size = sum(map(len, self.lines)) + self._count
+        return self._text_size
+
+    @property
+    def frames(self) -> EncodedBlock:
+        """The frames of a block that has these lines, but for the commit's."""
+        if self._frames is None:
+            self._frames = encode_text(self._text())
+        return self._frames
+
+    def subtrees(self, start: int) -> Subtrees:
+        """Its part of the tree over a log's ids, from leaf `start` on."""
+        if self._subtrees is None or self._subtrees.start != start:
+            self._subtrees = subtrees(self.ids, start)
+        return self._subtrees
+
+    # ------------------------------------------------------------------ between processes
+    def pack(self, start: int) -> bytes:
+        """All of it as bytes. `start`: the position that its first event may get. Not empty."""
+        leaves, block = self.subtrees(start), self.frames
+        packed = Packed(
+            count=self._count,
+            text_size=self.text_size,
+            ids=self.joined_ids,
+            all_differ=self.all_differ,
+            streams=_BETWEEN.join(self.streams),
+            keyed=self.keyed,
+            first_time=self.first_time,
+            last_time=self.last_time,
+            data=block.data,
+            frames=block.frames,
+            start=leaves.start,
+            pieces=leaves.pieces,
+            nodes=leaves.nodes,
+        )
+        return msgspec.msgpack.encode(packed)
+
+    @classmethod
+    def joined(cls, parts: Sequence[EventBatch]) -> EventBatch:
+        """The batch of the events of all parts."""
+        if len(parts) == 1:
+            return parts[0]
+        events = [event for part in parts for event in part.events]
+        return cls(events, [line for part in parts for line in part.lines])
+
+    @classmethod
+    def unpack(cls, data: bytes, decode: Callable[[bytes], list[Event]]) -> EventBatch:
+        """What was packed. `decode`: makes events of lines."""
+        packed = _packed_decoder().decode(data)
+        batch = cls([], [], packed.streams.split(_BETWEEN))
+        batch._first_and_last = packed.first_time, packed.last_time
+        batch._count = packed.count
+        batch._events = batch._lines = None
+        batch._decode = decode
+        batch._joined_ids = packed.ids
+        batch._differ = packed.all_differ
+        batch._keyed = packed.keyed
+        batch._text_size = packed.text_size
+        batch._frames = EncodedBlock(packed.data, packed.frames)
+        batch._subtrees = Subtrees(packed.start, packed.pieces, packed.nodes)
+        return batch
+
+
+def hashed(lines: Sequence[bytes]) -> list[bytes]:
+    """The BLAKE3-256 of each line."""
+    hasher = blake3()  # one for all: making one takes as long as hashing a line
+    reset, update, digest = hasher.reset, hasher.update, hasher.digest
+    ids = []
+    for line in lines:
+        reset()
+        update(line)
+        ids.append(digest())
+    return ids
