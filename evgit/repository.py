@@ -59,6 +59,7 @@ from evgit.storage.operations import Operation as Operation, OperationLog, RefCh
 from evgit.storage.refs import Ref as Ref, RefStore
 
 if TYPE_CHECKING:
+    from evgit.history.ancestry import Ancestry
     from evgit.maintenance.fsck import FsckReport as FsckReport
     from evgit.state.diff import (
         MISSING as MISSING,
@@ -453,6 +454,13 @@ class Repository:
         """Branches, tags, HEAD and undo."""
         actor = Actor(self.author, self._writer, self.clock)
         return Branches(self.history, self._refs, self._operations, actor)
+
+    @cached_property
+    def ancestry(self) -> Ancestry:
+        """The shape of history: who descends from whom, where two histories part."""
+        from evgit.history.ancestry import Ancestry
+
+        return Ancestry(self.history.graph)
 
     def head(self) -> Head:
         """Where HEAD is."""

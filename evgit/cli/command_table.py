@@ -59,6 +59,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "use in scripts": {
         "cat-file": Entry("cat_file", "Print an object, its kind or its size."),
+        "merge-base": Entry("merge_base", "Find the best common ancestor of two commits."),
         "hash-object": Entry("hash_object", "Compute the id of a blob or an event; store a blob."),
         "rev-parse": Entry("rev_parse", "Print the id that a revision names."),
         "rev-list": Entry("rev_list", "List commit ids or event ids."),

@@ -25,13 +25,13 @@ class Graph:
     def __init__(self) -> None:
         self._columns: list[str] = []
 
-    def add(self, commit_id: str, parents: Sequence[str]) -> Drawing:
-        """Draw the next commit. Its children were drawn before it."""
+    def add(self, commit_id: str, parents: Sequence[str], mark: str = "*") -> Drawing:
+        """Draw the next commit, as `mark`. Its children were drawn before it."""
         above = self._join(commit_id)
         if commit_id not in self._columns:
             self._columns.append(commit_id)
         place = self._columns.index(commit_id)
-        own = " ".join("*" if i == place else "|" for i in range(len(self._columns)))
+        own = " ".join(mark if i == place else "|" for i in range(len(self._columns)))
         below: list[str] = []
         if not parents:
             below = self._end(place)

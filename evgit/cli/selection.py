@@ -127,6 +127,16 @@ def walk(
             yield entry
 
 
+def sides(repository: Repository, selection: Selection) -> dict[str, str]:
+    """`<` or `>` for each commit that only the left, or only the right of `A...B` has."""
+    found: dict[str, str] = {}
+    for pair in selection.symmetric:
+        left, right = ids(pair)
+        found.update(dict.fromkeys(repository.commit_ids([left], [right]), "<"))
+        found.update(dict.fromkeys(repository.commit_ids([right], [left]), ">"))
+    return found
+
+
 def commit_ids(
     repository: Repository, selection: Selection, *, first_parent: bool = False
 ) -> Iterator[str]:

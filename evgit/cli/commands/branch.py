@@ -6,6 +6,8 @@
     evgit branch trial main~3        make one elsewhere; `main@{2015-06-01}` is a place, too
     evgit branch -m trial better     rename it
     evgit branch -d better           delete it; -D even if its events are on no other branch
+    evgit branch --contains 3fa94c01 those that have a commit, or an event, in their history
+    evgit branch --merged main       those whose commits main has all; --no-merged: the others
 
 A branch is made at a whole commit, in no time, whatever the number of events and streams. `evgit
 undo` brings a deleted one back. To make a branch and go there: evgit switch -c NAME.
@@ -13,6 +15,7 @@ undo` brings a deleted one back. To make a branch and go there: evgit switch -c 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 
 import click
@@ -25,7 +28,7 @@ from evgit.cli.output import Output
 from evgit.cli.parameters import Branch, Revision, json_option
 from evgit.cli.titles import commit_title
 from evgit.errors import UsageError
-from evgit.repository import Repository
+from evgit.repository import FoundEvent, Repository
 
 HEADS = "refs/heads/"
 
@@ -39,6 +42,27 @@ HEADS = "refs/heads/"
 @click.option("-d", "--delete", is_flag=True, help="Delete NAME.")
 @click.option("-D", "force_delete", is_flag=True, help="Delete even what no other branch has.")
 @click.option("-f", "--force", is_flag=True, help="Move NAME if it exists already.")
+@click.option(
+    "--contains",
+    is_flag=False,
+    flag_value="HEAD",
+    metavar="[REVISION]",
+    help="List those that have this commit or event.",
+)
+@click.option(
+    "--merged",
+    is_flag=False,
+    flag_value="HEAD",
+    metavar="[REVISION]",
+    help="List those that this commit's history holds.",
+)
+@click.option(
+    "--no-merged",
+    is_flag=False,
+    flag_value="HEAD",
+    metavar="[REVISION]",
+    help="List those that it does not hold.",
+)
 @click.option("--show-current", is_flag=True, help="Print the current branch's name.")
 @json_option("a line for each branch")
 @click.pass_obj
@@ -52,9 +76,13 @@ def command(
     delete: bool,
     force_delete: bool,
     force: bool,
+    contains: str | None,
+    merged: str | None,
+    no_merged: str | None,
     show_current: bool,
     as_json: bool,
 ) -> None:
+    listing = listing or any(word is not None for word in (contains, merged, no_merged))
     if sum((move, delete or force_delete, listing or show_current)) > 1:
         raise UsageError("-m, -d and --list don't go together", hint="use one at a time")
     with open_to_change() as repository, invocation.output() as output:
@@ -69,7 +97,8 @@ def command(
             invocation.done(f"branch {name} is deleted (was {was})")
             output.line(f"Deleted branch {name} (was {short(was)})")
         elif name is None or listing:
-            _list(repository, output, name, verbose=verbose, as_json=as_json)
+            tests = _tests(repository, contains, merged, no_merged)
+            _list(repository, output, name, tests, verbose=verbose, as_json=as_json)
         else:
             commit = repository.resolve_commit(start or "HEAD")
             repository.branches.create(name, commit, force=force)
@@ -95,17 +124,47 @@ def _rename(
     output.line(f"Branch {old} is now {new}")
 
 
+def _tests(
+    repository: Repository, contains: str | None, merged: str | None, no_merged: str | None
+) -> list[Callable[[str], bool]]:
+    """What must hold for the commit of a branch that is to be listed."""
+    tests: list[Callable[[str], bool]] = []
+    is_ancestor = repository.ancestry.is_ancestor
+    if contains is not None:
+        found = repository.resolve_any(contains)
+        if isinstance(found, FoundEvent):
+            event = found.id
+            tests.append(lambda tip: repository.locate(event, tip) is not None)
+        else:
+            wanted = repository.resolve(contains).commit
+            tests.append(lambda tip: is_ancestor(wanted, tip))
+    if merged is not None:
+        whole = repository.resolve(merged).commit
+        tests.append(lambda tip: is_ancestor(tip, whole))
+    if no_merged is not None:
+        other = repository.resolve(no_merged).commit
+        tests.append(lambda tip: not is_ancestor(tip, other))
+    return tests
+
+
 def _list(
-    repository: Repository, output: Output, pattern: str | None, *, verbose: bool, as_json: bool
+    repository: Repository,
+    output: Output,
+    pattern: str | None,
+    tests: Sequence[Callable[[str], bool]],
+    *,
+    verbose: bool,
+    as_json: bool,
 ) -> None:
     head = repository.head()
     refs = [
         (ref.name.removeprefix(HEADS), ref.target)
         for ref in repository.refs(HEADS)
-        if pattern is None or fnmatchcase(ref.name.removeprefix(HEADS), pattern)
+        if (pattern is None or fnmatchcase(ref.name.removeprefix(HEADS), pattern))
+        and all(fits(ref.target) for fits in tests)
     ]
     width = max((len(name) for name, _ in refs), default=0)
-    if head.branch is None and pattern is None and not as_json:
+    if head.branch is None and pattern is None and not tests and not as_json:
         output.line(output.style(f"* (detached at {short(head.point.commit)})", "green"))
     for name, target in refs:
         current = name == head.branch

@@ -6,6 +6,7 @@ leaves out what A has.
     evgit log -n 3                     the last three commits
     evgit log --oneline --graph        each on one line, with the lines of descent
     evgit log main~3..main             what the last three commits added
+    evgit log --left-right main...trial        what only one of them has: < main, > trial
     evgit log --events -n 10           the last ten events, whatever commits brought them
     evgit log --events --stream account-42
     evgit log --type 'deposit_*' --since '3 days ago'
@@ -27,7 +28,7 @@ With --json, one line of JSON for each commit or event; with -p too, what each e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TypeVar
 
@@ -60,6 +61,7 @@ from evgit.cli.selection import (
     chosen,
     compiled,
     is_pattern,
+    sides,
     time_bound,
     walk,
 )
@@ -78,6 +80,7 @@ Item = TypeVar("Item")
 @click.option("--reverse", is_flag=True, help="Oldest first, of those that would be shown.")
 @click.option("--oneline", is_flag=True, help="One line for each commit.")
 @click.option("--graph", is_flag=True, help="Draw the lines of descent.")
+@click.option("--left-right", is_flag=True, help="Say which side of A...B has a commit: < or >.")
 @click.option("-p", "--patch", is_flag=True, help="With the changes of documents.")
 @click.option("--stat", is_flag=True, help="With the names of the documents that changed.")
 @click.option("--events", "as_events", is_flag=True, help="List events in place of commits.")
@@ -103,6 +106,7 @@ def command(
     reverse: bool,
     oneline: bool,
     graph: bool,
+    left_right: bool,
     patch: bool,
     stat: bool,
     as_events: bool,
@@ -119,6 +123,11 @@ def command(
     _refuse_together(graph=graph, reverse=reverse)
     _refuse_together(graph=graph, json=as_json)
     _refuse_together(graph=graph, events=as_events)
+    if left_right and (as_events or paths or not any("..." in word for word in revisions)):
+        raise UsageError(
+            "--left-right tells the commits of two sides apart, and there are none",
+            hint="evgit log --left-right main...trial",
+        )
     filters = Filters(
         since=time_bound(since),
         until=time_bound(until),
@@ -157,14 +166,20 @@ def command(
                 else:
                     _write_events(output, listing, as_json=as_json)
             return
+        marks = sides(repository, selection) if left_right else {}
         entries = walk(repository, selection, first_parent=first_parent)
         fits = CommitTest(repository, selection, filters)
         with invocation.paged() as output:
             if as_json:
                 for entry in cut(filter(fits, entries)):
-                    output.json(commit_document(entry.id, entry.commit))
+                    document = commit_document(entry.id, entry.commit)
+                    if left_right:
+                        document["side"] = {"<": "left", ">": "right"}.get(marks.get(entry.id, ""))
+                    output.json(document)
                 return
-            writer = _CommitWriter(repository, output, oneline=oneline, patch=patch, stat=stat)
+            writer = _CommitWriter(
+                repository, output, marks, oneline=oneline, patch=patch, stat=stat
+            )
             if graph:
                 last = None if limit is None else skip + limit
                 writer.write_graph(entries, fits, range(skip, last or 1 << 62), first_parent)
@@ -231,8 +246,17 @@ class _CommitWriter:
     """Writes commits in the chosen form."""
 
     def __init__(
-        self, repository: Repository, output: Output, *, oneline: bool, patch: bool, stat: bool
+        self,
+        repository: Repository,
+        output: Output,
+        marks: Mapping[str, str],
+        *,
+        oneline: bool,
+        patch: bool,
+        stat: bool,
     ) -> None:
+        """`marks`: which side of A...B a commit is of."""
+        self._marks = marks
         self._repository = repository
         self._output = output
         self._oneline = oneline
@@ -247,8 +271,10 @@ class _CommitWriter:
             if not first and not self._oneline:
                 self._output.line()
             first = False
+            mark = f"{self._marks.get(entry.id, '=')} " if self._marks else ""
             for line in self._lines(entry):
-                self._output.line(line)
+                self._output.line(mark + line)
+                mark = ""
 
     def write_graph(
         self,
@@ -265,7 +291,7 @@ class _CommitWriter:
         number = 0
         for entry in entries:
             parents = entry.commit.parents[:1] if first_parent else entry.commit.parents
-            drawing = graph.add(entry.id, parents)
+            drawing = graph.add(entry.id, parents, self._marks.get(entry.id, "*"))
             fitting = fits(entry)
             visible = fitting and number in shown
             number += fitting
