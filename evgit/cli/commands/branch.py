@@ -6,7 +6,7 @@
     evgit branch trial main~3        make one elsewhere; `main@{2015-06-01}` is a place, too
     evgit branch -m trial better     rename it
     evgit branch -d better           delete it; -D even if its events are on no other branch
-    evgit branch --contains 3fa94c01 those that have a commit, or an event, in their history
+    evgit branch --contains main~3   those that have a commit, or an event, in their history
     evgit branch --merged main       those whose commits main has all; --no-merged: the others
 
 A branch is made at a whole commit, in no time, whatever the number of events and streams. `evgit
