@@ -5,7 +5,7 @@ from. Where branches were merged crosswise there are several; the one stored las
 all of them with --all.
 
     evgit merge-base main trial
-    evgit merge-base --is-ancestor v1.0 main && echo 'main has v1.0'
+    evgit merge-base --is-ancestor v1.0 main
 
 With --is-ancestor nothing is printed: the exit code is 0 if the first is in the history of the
 second (or the same commit), else 1.
