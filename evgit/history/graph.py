@@ -92,6 +92,15 @@ class CommitGraph:
             )
         return checked(row)
 
+    def up_to(self, number: int, limit: int) -> list[CommitRow]:
+        """The last commits whose blocks start at this line or before, the newest first."""
+        rows = fetch_all(
+            self._connection,
+            f"SELECT {COLUMNS} FROM commits WHERE number<=? ORDER BY number DESC LIMIT ?",
+            (number, limit),
+        )
+        return [checked(row) for row in rows]
+
     def owning(self, line: int) -> CommitRow:
         """The commit whose block holds a line."""
         row = fetch_one(

@@ -98,3 +98,59 @@ class LineSet:
             if first < end:
                 kept.append((first, end - first))
         return joined(kept)
+
+
+class Places:
+    """Where lines stand in a sequence of ranges: 0-based places. A line occurs at most once."""
+
+    def __init__(self, ranges: Iterable[LineRange]) -> None:
+        self._rows: list[tuple[int, int, int]] = []
+        place = 0
+        for first, count in ranges:
+            self._rows.append((first, first + count, place))
+            place += count
+        self._rows.sort()
+        self._firsts = [row[0] for row in self._rows]
+        self.total = place
+
+    def of(self, line: int) -> int | None:
+        """The place of a line, None for one that is not there."""
+        index = bisect_right(self._firsts, line) - 1
+        if index < 0:
+            return None
+        first, end, place = self._rows[index]
+        return place + line - first if line < end else None
+
+    def within(self, ranges: Iterable[LineRange]) -> Iterator[LineRange]:
+        """Those of the lines in `ranges`, in their order, that are there: (place, count)."""
+        for first, count in ranges:
+            end = first + count
+            index = max(bisect_right(self._firsts, first) - 1, 0)
+            while index < len(self._rows):
+                start, stop, place = self._rows[index]
+                if start >= end:
+                    break
+                low, high = max(first, start), min(end, stop)
+                if low < high:
+                    yield place + low - start, high - low
+                index += 1
+
+
+class LineAt:
+    """The line at a place in a sequence of ranges."""
+
+    def __init__(self, ranges: Iterable[LineRange]) -> None:
+        self._places: list[int] = []
+        self._firsts: list[int] = []
+        place = 0
+        for first, count in ranges:
+            self._places.append(place)
+            self._firsts.append(first)
+            place += count
+        self._last = 0
+
+    def __call__(self, place: int) -> int:
+        index, places = self._last, self._places
+        if place < places[index] or (index + 1 < len(places) and places[index + 1] <= place):
+            index = self._last = bisect_right(places, place) - 1
+        return self._firsts[index] + place - places[index]

@@ -130,12 +130,15 @@ class StreamIndex:
         return b"", size
 
     # ------------------------------------------------------------------ reading
-    def positions(self, row: CommitRow, size: int, stream: int) -> list[int]:
-        """All positions below `size` of the commit's log that hold the stream's events."""
+    def positions(self, row: CommitRow, size: int, stream: int, start: int = 0) -> list[int]:
+        """The positions [start, size) of the commit's log that hold the stream's events."""
         found: list[int] = []
         with reading(self._connection):
             for stretch in reversed(self._graph.lineage(row)):
+                if stretch.end <= start:
+                    continue
                 low, high = self._bounds(stretch, size, stream)
+                low = max(low, stream << POSITION_BITS | start)
                 if low < high:
                     words = self._runs.keys_between(stretch.chain, low, high)
                     pending = self.pending(stretch.chain, low, high)

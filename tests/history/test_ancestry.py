@@ -31,6 +31,9 @@ class Dag:
         more = array("Q", further).tobytes() or None
         return CommitRow(number, name, 0, 0, 0, 0, 0, first, more, None, None)
 
+    def up_to(self, number: int, limit: int) -> list[CommitRow]:
+        return [self.by_number(n) for n in range(number, max(-1, number - limit), -1)]
+
     def on_first_parents(self, ancestor: CommitRow, row: CommitRow) -> bool:
         number: int | None = row.number
         while number is not None and number > ancestor.number:

@@ -1,0 +1,1 @@
+"""evgit: bringing histories together by meaning."""
