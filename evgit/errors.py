@@ -32,6 +32,7 @@
        |- UntrustedModel           it came with data, and nobody has trusted it
        |- HandlerFailed            its code failed on an event or a document
        |- UnknownVersion           an event of a version or type that it does not know
+       |- SchemaViolated           an event whose data its type's schema does not allow
        |- InvariantViolated        an event that breaks a rule of the model
        `- NotDeterministic         the same events gave two different states
 
@@ -252,6 +253,30 @@ class HandlerFailed(ModelError):
 
 class UnknownVersion(ModelError):
     """An event of a version or, where the model is strict, a type that the model does not know."""
+
+
+class SchemaViolated(ModelError):
+    """Data that the schema of its type does not allow. `type` and `version`: of the schema, `file`:
+    where that is; `pointer`: to what is wrong in the data, and `rule`: to what the schema says of
+    it, both JSON pointers (RFC 6901)."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        type: str = "",  # noqa: A002
+        version: int = 0,
+        file: str = "",
+        pointer: str = "",
+        rule: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.type = type
+        self.version = version
+        self.file = file
+        self.pointer = pointer
+        self.rule = rule
 
 
 class InvariantViolated(ModelError):

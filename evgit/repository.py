@@ -71,6 +71,11 @@ if TYPE_CHECKING:
     from evgit.state.modelling.loaded import LoadedModel
     from evgit.state.modelling.model_states import ModelStates
     from evgit.state.modelling.models import ModelReport, Models
+    from evgit.state.modelling.schema_diff import TypeDiff as TypeDiff
+    from evgit.state.modelling.schema_review import (
+        FailedEvent as FailedEvent,
+        ListedType as ListedType,
+    )
     from evgit.state.modelling.trust import (
         Trust,
         TrustedModel as TrustedModel,
@@ -108,6 +113,8 @@ _IMPORTED_LATER = {
     "evgit.maintenance.fsck": "FsckReport",
     "evgit.state.diff": "MISSING DocumentChange FieldChange field_changes",
     "evgit.state.modelling.files": "ModelFiles",
+    "evgit.state.modelling.schema_diff": "TypeDiff",
+    "evgit.state.modelling.schema_review": "FailedEvent ListedType",
     "evgit.state.modelling.trust": "TrustedModel TrustFile",
     "evgit.state.provenance.attribution": "Attribution",
     "evgit.state.provenance.bisection": "Bisection Mark Verdict search",
@@ -298,7 +305,8 @@ class Repository:
         batch = events if isinstance(events, EventBatch) else self._batch(events)
         judge = None
         if verify and self._may_have_model():
-            self.models.check_events(batch.events)
+            ref = self.branches.current_ref() if branch is None else HEADS + branch
+            self.models.check_events(batch.events, lambda event: self._is_in(event, ref))
             judge = self.models.judge()
         return self._appender.append(
             Append(
@@ -319,6 +327,11 @@ class Repository:
                 arguments=arguments or {},
             )
         )
+
+    def _is_in(self, event: Event, ref: str) -> bool:
+        """Is an event in the log of a branch already?"""
+        found = self._refs.get(ref)
+        return found is not None and self.locate(event.id, found) is not None
 
     def _batch(self, events: Sequence[NewEvent | Event]) -> EventBatch:
         return batch_from_events(
@@ -589,8 +602,13 @@ class Repository:
             directory.prune(path.rpartition("/")[0] for path in changed if path not in files)
         return changed
 
-    def commit_model(self, *, message: str = "", author: str | None = None) -> Appended | None:
-        """Record the model of the working tree; None where it is recorded already."""
+    def commit_model(
+        self, *, message: str = "", author: str | None = None, verify: bool = True
+    ) -> Appended | None:
+        """Record the model of the working tree; None where it is recorded already. `verify`: raise
+        InvalidModel for one that does not load."""
+        if verify:
+            self.models.try_out()
         changes = self.models.changes(self.write_blob)
         if not changes:
             return None

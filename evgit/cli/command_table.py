@@ -40,6 +40,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "give events meaning": {
         "model": Entry("model", "Record, compare and check the model: what events mean."),
+        "schema": Entry(
+            "schema", "Look at the schemas of events, and at stored events through them."
+        ),
         "trust": Entry("trust", "Let the code of this repository's model run, or take that back."),
     },
     "work with branches and the working tree": {

@@ -29,6 +29,7 @@ WITHOUT_JSON = {
     "bisect": "its commands have it",
     "model": "its commands have it",
     "op": "its commands have it",
+    "schema": "its commands have it",
 }
 EXAMPLE = re.compile(r"^ {4}(?:.*[|] )?evgit (.*?)(?: {2,}.*|<<.*| [>|] .*|\)\".*)?$", re.MULTILINE)
 

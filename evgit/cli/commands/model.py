@@ -86,13 +86,14 @@ def check(invocation: Invocation, revision: str, as_json: bool) -> None:
 
 @command.command("commit", context_settings=SETTINGS)
 @click.option("-m", "--message", metavar="TEXT", default="", help="The commit's message.")
+@click.option("--no-verify", is_flag=True, help="Record it even if it does not load.")
 @json_option("one document")
 @click.pass_obj
-def commit(invocation: Invocation, message: str, as_json: bool) -> None:
+def commit(invocation: Invocation, message: str, no_verify: bool, as_json: bool) -> None:
     """Record the model of the working tree in the history of the current branch.
 
     Clones bring it along. The model is then trusted here, unless what it is made from came with
-    data and was not.
+    data and was not. One that does not load is not recorded: exit code 9.
     """
     with open_to_change() as repository:
         models, directory = repository.models, repository.layout.directory
@@ -110,7 +111,9 @@ def commit(invocation: Invocation, message: str, as_json: bool) -> None:
             or trust.trusts(directory, files.id)
         )
         head = repository.head()
-        appended = repository.commit_model(message=message or "Change the model")
+        appended = repository.commit_model(
+            message=message or "Change the model", verify=not no_verify
+        )
         if appended is not None and trusted:
             trust.add(directory, files.id, to_text(now()))
         with invocation.output() as output:

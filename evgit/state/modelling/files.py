@@ -67,8 +67,8 @@ def is_model_path(path: str) -> bool:
 
 
 def has_model(root: Path) -> bool:
-    """Is there anything of a model in this directory? Two look-ups; nothing is read."""
-    return os.path.lexists(root / SETTINGS) or os.path.lexists(root / "model")
+    """Is there anything of a model in this directory? Three look-ups; nothing is read."""
+    return any(os.path.lexists(root / name) for name in (SETTINGS, "model", "schemas"))
 
 
 def read_directory(root: Path) -> ModelFiles:

@@ -16,6 +16,7 @@ from evgit.state.modelling.adapters import (
     Skipped,
 )
 from evgit.state.modelling.files import ModelFiles
+from evgit.state.modelling.schemas import Schemas
 from evgit.state.modelling.settings import ModelSettings
 from evgit.state.modelling.upcasting import Upcasting
 
@@ -56,6 +57,7 @@ class LoadedModel:
     files: ModelFiles
     settings: ModelSettings
     upcasting: Upcasting
+    schemas: Schemas
     projections: Sequence[LoadedProjection]
     invariants: Sequence[LoadedInvariant]
     compensations: Mapping[str, Callable[..., Any]] = field(default_factory=dict)

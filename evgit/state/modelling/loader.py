@@ -36,8 +36,9 @@ from evgit.state.modelling.declarations import (
     Upcasts,
 )
 from evgit.state.modelling.failures import describe, file_name, file_of, place_of
-from evgit.state.modelling.files import SCHEMAS, ModelFiles
+from evgit.state.modelling.files import ModelFiles
 from evgit.state.modelling.loaded import LoadedInvariant, LoadedModel, LoadedProjection
+from evgit.state.modelling.schemas import Schemas
 from evgit.state.modelling.settings import ModelSettings, read_settings
 from evgit.state.modelling.upcasting import Upcaster, Upcasting
 
@@ -206,6 +207,7 @@ class _Collector:
     ) -> None:
         self._files = files
         self._settings = settings
+        self._schemas = Schemas(files)
         self._modules = modules
         self._classes: list[tuple[str, type[AnyProjection]]] = []
         self._marked: list[tuple[str, Callable[..., Any], object]] = []
@@ -230,9 +232,10 @@ class _Collector:
         handled = {c: self._handles(c) for _, c in classes}
         upcasting = Upcasting(
             upcasters,
-            versions=_versions(self._settings, self._files),
+            versions=_versions(self._settings, self._schemas),
             known={name for found in handled.values() for name in found},
         )
+        _refuse_dead_ends(self._schemas, upcasting)
         for _, function, mark in self._marked:
             if isinstance(mark, Handles):
                 file, line = _place(function)
@@ -252,6 +255,7 @@ class _Collector:
             self._files,
             self._settings,
             upcasting,
+            self._schemas,
             projections,
             invariants,
             {m.type: f for _, f, m in self._marked if isinstance(m, Compensates)},
@@ -369,15 +373,28 @@ class _Collector:
         return found.__module__, 1
 
 
-def _versions(settings: ModelSettings, files: ModelFiles) -> dict[str, int]:
+def _versions(settings: ModelSettings, schemas: Schemas) -> dict[str, int]:
     """The newest versions that schemas and settings give."""
-    versions: dict[str, int] = {}
-    for path in files:
-        parts = path.removesuffix(".json").split("/")
-        if path.startswith(SCHEMAS) and parts[-1].isdecimal() and len(parts) >= 3:
-            name = "/".join(parts[1:-1])
-            versions[name] = max(versions.get(name, 1), int(parts[-1]))
-    return versions | settings.versions
+    return {name: max(versions) for name, versions in schemas.by_type.items()} | settings.versions
+
+
+def _refuse_dead_ends(schemas: Schemas, upcasting: Upcasting) -> None:
+    """A version that has a schema has events, and they must lead to the newest."""
+    for name, versions in schemas.by_type.items():
+        newest = upcasting.newest[name]
+        for version, path in sorted(versions.items()):
+            if version > newest:
+                raise InvalidModel(
+                    f"version {version} of {name!r} is newer than the newest, {newest}",
+                    file=path,
+                    hint="model.versions in evgit.toml says otherwise",
+                )
+            if upcasting.chain(name, version) is None:
+                raise InvalidModel(
+                    f"nothing brings version {version} of {name!r} to version {newest}",
+                    file=path,
+                    hint=f'write an @upcast("{name}", from_version={version})',
+                )
 
 
 def _check_declared(found: type[AnyProjection], file: str, line: int) -> None:

@@ -7,7 +7,7 @@ trusted; what is not trusted gives way to the built-in projection, which is said
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -25,6 +25,7 @@ from evgit.history.history import History
 from evgit.history.points import Point
 from evgit.history.reading import Reader
 from evgit.state.modelling.adapters import NOTHING_SKIPPED, Skipped
+from evgit.state.modelling.code import parse
 from evgit.state.modelling.determinism import compare_replays
 from evgit.state.modelling.files import ModelFiles, has_model, read_directory
 from evgit.state.modelling.invariants import violations
@@ -33,6 +34,18 @@ from evgit.state.modelling.loaded import LoadedModel
 from evgit.state.modelling.loader import load
 from evgit.state.modelling.model_states import ModelStates
 from evgit.state.modelling.model_stream import STREAM, events_of_change, files_from, recorded_ids
+from evgit.state.modelling.new_events import check_new_events
+from evgit.state.modelling.schema_diff import TypeDiff, diff_schemas
+from evgit.state.modelling.schema_review import (
+    FailedEvent,
+    ListedType,
+    Progress,
+    count_kinds,
+    failed_events,
+    list_types,
+)
+from evgit.state.modelling.schemas import Schemas
+from evgit.state.modelling.settings import read_settings
 from evgit.state.modelling.trust import Trust
 from evgit.storage.blobs import BlobStore
 from evgit.storage.cache import Cache
@@ -152,6 +165,18 @@ class Models:
             )
         return events_of_change(self.at(self._head()) or {}, there, write_blob)
 
+    def try_out(self) -> None:
+        """Raise InvalidModel where the model of the working tree is none: its files don't parse,
+        or, where it is trusted, don't load."""
+        files = self.in_worktree()
+        if files is None:
+            return
+        if self.is_trusted(Choice(files, WORKTREE, asked=True)):
+            load(files)
+        read_settings(files)
+        parse(files)
+        Schemas(files).compile()
+
     def choice(self) -> Choice | None:
         """The model to see states with, whether trusted or not; None where there is none."""
         wanted = self._wanted
@@ -208,11 +233,21 @@ class Models:
             )
         return load(choice.files)
 
+    def _choice_or_error(self) -> Choice:
+        choice = self.choice()
+        if choice is None:
+            raise NotFound("there is no model here", hint="docs/models.md tells how to write one")
+        return choice
+
     def states(self) -> ModelStates | None:
-        """The states of the chosen model; None where the built-in projection has to do."""
+        """The states of the chosen model; None where the built-in projection has to do: without a
+        model that is trusted, and with one that has no projections (only schemas, say)."""
         model = self.chosen()
-        if model is None:
+        if model is None or not model.projections:
             return None
+        return self._states_of(model)
+
+    def _states_of(self, model: LoadedModel) -> ModelStates:
         if model.id not in self._states:
             self._states = {model.id: ModelStates(self._cache(), model, skipped=self._skipped())}
         return self._states[model.id]
@@ -229,18 +264,15 @@ class Models:
             self._notify(text)
 
     # ------------------------------------------------------------------ checking all of history
-    def check(
-        self, point: Point, progress: Callable[[int, int], None] | None = None
-    ) -> ModelReport:
+    def check(self, point: Point, progress: Progress | None = None) -> ModelReport:
         """Hold the chosen model to its promises on the log at a point.
 
         Raises NotFound, UntrustedModel, InvalidModel, HandlerFailed, UnknownVersion and
         NotDeterministic. A broken invariant is part of the report.
         """
-        choice = self.choice()
-        if choice is None:
-            raise NotFound("there is no model here", hint="docs/models.md tells how to write one")
+        choice = self._choice_or_error()
         model = self._load_trusted(choice)
+        model.schemas.compile()
         log = self._history.log(point)
         compare_replays(self._directory, log, choice.files)
         broken = first_broken(model, self._history, log.row, log, progress)
@@ -253,55 +285,56 @@ class Models:
         ]
         return ModelReport(model.id, choice.source, log.size, projections, broken)
 
+    # ------------------------------------------------------------------ schemas
+    def listed_types(self, point: Point, progress: Progress | None = None) -> list[ListedType]:
+        """All types that the chosen model knows, or the log at a point has. Raises NotFound,
+        UntrustedModel and InvalidModel."""
+        model = self._load_trusted(self._choice_or_error())
+        model.schemas.compile()
+        return list_types(model, count_kinds(self._history.log(point), progress))
+
+    def failed_events(
+        self, point: Point, progress: Progress | None = None
+    ) -> Iterator[FailedEvent]:
+        """The events of the log at a point that the chosen model's schemas don't take, upcast.
+        Raises NotFound, UntrustedModel and InvalidModel."""
+        model = self._load_trusted(self._choice_or_error())
+        return failed_events(model, self._history.log(point), progress)
+
+    def schema_diff(self, old: Point, new: Point | None = None) -> list[TypeDiff]:
+        """What differs between the schemas at two points; without `new`, up to those in the working
+        tree. Runs nothing. Raises InvalidModel."""
+        before: Mapping[str, bytes] = self.at(old) or {}
+        after: Mapping[str, bytes] = (self.in_worktree() if new is None else self.at(new)) or {}
+        return list(diff_schemas(Schemas(before), Schemas(after)))
+
     # ------------------------------------------------------------------ judging what is appended
-    def check_events(self, events: Sequence[Event]) -> None:
-        """Raise UnknownVersion for events that the model can't read."""
-        states = self.states()
-        if states is None:
-            return
-        model = states.model
-        seen: set[tuple[str, int]] = set()
-        known = model.types if model.settings.strict else None
-        for number, event in enumerate(events, 1):
-            kind = (event.type, event.version)
-            if kind in seen or event.stream[:1] == "$":
-                continue
-            seen.add(kind)
-            newest = model.upcasting.newest.get(event.type)
-            if known is not None and event.type not in known:
-                problem = f"is of a type that the model does not know: {event.type}"
-            elif newest is not None and event.version > newest:
-                problem = (
-                    f"is of version {event.version} of {event.type}, and the model knows it only "
-                    f"up to version {newest}"
-                )
-            elif model.upcasting.chain(event.type, event.version) is None:
-                problem = (
-                    f"is of version {event.version} of {event.type}, and the model has no upcaster "
-                    "from there"
-                )
-            else:
-                continue
-            raise UnknownVersion(
-                f"event {number} {problem}; nothing was appended",
-                hint="extend the model first; --no-verify appends all the same",
-            )
+    def check_events(
+        self, events: Sequence[Event], known: Callable[[Event], bool] = lambda event: False
+    ) -> None:
+        """Raise UnknownVersion for events that the model can't read, and SchemaViolated for data
+        that its schemas don't allow. Events that are `known`, in the log already, may be as they
+        are."""
+        model = self.chosen()
+        if model is not None:
+            check_new_events(model, events, known)
 
     def judge(self) -> Callable[[CommitRow, EventBatch], None] | None:
         """What refuses new events that break an invariant, None where there are no invariants.
 
         It is called with the commit that they follow and with the new events alone.
         """
-        states = self.states()
-        if states is None or not states.model.invariants:
+        model = self.chosen()
+        if model is None or not model.invariants:
             return None
+        states = self._states_of(model)
 
         def refuse(parent: CommitRow, batch: EventBatch) -> None:
             text = b"".join(line + b"\n" for line in batch.lines)
             try:
                 log = self._history.log_of(parent)
-                trial = states.after(log, [text], states.model.is_judged)
-                broken = next(violations(states.model, trial.state, trial.touched), None)
+                trial = states.after(log, [text], model.is_judged)
+                broken = next(violations(model, trial.state, trial.touched), None)
             except (HandlerFailed, UnknownVersion) as error:
                 error.message += "; nothing was appended"
                 error.hint = "correct the event or the model; --no-verify appends all the same"

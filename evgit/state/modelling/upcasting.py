@@ -88,8 +88,9 @@ class Upcasting:
         return newest is not None and version > newest
 
 
-def upcast_data(upcasting: Upcasting, event: Event, data: Any) -> Any:
-    """Data of an event brought to the newest version; `data` may be changed in place.
+def upcast_data(upcasting: Upcasting, event: Event, data: Any, version: int | None = None) -> Any:
+    """Data of an event brought to the newest version, or only to `version`; `data` may be changed
+    in place.
 
     Raises UnknownVersion, and HandlerFailed where an upcaster fails.
     """
@@ -97,22 +98,30 @@ def upcast_data(upcasting: Upcasting, event: Event, data: Any) -> Any:
     if chain is None:
         _refuse_version(upcasting, event)
     for upcaster in chain:
-        try:
-            set_data(event, read_only(data))
-            data = upcaster.step(data, event)
-        except BaseException as error:
-            version = upcaster.from_version
-            raise_failed(error, f"upcasting {event.type} from version {version}", event=event)
-        if data is None:
-            raise HandlerFailed(
-                f"the upcaster of {event.type} from version {upcaster.from_version} returned "
-                f"nothing on {event_text(event)} ({upcaster.file}, line {upcaster.line})",
-                event_id=event.id,
-                position=event.position if event.position >= 0 else None,
-                file=upcaster.file,
-                line=upcaster.line,
-                hint="end it with `return data`",
-            )
+        if upcaster.from_version == version:
+            break
+        data = step_data(upcaster, event, data)
+    return data
+
+
+def step_data(upcaster: Upcaster, event: Event, data: Any) -> Any:
+    """Data of an event one version on; it may be changed in place. Raises HandlerFailed."""
+    try:
+        set_data(event, read_only(data))
+        data = upcaster.step(data, event)
+    except BaseException as error:
+        version = upcaster.from_version
+        raise_failed(error, f"upcasting {event.type} from version {version}", event=event)
+    if data is None:
+        raise HandlerFailed(
+            f"the upcaster of {event.type} from version {upcaster.from_version} returned "
+            f"nothing on {event_text(event)} ({upcaster.file}, line {upcaster.line})",
+            event_id=event.id,
+            position=event.position if event.position >= 0 else None,
+            file=upcaster.file,
+            line=upcaster.line,
+            hint="end it with `return data`",
+        )
     return data
 
 
