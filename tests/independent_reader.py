@@ -4,7 +4,7 @@ It imports nothing of evgit, only blake3, zstandard and the standard library, an
 id, the order of every log, and every log root. Where it and evgit disagree, one of them or the
 document is wrong.
 
-    python tests/independent_reader.py REPOSITORY      prints a report; exits 1 if it has problems
+    python tests/independent_reader.py REPOSITORY|PACK   prints a report; exits 1 if it has problems
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import sqlite3
 import struct
 import sys
 import unicodedata
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -410,6 +412,164 @@ def frames_of(data: bytes, directory: bytes) -> list[tuple[bytes, int]]:
     return found
 
 
+# ---------------------------------------------------------------------------- 11. packs
+
+
+@dataclass
+class Pack:
+    """What a pack holds. `lines`: of its blocks, in order; `others`: of other objects."""
+
+    name: str = ""
+    head: dict[str, Any] = field(default_factory=dict)
+    lines: list[bytes] = field(default_factory=list)
+    others: list[bytes] = field(default_factory=list)
+    windows: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+
+
+class Cursor:
+    """Bytes taken from the front. Nothing is taken that is not there."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.place = 0
+
+    def take(self, size: int) -> bytes:
+        need(0 <= size <= len(self.data) - self.place, "a pack is cut short")
+        self.place += size
+        return self.data[self.place - size : self.place]
+
+    def numbers(self, count: int) -> tuple[int, ...]:
+        return struct.unpack(f"<{count}I", self.take(4 * count))
+
+    def checksum(self, start: int) -> None:
+        expected = zlib.crc32(self.data[start : self.place])
+        need(self.numbers(1) == (expected,), "a checksum of a pack is wrong")
+
+
+def frame_text(frame: bytes, limit: int, *, checksum: bool = True) -> bytes:
+    """The text of one zstd frame."""
+    parameters = zstandard.get_frame_parameters(frame)
+    need(parameters.content_size <= limit, "a frame is too big, or does not say how big it is")
+    need(parameters.has_checksum or not checksum, "a frame without checksum")
+    need(not parameters.dict_id, "a frame with a dictionary")
+    return zstandard.ZstdDecompressor().decompress(
+        frame, max_output_size=limit, allow_extra_data=False
+    )
+
+
+def read_pack(data: bytes) -> Pack:
+    """Everything that a pack says, checked."""
+    pack, cursor = Pack(blake3(data).hexdigest()), Cursor(data)
+    size, name = skippable(cursor)
+    need(name == b"head" and size <= MAX_LINE + 8, "a pack without head")
+    pack.head = parse(cursor.take(size - 8))
+    cursor.checksum(8)
+    need(
+        {"format", "repository"} <= set(pack.head) <= {"format", "refs", "repository", "requires"}
+        and pack.head["format"] == 1
+        and is_id(pack.head["repository"])
+        and isinstance(pack.head.get("refs", {"": ""}), dict)
+        and pack.head.get("refs", {"": ""}) != {}
+        and all(map(is_id, pack.head.get("requires", ["0" * 64])))
+        and pack.head.get("requires", [""]) != [],
+        "not the head of a pack",
+    )
+    size, name = skippable(cursor)
+    while name == b"wind":
+        read_window(pack, cursor, size)
+        size, name = skippable(cursor)
+    index = cursor.place - 12
+    need(name == b"indx", "a frame of unknown name")
+    count = cursor.numbers(1)[0]
+    windows = [struct.unpack("<Q4I", cursor.take(24)) for _ in range(count)]
+    cursor.checksum(index + 8)
+    need(windows == pack.windows, "the index is not that of the windows")
+    need(cursor.place == index + 8 + size, "an index of another size")
+    before = cursor.place
+    size, name = skippable(cursor)
+    need(name == b"tail" and size == 48, "a pack without tail")
+    need(struct.unpack("<Q", cursor.take(8)) == (index,), "the tail does not know the index")
+    need(cursor.take(32) == blake3(data[:before]).digest(), "a pack has another hash")
+    cursor.checksum(before + 8)
+    need(cursor.place == len(data), "something follows a pack")
+    return pack
+
+
+def skippable(cursor: Cursor) -> tuple[int, bytes]:
+    """(size of all that follows the size, name)"""
+    magic, size = cursor.numbers(2)
+    need(magic == 0x184D2A57, "not a skippable frame of a pack")
+    return size, cursor.take(4)
+
+
+def read_window(pack: Pack, cursor: Cursor, size: int) -> None:
+    start = cursor.place - 12
+    events, commits, others, frames, ends_size, in_order = cursor.numbers(6)
+    need(max(events, commits, others) <= 1 << 18, "a window of too many lines")
+    directory = cursor.numbers(2 * frames)
+    ends_text = frame_text(cursor.take(ends_size), 4 << 18, checksum=False)
+    need(len(ends_text) == 4 * commits, "not as many ends as commits")
+    ends = struct.unpack(f"<{commits}I", ends_text)
+    cursor.checksum(start + 8)
+    pack.windows.append((start, cursor.place - start - 8, events, commits, others))
+    places: list[int] = list(range(events)) if in_order else []
+    need(in_order in (0, 1), "an order of unknown form")
+    while len(places) < events:
+        page, count = cursor.place, min(1024, events - len(places))
+        low = struct.unpack(f"<{count}H", cursor.take(2 * count))
+        high = cursor.take((count + 3) // 4)
+        places += [low[i] | (high[i // 4] >> i % 4 * 2 & 3) << 16 for i in range(count)]
+        cursor.checksum(page)
+    need(sorted(places) == list(range(events)), "an order that is no permutation")
+    need(cursor.place == start + 8 + size, "a window's frame has another size")
+    text = []
+    for frame_size, count in zip(directory[::2], directory[1::2], strict=True):
+        *whole, rest = frame_text(cursor.take(frame_size), MAX_FRAME).split(b"\n")
+        need(not rest and len(whole) == count > 0, "a frame has another number of lines")
+        text += whole
+    need(len(text) == events + commits + others, "a window has another number of lines")
+    need(sum(map(len, text)) + len(text) <= 1 << 26, "a window of too much text")
+    own = iter([text[place] for place in places])
+    for gap, commit in zip(ends, text[events : events + commits], strict=True):
+        for _ in range(gap):
+            line = next(own, None)
+            need(line is not None, "more ends than events")
+            pack.lines.append(line or b"")
+        pack.lines.append(commit)
+    pack.lines += own
+    pack.others += text[events + commits :]
+
+
+def blocks_of(lines: list[bytes]) -> Iterator[list[bytes]]:
+    """The lines of each block, its commit last."""
+    block: list[bytes] = []
+    for line in lines:
+        block.append(line)
+        if parse(line).get("kind") == "commit":
+            yield block
+            block = []
+    need(not block, "a pack ends inside a block")
+
+
+def check_pack(path: Path) -> Report:
+    """Reads a pack that needs nothing else: its objects, and the refs that it brings."""
+    reader = Reader()
+    try:
+        pack = read_pack(path.read_bytes())
+        for block in blocks_of(pack.lines):
+            reader.block(block)
+        need(pack.head["repository"] in reader.commits, "the root commit is not there")
+        objects = {blake3(line).hexdigest(): line for line in pack.others}
+        for name, target in pack.head.get("refs", {}).items():
+            reader.ref(name, target, objects)
+    except (Wrong, zstandard.ZstdError, KeyError, TypeError) as error:
+        reader.report.problems.append(f"{path.name}: {error}")
+    return reader.report
+
+
+# ---------------------------------------------------------------------------- 12. at rest
+
+
 def read(repository: Path) -> Report:
     """Reads and checks a repository: its directory, or a working tree that has one."""
     directory = repository / ".evgit" if (repository / ".evgit").is_dir() else repository
@@ -450,7 +610,8 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)  # noqa: T201
         return 2
-    report = read(Path(arguments[0]))
+    path = Path(arguments[0])
+    report = check_pack(path) if path.is_file() else read(path)
     refs = {}
     for name, target in report.refs.items():
         commit = report.commits.get(target)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import re
 from pathlib import Path
 
+import zstandard
 from blake3 import blake3
 
 from evgit.formats import canonical
@@ -14,6 +16,9 @@ from evgit.formats.block import decode_frame
 from evgit.formats.commit import decode_commit, verify_commit_line
 from evgit.formats.event import verify_event_lines
 from evgit.formats.merkle import leaf_hash
+from evgit.formats.pack import PackHead
+from evgit.formats.pack_reading import PackReader
+from evgit.formats.pack_writing import PackWriter
 from evgit.formats.tag import decode_tag
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "format.md").read_text("utf-8")
@@ -23,7 +28,7 @@ CODE = re.findall(r"^    (\S.*)$", DOCUMENT, re.MULTILINE)
 def test_objects_are_followed_by_their_ids() -> None:
     found: dict[str, list[bytes]] = {}
     for text, following in itertools.pairwise(CODE):
-        if re.fullmatch("[0-9a-f]{64}", following):
+        if text.startswith("{") and re.fullmatch("[0-9a-f]{64}", following):
             line = text.encode("utf-8")
             assert blake3(line).hexdigest() == following
             assert canonical.canonicalize(line) == line
@@ -50,3 +55,29 @@ def test_the_again_line_and_the_frame() -> None:
     frame = next(place for place, text in enumerate(CODE) if text.startswith("28b52ffd"))
     text = decode_frame(bytes.fromhex(CODE[frame])).decode()
     assert text.splitlines() == CODE[frame + 1 : frame + 5]
+
+
+def test_the_pack() -> None:
+    start = next(place for place, text in enumerate(CODE) if text.startswith("572a4d18"))
+    texts = itertools.takewhile(re.compile("[0-9a-f]+").fullmatch, CODE[start:])
+    data = bytes.fromhex("".join(texts))
+    name = re.search("Its name is `([0-9a-f]{64})`", DOCUMENT)
+    assert name is not None
+    assert blake3(data).hexdigest() == name[1]
+    lines = [text.encode() for text in CODE[start:] if text.startswith("{")]
+    reader = PackReader(io.BytesIO(data).read)
+    (window,) = reader.windows()
+    assert reader.name == name[1]
+    assert [*window.events[::-1], *window.commits, *window.objects] == lines
+    assert list(window.ends) == [0, 2]
+    plain = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+    assert plain == b"".join(line + b"\n" for line in lines)
+    root = decode_commit(window.commits[0])
+    assert reader.head == PackHead(root.id)
+    again = PackWriter((written := io.BytesIO()).write, PackHead(root.id))
+    for events, commit in window.pieces():
+        again.add_block(events, commit or b"")
+    again.add_object(window.objects[0])
+    again.finish()
+    found = PackReader(io.BytesIO(written.getvalue()).read)
+    assert list(found.windows()) == [window]
