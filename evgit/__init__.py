@@ -17,12 +17,14 @@ doesn't need.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from evgit import errors
 from evgit.errors import *  # noqa: F403 - a module of nothing but errors
 
+TYPE_CHECKING = False  # as in `typing`, which takes longer to load than all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from evgit.formats.commit import Commit as Commit
     from evgit.formats.event import (
         Event as Event,

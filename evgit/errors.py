@@ -42,8 +42,7 @@ object) and, where there is one, a hint (what to do next).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -23,14 +23,11 @@ from evgit.formats.names import check_branch_name
 from evgit.formats.tag import Tag, decode_tag
 from evgit.formats.times import to_text
 from evgit.history import stamps
-from evgit.history.append import Append, Appended as Appended, Appender, Expected as Expected
 from evgit.history.branches import HEADS, Actor, Branches, Head as Head
 from evgit.history.commit_row import CommitRow
-from evgit.history.first_commit import write_first_commit
 from evgit.history.history import History
 from evgit.history.history_source import HistorySource
 from evgit.history.log import Log as Log
-from evgit.history.new_event import NewEvent as NewEvent, stamped
 from evgit.history.past import look_back
 from evgit.history.points import Point as Point
 from evgit.history.reading import (
@@ -51,7 +48,6 @@ from evgit.history.revision_source import (
 )
 from evgit.history.time_expression import parse_time as parse_time
 from evgit.storage import database, files
-from evgit.storage.blobs import BlobStore
 from evgit.storage.config import Config as Config, Setting as Setting, span
 from evgit.storage.config_file import join_key
 from evgit.storage.layout import Layout
@@ -60,6 +56,8 @@ from evgit.storage.refs import Ref as Ref, RefStore
 
 if TYPE_CHECKING:
     from evgit.history.ancestry import Ancestry
+    from evgit.history.append import Appended as Appended, Appender, Expected as Expected
+    from evgit.history.new_event import NewEvent as NewEvent
     from evgit.maintenance.fsck import FsckReport as FsckReport
     from evgit.state.diff import (
         MISSING as MISSING,
@@ -96,6 +94,7 @@ if TYPE_CHECKING:
     from evgit.state.provenance.stepping import EventChanges as EventChanges
     from evgit.state.state import State as State
     from evgit.state.states import States
+    from evgit.storage.blobs import BlobStore
     from evgit.storage.cache import Cache
     from evgit.worktree.working_tree import (
         CheckoutResult as CheckoutResult,
@@ -107,9 +106,11 @@ if TYPE_CHECKING:
 # What goes in and out of the façade is found in it (`X as X` above and at the top says so), so that
 # those above it need nothing from the layers below.
 #
-# States, models, files and checks are more than half of what there is to import, and most commands,
-# `log` above all, need none of it: these are imported when somebody asks for them.
+# Appending, states, models, files and checks are most of what there is to import, and many
+# commands, `log` above all, need none of it: these are imported when somebody asks for them.
 _IMPORTED_LATER = {
+    "evgit.history.append": "Appended Expected",
+    "evgit.history.new_event": "NewEvent",
     "evgit.maintenance.fsck": "FsckReport",
     "evgit.state.diff": "MISSING DocumentChange FieldChange field_changes",
     "evgit.state.modelling.files": "ModelFiles",
@@ -180,9 +181,7 @@ class Repository:
         self._operations = OperationLog(self._connection)
         if at_operation is not None:
             self._refs, self._operations = look_back(self._connection, at_operation)
-        self._appender = Appender(self.history, self._refs, self._operations)
         self._reader = Reader(self.history)
-        self.blobs = BlobStore(self._connection, layout)
 
     # ------------------------------------------------------------------ opening
     @classmethod
@@ -198,6 +197,8 @@ class Repository:
         model: ModelUse | None = None,
     ) -> Self:
         """Make a repository at `path` with one branch. Raises AlreadyExists."""
+        from evgit.history.first_commit import write_first_commit
+
         check_branch_name(branch)
         layout = Layout.at(Path(path), bare=bare)
         inside = Layout.at(Path(path))
@@ -302,6 +303,8 @@ class Repository:
         WrongExpectedRevision, KeyReused, InvalidEvent, InvariantViolated and others; nothing has
         changed then.
         """
+        from evgit.history.append import Append
+
         batch = events if isinstance(events, EventBatch) else self._batch(events)
         judge = None
         if verify and self._may_have_model():
@@ -333,7 +336,15 @@ class Repository:
         found = self._refs.get(ref)
         return found is not None and self.locate(event.id, found) is not None
 
+    @cached_property
+    def _appender(self) -> Appender:
+        from evgit.history.append import Appender
+
+        return Appender(self.history, self._refs, self._operations)
+
     def _batch(self, events: Sequence[NewEvent | Event]) -> EventBatch:
+        from evgit.history.new_event import stamped
+
         return batch_from_events(
             [e if isinstance(e, Event) else stamped(e, self.clock) for e in events]
         )
@@ -347,7 +358,7 @@ class Repository:
                 self._refs,
                 self._operations,
                 self.branches,
-                self.blobs,
+                lambda: self.blobs,
                 self._upstream_of,
                 self.clock,
             )
@@ -684,6 +695,13 @@ class Repository:
         return self.working_tree.checkout(self.state(point), point, force=force, progress=progress)
 
     # ------------------------------------------------------------------ blobs, maintenance
+    @cached_property
+    def blobs(self) -> BlobStore:
+        """Raw bytes named by their hash, which events may refer to."""
+        from evgit.storage.blobs import BlobStore
+
+        return BlobStore(self._connection, self.layout)
+
     def write_blob(self, source: BinaryIO) -> tuple[str, int]:
         """Store a blob; (id, size)."""
         self._refuse_if_looking_back()

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from blake3 import blake3
 
-from evgit.formats import fast_json, rfc8785
-from evgit.formats.rfc8785 import (
+from evgit.formats import fast_json
+from evgit.formats.json_value import (
     MAX_DEPTH,
     MAX_OBJECT_BYTES,
     MAX_SAFE_INTEGER,
@@ -66,7 +66,7 @@ def parse(text: bytes | str) -> JSONValue:
     """
     raw = to_bytes(text)
     value: JSONValue = fast_json.parse(raw)
-    return rfc8785.parse(raw) if value is fast_json.DOUBT else value
+    return _parse_slowly(raw) if value is fast_json.DOUBT else value
 
 
 def encode(value: object) -> bytes:
@@ -77,7 +77,7 @@ def encode(value: object) -> bytes:
     JCS would write them, and values too deep or too big.
     """
     line = fast_json.encode(value)
-    return rfc8785.encode(value) if line is None else line
+    return _encode_slowly(value) if line is None else line
 
 
 def canonicalize(text: bytes | str) -> bytes:
@@ -85,5 +85,18 @@ def canonicalize(text: bytes | str) -> bytes:
     raw = to_bytes(text)
     value = fast_json.parse(raw)
     if value is fast_json.DOUBT:
-        return rfc8785.encode(rfc8785.parse(raw))
+        return _encode_slowly(_parse_slowly(raw))
+    return encode(value)
+
+
+# The slow way is loaded when there is a doubt, and most commands meet none.
+def _parse_slowly(raw: bytes) -> JSONValue:
+    from evgit.formats.rfc8785 import parse
+
+    return parse(raw)
+
+
+def _encode_slowly(value: object) -> bytes:
+    from evgit.formats.rfc8785 import encode
+
     return encode(value)

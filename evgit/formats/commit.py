@@ -25,7 +25,6 @@ from evgit.errors import (
     UnsupportedFormat,
 )
 from evgit.formats import canonical
-from evgit.formats.merkle import EMPTY_ROOT
 from evgit.formats.names import check_stream_name
 from evgit.formats.times import ROOT_TIME, to_instant
 
@@ -34,6 +33,7 @@ MAX_PARENTS = 64
 MAX_EVENTS = 65_536
 MAX_GUARDS = 65_536
 MAX_LEFT_OUT = 65_536
+EMPTY_LOG_ROOT = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 ROOT_AUTHOR = "evgit"
 ROOT_MESSAGE = "root"
 
@@ -114,7 +114,7 @@ def root_commit(nonce: str) -> Commit:
     return Commit(
         author=ROOT_AUTHOR,
         events=0,
-        log=LogHead(root=EMPTY_ROOT.hex(), size=0),
+        log=LogHead(root=EMPTY_LOG_ROOT, size=0),
         message=ROOT_MESSAGE,
         meta={"nonce": nonce},
         parents=[],
@@ -280,7 +280,7 @@ def _check_root(commit: Commit) -> None:
         or commit.guards
         or commit.merge is not None
         or commit.recorded is not None
-        or commit.log != LogHead(root=EMPTY_ROOT.hex(), size=0)
+        or commit.log != LogHead(root=EMPTY_LOG_ROOT, size=0)
         or commit.time != ROOT_TIME
         or not isinstance(nonce, str)
         or not nonce

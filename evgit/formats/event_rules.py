@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from evgit.errors import InvalidEvent
+from evgit.formats.json_value import MAX_SAFE_INTEGER, JSONValue
 from evgit.formats.names import check_event_type, check_stream_name
-from evgit.formats.rfc8785 import MAX_SAFE_INTEGER, JSONValue
 from evgit.formats.times import parse_instant, to_text
 
 MAX_VERSION = 2**31 - 1

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from evgit.formats.rfc8785 import MAX_OBJECT_BYTES, MAX_SAFE_INTEGER
+from evgit.formats.json_value import MAX_OBJECT_BYTES, MAX_SAFE_INTEGER
 
 ENCODER = msgspec.json.Encoder(order="sorted")
 

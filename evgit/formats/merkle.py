@@ -12,7 +12,7 @@ come from is the caller's business: proofs ask for them through a function.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from hashlib import sha256
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -22,11 +22,18 @@ Subtree = Callable[[int, int], bytes]
 NodeSink = Callable[[int, int, bytes], object]
 """Called as (level, index, hash) for a subtree that has just become complete."""
 
-EMPTY_ROOT = sha256(b"").digest()
-"""Root of the log without events."""
+EMPTY_ROOT = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+"""Root of the log without events: SHA-256 of nothing."""
 
 KEPT_LEVEL = 8
 """Subtrees from this level up are reported by `Frontier.extend`, to be kept for proofs."""
+
+
+@cache
+def _sha256() -> Any:
+    """The SHA-256 of `hashlib`, loaded when something is hashed: loading OpenSSL takes as long as
+    many a command that only reads."""
+    return import_module("hashlib").sha256
 
 
 def _short_sha256() -> Any:
@@ -40,7 +47,7 @@ def _short_sha256() -> Any:
             return import_module(name).sha256
         except (ImportError, AttributeError):  # this build of Python has none
             continue
-    return sha256
+    return _sha256()
 
 
 _leaf_sha256 = _short_sha256()
@@ -54,7 +61,8 @@ def leaf_hash(event_id: bytes) -> bytes:
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Hash of an inner node."""
-    return sha256(b"\1" + left + right).digest()
+    digest: bytes = _sha256()(b"\1" + left + right).digest()
+    return digest
 
 
 def _fold(peaks: Sequence[bytes]) -> bytes:
@@ -148,6 +156,7 @@ def subtrees(ids: Sequence[bytes], start: int) -> Subtrees:
     right: list[tuple[int, bytes]] = []  # and on the right edge, smallest first
     nodes: list[tuple[int, int, bytes]] = []
     level, index = 0, start
+    sha256 = _sha256()
     hashes: list[bytes] = [_leaf_sha256(b"\0" + event_id).digest() for event_id in ids]
     while hashes:
         if level >= KEPT_LEVEL:

@@ -10,34 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeAlias, Union
+from typing import Any, NoReturn
 
 from evgit.errors import InvalidJSON
-
-JSONValue: TypeAlias = Union[bool, int, float, str, "list[JSONValue]", "dict[str, JSONValue]", None]
-
-MAX_SAFE_INTEGER = 2**53 - 1
-MAX_DEPTH = 128
-"""Arrays and objects that may be open at once."""
-MAX_OBJECT_BYTES = 16 * 2**20
+from evgit.formats.json_value import MAX_DEPTH, MAX_SAFE_INTEGER, JSONValue, to_bytes
 
 _BIG_INTEGER_HINT = "pass big integers as strings"
 _LONGEST_EXACT_INTEGER = 21  # digits; beyond that the form of a double has an exponent
-
-
-def to_bytes(text: bytes | str) -> bytes:
-    """The text in UTF-8, unless it is too long for an object."""
-    if isinstance(text, str):
-        try:
-            text = text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise InvalidJSON(f"lone surrogate at character {error.start}") from None
-    if len(text) > MAX_OBJECT_BYTES:
-        raise InvalidJSON(
-            f"{len(text):,} bytes of JSON: an object may have {MAX_OBJECT_BYTES:,}",
-            hint="keep large contents as blobs and refer to them",
-        )
-    return text
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import apsw
 
@@ -11,32 +13,67 @@ from evgit.formats.canonical import digest, id_bytes
 from evgit.formats.commit import Commit, decode_commit
 from evgit.formats.times import to_text
 from evgit.history.commit_row import CommitRow
-from evgit.history.event_index import EventIndex
 from evgit.history.graph import CommitGraph
-from evgit.history.indexing import Indexer
 from evgit.history.log import Log
-from evgit.history.merkle_log import MerkleLog
 from evgit.history.points import Point
-from evgit.history.streams import StreamIndex
 from evgit.storage.blocks import LINE_LIMIT, BlockStore
-from evgit.storage.sorted_runs import SortedRuns
+
+if TYPE_CHECKING:
+    from evgit.history.event_index import EventIndex
+    from evgit.history.indexing import Indexer
+    from evgit.history.merkle_log import MerkleLog
+    from evgit.history.streams import StreamIndex
+    from evgit.storage.sorted_runs import SortedRuns
 
 LAST_INSTANT = (1 << 62) - 1  # no event is later
 
 
 class History:
-    """Everything about the DAG and its logs that can be read. Ids are hex strings here."""
+    """Everything about the DAG and its logs that can be read. Ids are hex strings here.
+
+    The indexes are loaded when they are asked for: who only looks at commits needs none of them.
+    """
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
         self.blocks = BlockStore(connection)
         self.graph = CommitGraph(connection)
-        self.runs = SortedRuns(connection)
-        self.streams = StreamIndex(connection, self.graph, self.runs)
-        self.events = EventIndex(connection, self.runs, self.blocks)
-        self.merkle = MerkleLog(connection, self.graph)
-        self.indexer = Indexer(connection, self.graph, self.streams, self.events, self.merkle)
         self.blocks.name_lines = self.name_lines
+
+    @cached_property
+    def runs(self) -> SortedRuns:
+        """The sorted runs that the indexes of streams and events are kept in."""
+        from evgit.storage.sorted_runs import SortedRuns
+
+        return SortedRuns(self.connection)
+
+    @cached_property
+    def streams(self) -> StreamIndex:
+        """Where the events of each stream are."""
+        from evgit.history.streams import StreamIndex
+
+        return StreamIndex(self.connection, self.graph, self.runs)
+
+    @cached_property
+    def events(self) -> EventIndex:
+        """On which line an event is stored, by id and by key."""
+        from evgit.history.event_index import EventIndex
+
+        return EventIndex(self.connection, self.runs, self.blocks)
+
+    @cached_property
+    def merkle(self) -> MerkleLog:
+        """The hashes of the log's Merkle tree."""
+        from evgit.history.merkle_log import MerkleLog
+
+        return MerkleLog(self.connection, self.graph)
+
+    @cached_property
+    def indexer(self) -> Indexer:
+        """Writes all of these."""
+        from evgit.history.indexing import Indexer
+
+        return Indexer(self.connection, self.graph, self.streams, self.events, self.merkle)
 
     def forget(self) -> None:
         """Drop everything remembered, after a roll-back or when the index was made again."""
@@ -73,7 +110,9 @@ class History:
 
     def log_of(self, row: CommitRow, size: int | None = None) -> Log:
         """The log of a commit, or its first `size` events."""
-        return Log(row, row.size if size is None else size, self.graph, self.blocks, self.merkle)
+        return Log(
+            row, row.size if size is None else size, self.graph, self.blocks, lambda: self.merkle
+        )
 
     def whole(self, row: CommitRow) -> Point:
         """The point of a whole commit."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from evgit.errors import UnknownObject
 from evgit.formats.canonical import digest
@@ -14,14 +15,17 @@ from evgit.history.history import History
 from evgit.history.points import Point
 from evgit.history.reading import Reader
 from evgit.history.revision_source import Kind, StreamEntry
-from evgit.storage.blobs import BlobStore
 from evgit.storage.database import fetch_all
 from evgit.storage.operations import OperationLog
 from evgit.storage.refs import RefStore
 
+if TYPE_CHECKING:
+    from evgit.storage.blobs import BlobStore
+
 
 class HistorySource:
-    """The revision source of an open repository. `upstream_of` knows configured upstreams."""
+    """The revision source of an open repository. `upstream_of` knows configured upstreams; `blobs`
+    is called when blobs are asked for, which is seldom."""
 
     def __init__(
         self,
@@ -29,7 +33,7 @@ class HistorySource:
         refs: RefStore,
         operations: OperationLog,
         branches: Branches,
-        blobs: BlobStore,
+        blobs: Callable[[], BlobStore],
         upstream_of: Callable[[str], str | None],
         clock: Callable[[], int],
     ) -> None:
@@ -83,7 +87,7 @@ class HistorySource:
         found += [(row[0].hex(), "tag") for row in tags]
         events = self._history.events.with_prefix(low, high, limit)
         found += [(i.hex(), "event") for i, _ in events]
-        found += [(i, "blob") for i in self._blobs.ids_with_prefix(low, high, limit)]
+        found += [(i, "blob") for i in self._blobs().ids_with_prefix(low, high, limit)]
         return found[:limit]
 
     def tag_target(self, tag: str) -> str:

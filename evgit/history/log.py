@@ -5,18 +5,21 @@ Read-only, in bounded memory. It knows events and positions, not what events mea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from evgit.errors import UnknownObject
 from evgit.formats.canonical import digest
 from evgit.formats.event import Event, decode_event, decode_events
-from evgit.formats.merkle import Frontier
 from evgit.history.commit_row import CommitRow
 from evgit.history.graph import CommitGraph
 from evgit.history.line_ranges import LineRange
-from evgit.history.merkle_log import MerkleLog
 from evgit.storage.blocks import BlockStore
+
+if TYPE_CHECKING:
+    from evgit.formats.merkle import Frontier
+    from evgit.history.merkle_log import MerkleLog
 
 
 class Log:
@@ -28,7 +31,7 @@ class Log:
         size: int,
         graph: CommitGraph,
         blocks: BlockStore,
-        merkle: MerkleLog,
+        merkle: Callable[[], MerkleLog],
     ) -> None:
         self.row = row
         self.commit = row.hex
@@ -83,7 +86,7 @@ class Log:
 
     def frontier(self, size: int | None = None) -> Frontier:
         """The Merkle frontier of the log's first `size` events."""
-        return self._merkle.frontier(self.row, self._stop(size), self.ids)
+        return self._merkle().frontier(self.row, self._stop(size), self.ids)
 
     def _stop(self, stop: int | None) -> int:
         return self.size if stop is None else min(stop, self.size)

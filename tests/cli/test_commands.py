@@ -7,10 +7,12 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
+from evgit import __version__
 from evgit.cli.command import CommandGroup
 from evgit.cli.command_table import COMMANDS
 from evgit.cli.main import evgit
@@ -99,22 +101,61 @@ def test_help_lists_every_command(session) -> None:  # type: ignore[no-untyped-d
             assert re.search(rf"^  {re.escape(name)} +{re.escape(entry.summary)}$", shown.out, re.M)
 
 
-def loaded_by(*words: str) -> set[str]:
-    """The modules that a run of evgit imports."""
+LOADED = """
+import os, sys
+os._exit = lambda code: sys.stderr.write("loaded: " + " ".join(sys.modules))
+sys.argv = ["evgit", *sys.argv[1:]]
+from evgit.__main__ import run
+run()
+"""
+
+
+def loaded_by(*words: str, where: Path | None = None) -> set[str]:
+    """The modules that a run of evgit imports, beside those that Python always does."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "evgit", *words],
+        [sys.executable, "-c", LOADED, *words],
         capture_output=True,
         text=True,
-        check=False,
+        check=True,
+        cwd=where,
     )
-    return {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if "|" in line}
+    return set(done.stderr.rpartition("loaded: ")[2].split()) - {"evgit.__main__"}
 
 
-def test_version_and_help_load_no_library() -> None:
-    for words in (["--version"], ["--help"]):
-        loaded = loaded_by(*words)
-        assert "evgit.cli.main" in loaded
-        assert not {"msgspec", "apsw", "zstandard", "blake3", "evgit.repository"} & loaded
+def test_version_loads_nothing() -> None:
+    loaded = loaded_by("--version")
+    assert {name for name in loaded if name.startswith("evgit")} == {"evgit", "evgit.errors"}
+    assert not {"click", "re", "typing", "pathlib"} & loaded
+
+
+def test_help_loads_no_library() -> None:
+    loaded = loaded_by("--help")
+    assert "evgit.cli.main" in loaded
+    assert not {"msgspec", "apsw", "zstandard", "blake3", "evgit.repository"} & loaded
+
+
+ENDING = """
+import sys
+from evgit.__main__ import run
+sys.argv = ["evgit", "--version"]
+{first}
+print("then", run())
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "rest"),
+    [
+        ("", ""),
+        ("sys.setprofile(lambda *about: None)", "then 0\n"),
+        ("import multiprocessing", "then 0\n"),
+        ("from threading import Timer; Timer(0.2, print, ['late']).start()", "then 0\nlate\n"),
+    ],
+)
+def test_the_process_ends_at_once_unless_somebody_waits_for_its_end(first: str, rest: str) -> None:
+    program = [sys.executable, "-c", ENDING.format(first=first)]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert done.stdout == f"evgit {__version__}\n{rest}"
 
 
 def test_log_loads_nothing_that_it_does_not_need() -> None:
