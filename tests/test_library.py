@@ -23,8 +23,8 @@ AlreadyExists AmbiguousRevision Appended Commit CommitEntry Conflict Damage Dama
 DocumentChange Event EventBatch EvgitError FieldChange HandlerFailed InvalidEvent InvalidInput
 InvalidJSON InvalidModel InvalidName InvalidObject InvalidPath InvalidTime InvariantViolated
 KeyReused LocalChanges Locked Log LogEvent ModelError NewEvent NotADatabase NotAFastForward
-NotARepository NotDeterministic NotFound Point ReadOnly Repository SchemaViolated State StorageFull StreamEvent
-StreamSummary Unavailable UnknownObject UnknownRevision UnknownVersion UnsupportedFormat
+NotARepository NotDeterministic NotFound Point ReadOnly Repository SchemaViolated State StorageFull
+StreamEvent StreamSummary Unavailable UnknownObject UnknownRevision UnknownVersion UnsupportedFormat
 UntrustedModel UsageError WrongExpectedRevision __version__ batch_from_lines init open
 """.split()  # noqa: SIM905 - a list of names reads best so
 
