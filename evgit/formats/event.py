@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, NamedTuple
 
 import msgspec
 
-from evgit.errors import DamagedObject, EvgitError, InvalidEvent, InvalidName, InvalidTime
+from evgit.errors import (
+    DamagedObject,
+    EvgitError,
+    InvalidEvent,
+    InvalidName,
+    InvalidTime,
+    UsageError,
+)
 from evgit.formats import canonical, fast_json
 from evgit.formats.again import again_id, again_line, is_again
 from evgit.formats.event_batch import EventBatch
@@ -41,6 +48,8 @@ else:
 
     Payload = TypeVar("Payload")
 
+Form = TypeVar("Form")
+
 __all__ = [
     "MAX_KEY_BYTES",
     "MAX_VERSION",
@@ -52,6 +61,7 @@ __all__ = [
     "batch_from_lines",
     "decode_event",
     "decode_events",
+    "decoder_into",
     "is_again",
     "unpack_batch",
     "verified_batch",
@@ -84,15 +94,16 @@ class Event(
     writing processes apart. blobs: id -> size in bytes of every blob that data refers to.
     """
 
-    stream: str
-    type: str
-    data: Payload
-    time: str
-    version: _Version = msgspec.field(default_factory=_first_version)
-    meta: dict[str, Payload] = {}
-    key: str | None = None
-    origin: str | None = None
+    # In the order in which they are stored, in which msgspec finds them quickest.
     blobs: dict[str, _Size] = {}
+    data: Payload
+    key: str | None = None
+    meta: dict[str, Payload] = {}
+    origin: str | None = None
+    stream: str
+    time: str
+    type: str
+    version: _Version = msgspec.field(default_factory=_first_version)
 
     def canonical(self) -> bytes:
         """The canonical bytes. Raises InvalidEvent where the event breaks a rule."""
@@ -193,6 +204,31 @@ def decode_events(text: bytes) -> list[Event]:
         return _stored_decoder().decode_lines(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedObject(f"stored bytes are not lines of events: {error}") from None
+
+
+def decoder_into(form: type[Form]) -> Callable[[bytes], list[Form]]:
+    """What `decode_events` is, into another type: one object of it for each event.
+
+    `form`: any type that msgspec decodes objects to: a `msgspec.Struct`, a dataclass, a TypedDict,
+    `dict`. Members of events that it has no place for are passed over. The function raises
+    InvalidEvent for an event that does not fit, UsageError is raised for a type that can't be had.
+    """
+    try:
+        decode = msgspec.json.Decoder(form).decode_lines
+    except TypeError as error:
+        raise UsageError(f"events can't be read as {form!r}: {error}") from None
+
+    def decoded(text: bytes) -> list[Form]:
+        try:
+            return decode(text)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            decode_events(text)  # raises where the fault is not the type's
+            raise InvalidEvent(
+                f"an event can't be read as {form.__qualname__}: {error}",
+                hint="give members that not all events have a default",
+            ) from None
+
+    return decoded
 
 
 def unpack_batch(data: bytes) -> EventBatch:

@@ -12,24 +12,30 @@ import sys
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
 
 import apsw
 
 from evgit.errors import Damage, DamagedObject
-from evgit.formats.block import EncodedBlock, decode_frame
-from evgit.storage.database import fetch_all, fetch_one, translate_errors
+from evgit.formats.block import EncodedBlock, decode_frame, decode_frames
+from evgit.storage.ahead import made_ahead
+from evgit.storage.block_reading import (
+    DIRECTORY,
+    NEWLINE,
+    ReadAhead,
+    StoredFrame,
+    grouped,
+    joined_texts,
+    wanted,
+    words_of,
+)
+from evgit.storage.database import fetch_all, fetch_one
 
 CACHED_FRAMES = 256
 CACHED_FRAME_BYTES = 65_536  # one that holds a huge line is not kept: there may be many
 WHOLE_READ_BYTES = 65_536  # a larger block is read in parts where one frame is wanted
 LINE_LIMIT = 1 << 32
-TEXT_BYTES = 16_384
-READ_AHEAD_BYTES = 1 << 20
-NEWLINE = b"\n"
-_DIRECTORY = "first_line, latest, frames, checksum"
 _TWO_NUMBERS = struct.Struct("<qq").pack
 
 
@@ -63,13 +69,13 @@ class BlockStore:
         """
         row = fetch_one(
             self._connection,
-            f"SELECT {_DIRECTORY} FROM blocks ORDER BY first_line DESC LIMIT 1",
+            f"SELECT {DIRECTORY} FROM blocks ORDER BY first_line DESC LIMIT 1",
         )
         if row is None:
             return 0, -1
         self._check(row)
         first_line, latest, frames, _ = row
-        return first_line + sum(_words(frames)[1::2]), latest
+        return first_line + sum(words_of(frames)[1::2]), latest
 
     def put(self, first_line: int, block: EncodedBlock, latest: int) -> None:
         """Store a block whose first line is the next one, inside a write transaction."""
@@ -81,7 +87,7 @@ class BlockStore:
             directory.byteswap()
         frames = directory.tobytes()
         self._connection.execute(
-            f"INSERT INTO blocks({_DIRECTORY}, data) VALUES(?,?,?,?,?)",
+            f"INSERT INTO blocks({DIRECTORY}, data) VALUES(?,?,?,?,?)",
             (first_line, latest, frames, checksum(first_line, latest, frames), block.data),
         )
 
@@ -95,7 +101,7 @@ class BlockStore:
         """The directory of the block that holds a line."""
         row = fetch_one(
             self._connection,
-            f"SELECT {_DIRECTORY} FROM blocks WHERE first_line<=? ORDER BY first_line DESC LIMIT 1",
+            f"SELECT {DIRECTORY} FROM blocks WHERE first_line<=? ORDER BY first_line DESC LIMIT 1",
             (line,),
         )
         if row is None:
@@ -122,12 +128,15 @@ class BlockStore:
     def texts(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
         """The lines of (first, count) ranges, each of which lies in one block, as longer texts.
 
-        For bulk reading: blocks that follow one another are fetched together, nothing is cached,
-        and every text ends with a newline.
+        For bulk reading: blocks that follow one another are fetched together and decompressed
+        ahead by another thread, nothing is cached, and every text ends with a newline.
         """
-        ahead = _ReadAhead(self._connection)
-        pieces: list[bytes] = []
-        held = 0
+        for texts in made_ahead(self._whole_texts, grouped(self._wanted_frames(ranges))):
+            yield from texts
+
+    def _wanted_frames(self, ranges: Iterable[tuple[int, int]]) -> Iterator[StoredFrame]:
+        """The frames that hold the lines of the ranges, in order."""
+        ahead = ReadAhead(self._connection)
         for first, count in ranges:
             row = ahead.block(first)
             if row is None:
@@ -135,26 +144,35 @@ class BlockStore:
             self._check(row)
             end = first + count
             offset, frame_first = 0, row[0]
-            words = _words(row[2])
-            for place in range(0, len(words), 2):
-                size, lines = words[place], words[place + 1]
+            words = words_of(row[2])
+            data = row[4] if isinstance(row[4], bytes) else b""  # damage may change types
+            for size, lines in zip(words[0::2], words[1::2], strict=True):
                 if frame_first >= end:
                     break
-                if frame_first + lines > first:
-                    text = self._decode(row[4], offset, size, frame_first, lines)
-                    if frame_first < first or frame_first + lines > end:
-                        text = _cut(text, max(0, first - frame_first), end - frame_first)
-                    pieces.append(text)
-                    held += len(text)
-                    if held >= TEXT_BYTES:
-                        yield b"".join(pieces) if len(pieces) > 1 else text
-                        pieces, held = [], 0
+                start, stop = first - frame_first, end - frame_first
+                if start < lines:
+                    frame = data[offset : offset + size]
+                    yield StoredFrame(frame, frame_first, lines, max(0, start), min(lines, stop))
                 offset += size
                 frame_first += lines
             if frame_first < end:
                 raise self._missing(frame_first)
-        if pieces:
-            yield b"".join(pieces)
+
+    def _whole_texts(self, group: list[StoredFrame]) -> Iterable[bytes]:
+        """The wanted lines of a group of frames, as texts of some 16 KiB and more."""
+        texts = decode_frames([frame.data for frame in group])
+        if texts is None or any(
+            text.count(NEWLINE) != frame.lines for text, frame in zip(texts, group, strict=True)
+        ):
+            return self._texts_up_to_damage(group)
+        return list(joined_texts(map(wanted, texts, group)))
+
+    def _texts_up_to_damage(self, group: list[StoredFrame]) -> Iterator[bytes]:
+        """The same, frame by frame: raises DamagedObject behind those that can be read."""
+        return joined_texts(
+            wanted(self._decode(frame.data, 0, len(frame.data), frame.first, frame.lines), frame)
+            for frame in group
+        )
 
     def blocks(self, after: int = -1, at_once: int = 16) -> Iterator[tuple[BlockEntry, bytes]]:
         """(directory, bytes) of every block in order, for checking and re-indexing.
@@ -164,7 +182,7 @@ class BlockStore:
         while True:
             rows = fetch_all(
                 self._connection,
-                f"SELECT {_DIRECTORY}, data FROM blocks WHERE first_line>?"
+                f"SELECT {DIRECTORY}, data FROM blocks WHERE first_line>?"
                 " ORDER BY first_line LIMIT ?",
                 (after, at_once),
             )
@@ -275,46 +293,6 @@ class BlockStore:
         )
 
 
-class _ReadAhead:
-    """Fetches blocks by line; the more of them are wanted in order, the more at once."""
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-        self._rows: list[Any] = []
-        self._place = 0
-        self._limit = 1
-
-    def block(self, line: int) -> Any:
-        """(directory of four columns, data) of the block that holds the line, or None."""
-        rows, place = self._rows, self._place
-        while place < len(rows) and not _holds(rows[place], line) and rows[place][0] < line:
-            place += 1
-        if place >= len(rows) or not _holds(rows[place], line):
-            self._fetch(line, in_order=bool(rows) and place >= len(rows))
-            rows, place = self._rows, 0
-            if not rows or not _holds(rows[0], line):
-                return None
-        self._place = place
-        return rows[place]
-
-    def _fetch(self, line: int, *, in_order: bool) -> None:
-        self._limit = min(self._limit * 2, 512) if in_order else 1
-        self._rows, held = [], 0
-        with translate_errors(Path(self._connection.filename)):
-            cursor = self._connection.execute(
-                f"SELECT {_DIRECTORY}, data FROM blocks WHERE first_line>=(SELECT max(first_line)"
-                " FROM blocks WHERE first_line<=?) ORDER BY first_line LIMIT ?",
-                (line, self._limit),
-            )
-            # Row by row: after a thousand small blocks the next ones may be large.
-            for row in cursor:
-                self._rows.append(row)
-                held += len(row[4]) if isinstance(row[4], bytes) else 0
-                if held >= READ_AHEAD_BYTES:
-                    break
-            cursor.close()
-
-
 def checksum(first_line: int, latest: int, frames: bytes) -> int:
     """CRC-32 of a block's directory; the frames have checksums of their own."""
     try:
@@ -323,28 +301,8 @@ def checksum(first_line: int, latest: int, frames: bytes) -> int:
         return -1  # not even of the right type
 
 
-def _holds(row: Any, line: int) -> bool:
-    return bool(row[0] <= line < row[0] + sum(_words(row[2])[1::2]))
-
-
-def _cut(text: bytes, start: int, stop: int) -> bytes:
-    """Lines [start, stop) of a text."""
-    lines = text.split(NEWLINE)
-    lines.pop()
-    return NEWLINE.join(lines[start:stop]) + NEWLINE
-
-
-def _words(directory: bytes) -> Sequence[int]:
-    if not isinstance(directory, bytes) or len(directory) % 8:
-        return ()  # the checksum is wrong, too
-    words = array("I", directory)
-    if sys.byteorder == "big":
-        words.byteswap()
-    return words
-
-
 def _entry(first_line: int, latest: int, directory: bytes, check: int) -> BlockEntry:
-    words = _words(directory)
+    words = words_of(directory)
     frames: list[tuple[int, int, int, int]] = []
     offset, line = 0, first_line
     for place in range(0, len(words), 2):

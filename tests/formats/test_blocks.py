@@ -19,6 +19,7 @@ from evgit.formats.block import (
     EncodedBlock,
     close_block,
     decode_frame,
+    decode_frames,
     encode_block,
     encode_frames,
     frame_end,
@@ -214,3 +215,44 @@ def test_threads_do_not_disturb_each_other() -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+@given(
+    st.lists(st.lists(st.binary(max_size=30).map(lambda b: b.replace(b"\n", b""))), max_size=6),
+    st.data(),
+)
+def test_frames_decoded_at_once_are_those_decoded_one_by_one(
+    lines: list[list[bytes]], data: st.DataObject
+) -> None:
+    frames = [frames_of(encode_frames(part))[0] for part in lines if part]
+    assert decode_frames(frames) == ([decode_frame(frame) for frame in frames] or None)
+    if not frames:
+        return
+    place = data.draw(st.integers(0, len(frames) - 1))
+    frame = bytearray(frames[place])
+    change = data.draw(st.sampled_from(["flip", "cut", "more", "skippable", "twice", "empty"]))
+    if change == "flip":
+        frame[data.draw(st.integers(0, len(frame) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    elif change == "cut":
+        del frame[data.draw(st.integers(0, len(frame) - 1)) :]
+    elif change == "empty":
+        frame[:] = zstandard.ZstdCompressor(write_checksum=True).compress(b"")
+    else:
+        frame += {"more": b"x", "skippable": b"\x50\x2a\x4d\x18\0\0\0\0", "twice": frame}[change]
+    frames[place] = bytes(frame)
+    found = decode_frames(frames)
+    if found is not None:
+        assert found == [decode_frame(frame) for frame in frames]
+
+
+def test_frames_that_declare_too_much_are_left_to_be_decoded_one_by_one() -> None:
+    def frame(size: int) -> bytes:
+        return zstandard.ZstdCompressor(write_checksum=True).compress(bytes(size))
+
+    assert decode_frames([frame(MAX_FRAME_BYTES)]) == [bytes(MAX_FRAME_BYTES)]
+    assert decode_frames([frame(MAX_FRAME_BYTES + 1)]) is None
+    assert decode_frames([frame(MAX_FRAME_BYTES), frame(1)]) is None
+    plain = zstandard.ZstdCompressor(write_checksum=False)
+    assert decode_frames([plain.compress(b"x")]) is None
+    unsized = zstandard.ZstdCompressor(write_checksum=True, write_content_size=False)
+    assert decode_frames([unsized.compress(b"x")]) is None

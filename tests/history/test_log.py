@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
+import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from evgit.errors import UnknownObject
+from evgit.errors import InvalidEvent, UnknownObject, UsageError
 from evgit.formats.canonical import digest
 from evgit.history.points import Point
 from evgit.repository import Repository
@@ -140,3 +144,46 @@ def test_what_is_no_id_is_not_found(merged: Repository, text: str) -> None:
     assert merged.tag(text) is None
     assert merged.locate(text) is None
     assert merged.blobs.size(text) is None
+
+
+class Amount(msgspec.Struct):
+    n: int = -1
+
+
+class Fact(msgspec.Struct, gc=False):
+    stream: str
+    data: Amount
+
+
+class Undecided(msgspec.Struct):
+    data: Amount | Fact
+
+
+class Dated(TypedDict):
+    time: str
+
+
+@dataclass
+class Colour:
+    colour: str
+
+
+def test_events_are_read_into_the_members_that_matter(merged: Repository) -> None:
+    log = merged.log()
+    for start, stop in ((0, None), (0, 0), (7, 9), (98, 107)):
+        whole = list(log.events(start, stop))
+        facts = [fact for batch in log.batches(start, stop, into=Fact) for fact in batch]
+        assert [(f.stream, f.data.n) for f in facts] == [
+            (e.stream, e.data.get("n", -1)) for e in whole
+        ]
+        dated = [fact for batch in log.batches(start, stop, into=Dated) for fact in batch]
+        assert dated == [{"time": e.time} for e in whole]
+        bare = [fact for batch in log.batches(start, stop, into=dict) for fact in batch]
+        assert bare == [json.loads(line) for line in log.lines(start, stop)]
+
+
+def test_events_that_do_not_fit_are_refused(merged: Repository) -> None:
+    with pytest.raises(InvalidEvent, match=r"can't be read as Colour: .*`colour`"):
+        list(merged.log().batches(into=Colour))
+    with pytest.raises(UsageError, match="can't be read as"):
+        list(merged.log().batches(into=Undecided))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import apsw
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given, settings, strategies as st
 from evgit.errors import DamagedObject
 from evgit.formats.block import encode_block
 from evgit.storage import blocks as blocks_module, database
-from evgit.storage.blocks import READ_AHEAD_BYTES, BlockStore
+from evgit.storage.block_reading import READ_AHEAD_BYTES, ReadAhead
+from evgit.storage.blocks import BlockStore
 
 
 def new_store() -> BlockStore:
@@ -113,9 +115,9 @@ def test_reading_on_fetches_more_at_once_but_never_much(store: BlockStore) -> No
     large = [[*(line_of(rng, 2_000) for _ in range(200)), b"c"] for _ in range(40)]
     lines = fill(store, [*small, *large])
     fetched: list[int] = []
-    original = blocks_module._ReadAhead._fetch
+    original = ReadAhead._fetch
 
-    def watched(self: blocks_module._ReadAhead, line: int, *, in_order: bool) -> None:
+    def watched(self: ReadAhead, line: int, *, in_order: bool) -> None:
         original(self, line, in_order=in_order)
         fetched.append(sum(len(row[2]) for row in self._rows))
 
@@ -124,11 +126,11 @@ def test_reading_on_fetches_more_at_once_but_never_much(store: BlockStore) -> No
     for block in [*small, *large]:
         ranges.append((first, len(block) - 1))
         first += len(block)
-    blocks_module._ReadAhead._fetch = watched  # type: ignore[method-assign]
+    ReadAhead._fetch = watched  # type: ignore[method-assign]
     try:
         text = b"".join(store.texts(ranges))
     finally:
-        blocks_module._ReadAhead._fetch = original  # type: ignore[method-assign]
+        ReadAhead._fetch = original  # type: ignore[method-assign]
     assert text.splitlines() == [line for start, n in ranges for line in lines[start : start + n]]
     assert len(fetched) < 30
     one_large_block = 300_000
@@ -204,3 +206,31 @@ def test_damage_to_a_large_block_and_to_a_directory(store: BlockStore) -> None:
     store._connection.execute("UPDATE blocks SET frames=substr(frames, 1, 13)")
     with pytest.raises(DamagedObject, match="directory"):
         store.line(1)
+
+
+@pytest.mark.parametrize("bad", [0, 1, 3, 40, 240, 299])
+def test_all_lines_before_a_damaged_block_are_read(store: BlockStore, bad: int) -> None:
+    """However far ahead another thread has come meanwhile."""
+    rng = random.Random(8)
+    blocks = [[*(line_of(rng, 300) for _ in range(20)), b"commit"] for _ in range(300)]
+    lines = fill(store, blocks)
+    store._connection.execute(
+        "UPDATE blocks SET data=zeroblob(length(data)) WHERE first_line=?", (bad * 21,)
+    )
+    found: list[bytes] = []
+    with pytest.raises(DamagedObject):
+        found.extend(_lines(store.texts((start * 21, 21) for start in range(300))))
+    assert found == lines[: bad * 21]
+
+
+def test_lines_are_missing_behind_those_that_are_there(store: BlockStore) -> None:
+    lines = fill(store, [[b"%d" % number, b"commit"] for number in range(50)])
+    found: list[bytes] = []
+    with pytest.raises(DamagedObject, match="line 100 "):
+        found.extend(_lines(store.texts((start * 2, 2) for start in range(60))))
+    assert found == lines
+
+
+def _lines(texts: Iterator[bytes]) -> Iterator[bytes]:
+    for text in texts:
+        yield from text.splitlines()

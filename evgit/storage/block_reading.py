@@ -1,0 +1,145 @@
+"""How blocks are fetched for reading in order: rows by line, frames, and the lines wanted of them.
+
+It knows rows and frames; what to say when one is damaged, `blocks` knows.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apsw
+
+from evgit.errors import EvgitError
+from evgit.storage.database import translate_errors
+
+DIRECTORY = "first_line, latest, frames, checksum"
+SMALLEST_GROUP = 4096  # bytes of frames decompressed at once, to begin with
+LARGEST_GROUP = 65_536  # in the end: their text stays in the processor's cache
+TEXT_BYTES = 16_384
+READ_AHEAD_BYTES = 1 << 20
+READ_AHEAD_BLOCKS = 512
+NEWLINE = b"\n"
+
+
+class StoredFrame(NamedTuple):
+    """A frame as it is stored, with `lines` lines from line `first` on.
+
+    Wanted are those from its `start`-th up to, not including, its `stop`-th.
+    """
+
+    data: bytes
+    first: int
+    lines: int
+    start: int
+    stop: int
+
+
+class ReadAhead:
+    """Fetches blocks by line; the more of them are wanted in order, the more at once."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._rows: list[Any] = []
+        self._place = 0
+        self._limit = 1
+
+    def block(self, line: int) -> Any:
+        """(directory of four columns, data) of the block that holds the line, or None."""
+        rows, place = self._rows, self._place
+        while place < len(rows) and not _holds(rows[place], line) and rows[place][0] < line:
+            place += 1
+        if place >= len(rows) or not _holds(rows[place], line):
+            self._fetch(line, in_order=bool(rows) and place >= len(rows))
+            rows, place = self._rows, 0
+            if not rows or not _holds(rows[0], line):
+                return None
+        self._place = place
+        return rows[place]
+
+    def _fetch(self, line: int, *, in_order: bool) -> None:
+        self._limit = min(self._limit * 2, READ_AHEAD_BLOCKS) if in_order else 1
+        self._rows, held = [], 0
+        with translate_errors(Path(self._connection.filename)):
+            cursor = self._connection.execute(
+                f"SELECT {DIRECTORY}, data FROM blocks WHERE first_line>=(SELECT max(first_line)"
+                " FROM blocks WHERE first_line<=?) ORDER BY first_line LIMIT ?",
+                (line, self._limit),
+            )
+            # Row by row: after a thousand small blocks the next ones may be large.
+            for row in cursor:
+                self._rows.append(row)
+                held += len(row[4]) if isinstance(row[4], bytes) else 0
+                if held >= READ_AHEAD_BYTES:
+                    break
+            cursor.close()
+
+
+def grouped(frames: Iterable[StoredFrame]) -> Iterator[list[StoredFrame]]:
+    """As many frames as are worth decompressing at once, in order.
+
+    What `frames` raises is raised behind those that it gave before.
+    """
+    group: list[StoredFrame] = []
+    held, limit = 0, SMALLEST_GROUP
+    try:
+        for frame in frames:
+            group.append(frame)
+            held += len(frame.data)
+            if held >= limit:
+                yield group
+                group, held, limit = [], 0, min(limit * 2, LARGEST_GROUP)
+    except EvgitError:
+        if group:
+            yield group
+        raise
+    if group:
+        yield group
+
+
+def wanted(text: bytes, frame: StoredFrame) -> bytes:
+    """The wanted lines of a frame, whose text this is."""
+    if frame.start == 0 and frame.stop == frame.lines:
+        return text
+    lines = text.split(NEWLINE)
+    lines.pop()
+    return NEWLINE.join(lines[frame.start : frame.stop]) + NEWLINE
+
+
+def joined_texts(texts: Iterable[bytes]) -> Iterator[bytes]:
+    """Short texts joined into ones of TEXT_BYTES and more, but for the last.
+
+    What `texts` raises is raised behind those that it gave before.
+    """
+    pieces: list[bytes] = []
+    held = 0
+    try:
+        for text in texts:
+            pieces.append(text)
+            held += len(text)
+            if held >= TEXT_BYTES:
+                yield b"".join(pieces)
+                pieces, held = [], 0
+    except EvgitError:
+        if pieces:
+            yield b"".join(pieces)
+        raise
+    if pieces:
+        yield b"".join(pieces)
+
+
+def words_of(directory: bytes) -> Sequence[int]:
+    """The numbers of a block's directory: of each frame, its size in bytes and its lines."""
+    if not isinstance(directory, bytes) or len(directory) % 8:
+        return ()  # the checksum is wrong, too
+    words = array("I", directory)
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words
+
+
+def _holds(row: Any, line: int) -> bool:
+    return bool(row[0] <= line < row[0] + sum(words_of(row[2])[1::2]))
