@@ -26,7 +26,9 @@
     |  |- ReadOnly
     |  |- StorageFull
     |  |- NotADatabase
-    |  `- UnsupportedFormat        made by a newer evgit, or by something else
+    |  |- UnsupportedFormat        made by a newer evgit, or by something else
+    |  |- AccessDenied             the other side doesn't let this one in
+    |  `- TransferInterrupted      the other side can't be reached, or fell silent
     `- ModelError               9  the model can't do what was asked
        |- InvalidModel             its files or declarations are wrong
        |- UntrustedModel           it came with data, and nobody has trusted it
@@ -204,6 +206,14 @@ class NotADatabase(Unavailable):
 
 class UnsupportedFormat(Unavailable):
     """Made by a newer evgit, or in a form that this build does not know."""
+
+
+class AccessDenied(Unavailable):
+    """The other side doesn't let this one in, or not do that."""
+
+
+class TransferInterrupted(Unavailable):
+    """The other side can't be reached, or fell silent in the middle. Trying again goes on."""
 
 
 class ModelError(EvgitError):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import msgspec
 
-from evgit.errors import AlreadyExists, EvgitError, UnknownObject, UsageError
+from evgit.errors import AlreadyExists, EvgitError, TransferInterrupted, UnknownObject, UsageError
 from evgit.formats.canonical import id_bytes
 from evgit.formats.event import Event, EventBatch, batch_from_events
 from evgit.formats.names import check_branch_name
@@ -96,6 +96,16 @@ if TYPE_CHECKING:
     from evgit.state.states import States
     from evgit.storage.blobs import BlobStore
     from evgit.storage.cache import Cache
+    from evgit.sync.cloning import directory_of as directory_of, refs_at as refs_at
+    from evgit.sync.fetching import Fetch as Fetch, Fetched as Fetched, RefMove as RefMove
+    from evgit.sync.messages import RefsReply as RefsReply
+    from evgit.sync.pushing import Pushed as Pushed, PushedRef as PushedRef
+    from evgit.sync.remotes import Remote as Remote, Upstream as Upstream
+    from evgit.sync.service import Policy as Policy, Service as Service
+    from evgit.sync.stdio import serve as serve
+    from evgit.sync.store import Store
+    from evgit.sync.sync import Sync as Sync
+    from evgit.sync.transports.connecting import Connecting as Connecting
     from evgit.worktree.working_tree import (
         CheckoutResult as CheckoutResult,
         Status as Status,
@@ -122,6 +132,15 @@ _IMPORTED_LATER = {
     "evgit.state.provenance.provenance": "BlamedField BlamedLine Provenance",
     "evgit.state.provenance.stepping": "EventChanges",
     "evgit.state.state": "State",
+    "evgit.sync.cloning": "directory_of refs_at",
+    "evgit.sync.messages": "RefsReply",
+    "evgit.sync.fetching": "Fetch Fetched RefMove",
+    "evgit.sync.pushing": "Pushed PushedRef",
+    "evgit.sync.remotes": "Remote Upstream",
+    "evgit.sync.service": "Policy Service",
+    "evgit.sync.stdio": "serve",
+    "evgit.sync.sync": "Sync",
+    "evgit.sync.transports.connecting": "Connecting",
     "evgit.worktree.working_tree": "CheckoutResult Status WorkingTree content_of",
 }
 
@@ -195,8 +214,12 @@ class Repository:
         clock: Callable[[], int] = stamps.now,
         user_config: Path | None = None,
         model: ModelUse | None = None,
+        root_line: bytes | None = None,
     ) -> Self:
-        """Make a repository at `path` with one branch. Raises AlreadyExists."""
+        """Make a repository at `path` with one branch. Raises AlreadyExists.
+
+        `root_line`: the root commit of another repository, of which this is to be a clone.
+        """
         from evgit.history.first_commit import write_first_commit
 
         check_branch_name(branch)
@@ -210,7 +233,8 @@ class Repository:
             layout.remove_abandoned_databases()
             partial = layout.new_database(os.urandom(4).hex())
             try:
-                write_first_commit(partial, branch, actor=author or ANONYMOUS, now=clock())
+                actor = author or ANONYMOUS
+                write_first_commit(partial, branch, actor=actor, now=clock(), root_line=root_line)
                 layout.publish_database(partial)
             finally:
                 layout.remove_database(partial)
@@ -277,6 +301,37 @@ class Repository:
     def author(self, author: str) -> None:
         """To be set before anything is changed."""
         self._author = author
+
+    # ------------------------------------------------------------------ other repositories
+    def sync(
+        self,
+        *,
+        ssh: tuple[str, ...] = ("ssh",),
+        token: Callable[[str], str | None] = lambda url: None,
+    ) -> Sync:
+        """Remotes, fetch and push. `ssh`: the command in words. `token`: the bearer token for an
+        http address, or None."""
+        from evgit.sync.sync import Sync
+        from evgit.sync.transports.connecting import Connecting
+
+        using = Connecting(self.author, self.clock, ssh, token)
+        return Sync(self.store, self.config, using)
+
+    @cached_property
+    def store(self) -> Store:
+        """This repository as sync and servers see it."""
+        from evgit.sync.store import Store
+
+        return Store(
+            repository=self.id,
+            layout=self.layout,
+            history=self.history,
+            refs=self._refs,
+            operations=self._operations,
+            blobs=self.blobs,
+            branches=self.branches,
+            actor=Actor(self.author, self._writer, self.clock),
+        )
 
     # ------------------------------------------------------------------ appending
     def append(
@@ -727,6 +782,50 @@ class Repository:
 def init(path: Path | str, *, bare: bool = False, branch: str = "main") -> Repository:
     """Make a repository and open it. See `Repository.init`."""
     return Repository.init(path, bare=bare, branch=branch)
+
+
+def clone(
+    address: str,
+    path: Path | str,
+    *,
+    using: Connecting,
+    bare: bool = False,
+    branch: str | None = None,
+    user_config: Path | None = None,
+    model: ModelUse | None = None,
+    progress: Progress | None = None,
+) -> tuple[Repository, Fetched]:
+    """Make a clone of the repository at an address, and open it. No file is written.
+
+    An interrupted clone stays, and cloning to the same place again goes on. Raises AlreadyExists,
+    and what fetching raises; what was refused leaves nothing.
+    """
+    from evgit.sync.cloning import begin_clone, refuse_taken, remove_unfinished, whole_address
+
+    address = whole_address(address)
+    layout = Layout.at(Path(path), bare=bare)
+    begun = refuse_taken(layout, address)
+    if not begun:
+        root_line = begin_clone(address, using)
+        Repository.init(
+            path, bare=bare, author=using.author, clock=using.now, root_line=root_line
+        ).close()
+        layout.unfinished.touch()
+    repository = Repository(
+        layout, author=using.author, clock=using.now, user_config=user_config, model=model
+    )
+    try:
+        sync = repository.sync(ssh=using.ssh, token=using.token)
+        remote = sync.remotes.set_url("origin", address)
+        fetched = sync.fetch(remote, progress=progress)
+        sync.begin_branch(fetched, remote, branch)
+        layout.unfinished.unlink()
+    except BaseException as error:
+        repository.close()
+        if not isinstance(error, TransferInterrupted | KeyboardInterrupt):
+            remove_unfinished(layout)
+        raise
+    return repository, fetched
 
 
 def open(path: Path | str = ".") -> Repository:  # noqa: A001 - evgit.open reads as gzip.open

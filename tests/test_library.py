@@ -19,13 +19,14 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 GUIDE = (CHECKOUT / "docs" / "library.md").read_text(encoding="utf-8")
 
 PROMISED = """
-AlreadyExists AmbiguousRevision Appended Commit CommitEntry Conflict Damage DamagedObject
-DocumentChange Event EventBatch EvgitError FieldChange HandlerFailed InvalidEvent InvalidInput
-InvalidJSON InvalidModel InvalidName InvalidObject InvalidPath InvalidTime InvariantViolated
-KeyReused LocalChanges Locked Log LogEvent ModelError NewEvent NotADatabase NotAFastForward
-NotARepository NotDeterministic NotFound Point ReadOnly Repository SchemaViolated State StorageFull
-StreamEvent StreamSummary Unavailable UnknownObject UnknownRevision UnknownVersion UnsupportedFormat
-UntrustedModel UsageError WrongExpectedRevision __version__ batch_from_lines init open
+AccessDenied AlreadyExists AmbiguousRevision Appended Commit CommitEntry Conflict Damage
+DamagedObject DocumentChange Event EventBatch EvgitError FieldChange HandlerFailed InvalidEvent
+InvalidInput InvalidJSON InvalidModel InvalidName InvalidObject InvalidPath InvalidTime
+InvariantViolated KeyReused LocalChanges Locked Log LogEvent ModelError NewEvent NotADatabase
+NotAFastForward NotARepository NotDeterministic NotFound Point ReadOnly Repository SchemaViolated
+State StorageFull StreamEvent StreamSummary TransferInterrupted Unavailable UnknownObject
+UnknownRevision UnknownVersion UnsupportedFormat UntrustedModel UsageError WrongExpectedRevision
+__version__ batch_from_lines init open
 """.split()  # noqa: SIM905 - a list of names reads best so
 
 

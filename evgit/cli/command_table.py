@@ -56,6 +56,14 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "undo": Entry("undo", "Take back the last operation."),
         "redo": Entry("redo", "Take back the last undo."),
     },
+    "work with other repositories": {
+        "clone": Entry("clone", "Copy a repository, with all its history, and follow it."),
+        "remote": Entry("remote", "Name other repositories, and say where they are."),
+        "fetch": Entry("fetch", "Bring what a remote has and this repository lacks."),
+        "push": Entry("push", "Send branches and tags to a remote, all of them or none."),
+        "ls-remote": Entry("ls_remote", "List what refs another repository has."),
+        "serve": Entry("serve", "Answer other repositories that clone, fetch and push."),
+    },
     "keep healthy": {
         "fsck": Entry("fsck", "Check every hash, every order and every log root."),
         "reindex": Entry("reindex", "Build the indexes anew from the stored blocks."),

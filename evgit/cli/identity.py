@@ -12,8 +12,8 @@ import socket
 from itertools import islice
 from typing import NamedTuple
 
-from evgit.cli.opening import open_repository
-from evgit.repository import Repository
+from evgit.cli.opening import open_repository, user_config
+from evgit.repository import Config, Repository
 
 # Angle brackets would make "Ada <ada@example.org>" ambiguous, line ends would break a line of text.
 FORBIDDEN = str.maketrans("", "", "<>\r\n\0")
@@ -42,8 +42,17 @@ def open_to_change() -> Repository:
 
 def identity(repository: Repository) -> Identity:
     """The person that this process speaks for."""
-    name = os.environ.get("EVGIT_AUTHOR_NAME") or setting(repository, "user.name")
-    email = os.environ.get("EVGIT_AUTHOR_EMAIL") or setting(repository, "user.email")
+    return _identity(repository.config)
+
+
+def identity_without_repository() -> Identity:
+    """The same where there is no repository yet: by the person's own settings."""
+    return _identity(Config(None, user_config()))
+
+
+def _identity(config: Config) -> Identity:
+    name = os.environ.get("EVGIT_AUTHOR_NAME") or setting(config, "user.name")
+    email = os.environ.get("EVGIT_AUTHOR_EMAIL") or setting(config, "user.email")
     guessed = not name
     user = system_user() if guessed or not email else ""
     name = (name or user).translate(FORBIDDEN).strip()
@@ -62,9 +71,9 @@ def worth_saying(repository: Repository, who: Identity) -> bool:
     )
 
 
-def setting(repository: Repository, name: str) -> str:
+def setting(config: Config, name: str) -> str:
     """A setting as text; empty where it is not set."""
-    value = repository.config.get(name)
+    value = config.get(name)
     return value if isinstance(value, str) else ""
 
 

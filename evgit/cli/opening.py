@@ -36,6 +36,13 @@ def _at_operation() -> int | None:
     return invocation.at_operation if isinstance(invocation, Invocation) else None
 
 
+def open_repository_at(path: Path) -> Repository:
+    """The repository of a directory or one above it. Raises NotARepository."""
+    repository = Repository.open(path, clock=now, user_config=user_config(), model=model_use())
+    be_patient(repository)
+    return repository
+
+
 def user_config() -> Path:
     """The file of settings for all of a person's repositories.
 

@@ -66,13 +66,17 @@ def _pieces(text: bytes) -> Iterator[bytes]:
     yield text[start:] if start else text
 
 
-def decode_transfer(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
+def decode_transfer(chunks: Iterable[bytes], *, cut_short: bool = False) -> Iterator[list[bytes]]:
     """The lines of each frame of a transfer that comes in chunks of any size.
+
+    With `cut_short`, an end in the middle is the end, and so is the last whole block: what follows
+    it is left out.
 
     Holds one frame at a time, never more than 17 MiB of text, whatever size a frame declares.
     Raises InvalidObject for what is no zstd, is damaged or too big, or ends in the middle.
     """
     held = b""
+    open_block: list[bytes] = []
     for chunk in chunks:
         held = held + chunk if held else bytes(chunk)
         while frame := _first_frame(held):
@@ -80,11 +84,22 @@ def decode_transfer(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
             if frame[:4] != _MAGIC:
                 continue  # a skippable frame holds nothing that a transfer needs
             try:
-                yield split_lines(decode_frame(frame, MAX_FRAME_TEXT))
+                lines = split_lines(decode_frame(frame, MAX_FRAME_TEXT))
             except DamagedObject as error:
                 raise InvalidObject(f"a transfer is not sound: {error}") from None
-    if held:
+            if cut_short:
+                lines, open_block = _whole_blocks(open_block + lines)
+            yield lines
+    if held and not cut_short:
         raise InvalidObject("a transfer ends in the middle of a frame")
+
+
+def _whole_blocks(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """(lines up to the last commit, lines after it)."""
+    for place in range(len(lines), 0, -1):
+        if lines[place - 1].startswith(_COMMIT):
+            return lines[:place], lines[place:]
+    return [], lines
 
 
 def _first_frame(held: bytes) -> bytes:

@@ -109,7 +109,7 @@ class Branches:
         check_branch_name(name)
         ref = HEADS + name
         self._history.graph.get(commit)
-        self._refuse_path_prefix(ref)
+        self.refuse_path_prefix(ref)
         old = self._refs.get(ref)
         if old is not None and not force:
             raise AlreadyExists(
@@ -142,7 +142,7 @@ class Branches:
             target = self._existing(HEADS + old, f"branch {old!r}")
             if self._refs.get(HEADS + new) is not None:
                 raise AlreadyExists(f"branch {new!r} exists already")
-            self._refuse_path_prefix(HEADS + new, apart_from=HEADS + old)
+            self.refuse_path_prefix(HEADS + new, apart_from=HEADS + old)
             changes = [
                 RefChange(HEADS + old, target, None),
                 RefChange(HEADS + new, None, target),
@@ -179,7 +179,7 @@ class Branches:
         check_branch_name(name, "tag")
         ref = TAGS + name
         with self._transaction():
-            self._refuse_path_prefix(ref)
+            self.refuse_path_prefix(ref)
             old = self._refs.get(ref)
             if old is not None and not force:
                 raise AlreadyExists(f"tag {name!r} exists already", hint="move it with --force")
@@ -300,8 +300,8 @@ class Branches:
             raise NotFound(f"there is no {called}", hint="`evgit for-each-ref` lists all refs")
         return target
 
-    def _refuse_path_prefix(self, ref: str, apart_from: str = "") -> None:
-        """No ref may be a path prefix of another: `a` and `a/b` exclude each other."""
+    def refuse_path_prefix(self, ref: str, apart_from: str = "") -> None:
+        """Raise AlreadyExists where a ref would be a path prefix of another, or another of it."""
         below: list[Ref] = [r for r in self._refs.under(ref + "/") if r.name != apart_from]
         above = [
             part

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from evgit.errors import InvalidObject
 from evgit.formats.block import encode_block
-from evgit.formats.commit import root_commit
+from evgit.formats.commit import Commit, decode_commit, root_commit, verify_commit_line
 from evgit.formats.merkle import Frontier
 from evgit.history.branches import HEADS
 from evgit.history.history import History
@@ -19,13 +20,16 @@ from evgit.storage.operations import OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, RefStore
 
 
-def write_first_commit(path: Path, branch: str, *, actor: str, now: int) -> None:
+def write_first_commit(
+    path: Path, branch: str, *, actor: str, now: int, root_line: bytes | None = None
+) -> None:
     """Make the database at `path` with the root commit and one branch, in one transaction.
 
-    `now`: instant of the operation; the root commit itself is as old as time. All of it is in the
-    one file afterwards, durably.
+    `now`: instant of the operation; the root commit itself is as old as time. `root_line`: another
+    repository's root commit, of which this becomes a clone. All of it is in the one file
+    afterwards, durably. Raises InvalidObject for a line that is no root commit.
     """
-    root = root_commit(os.urandom(16).hex())
+    root = root_commit(os.urandom(16).hex()) if root_line is None else _root(root_line)
     connection = database.create(path)
     history = History(connection)
     try:
@@ -54,3 +58,11 @@ def write_first_commit(path: Path, branch: str, *, actor: str, now: int) -> None
     finally:
         with database.translate_errors(path):
             connection.close()
+
+
+def _root(line: bytes) -> Commit:
+    problem = verify_commit_line(line)
+    commit = None if problem else decode_commit(line)
+    if commit is None or commit.parents:
+        raise InvalidObject(f"not a root commit: {problem or 'it has parents'}")
+    return commit

@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 import apsw
 from blake3 import blake3
 
-from evgit.errors import DamagedObject, UnknownObject
+from evgit.errors import DamagedObject, InvalidObject, UnknownObject
 from evgit.formats.canonical import id_bytes
 from evgit.storage import database, files
 from evgit.storage.database import fetch_all, fetch_one
@@ -35,15 +35,19 @@ class BlobStore:
         self._connection = connection
         self._layout = layout
 
-    def write(self, source: BinaryIO) -> tuple[str, int]:
-        """Store everything that `source` gives; (id, size in bytes). Durable when it returns."""
+    def write(self, source: BinaryIO, *, expected: str | None = None) -> tuple[str, int]:
+        """Store everything that `source` gives; (id, size in bytes). Durable when it returns.
+
+        Raises InvalidObject, having stored nothing, where that is not the `expected` id.
+        """
         head = _read_up_to(source, SMALL_BYTES + 1)
         if len(head) <= SMALL_BYTES:
             blob_id = blake3(head).digest()
+            _check_expected(blob_id, expected)
             self._add_row(blob_id, len(head), head)
             return blob_id.hex(), len(head)
         with files.translate_errors(self._layout.blobs):
-            return self._write_file(head, source)
+            return self._write_file(head, source, expected)
 
     def size(self, blob_id: str) -> int | None:
         """Size in bytes, or None where there is no such blob."""
@@ -107,7 +111,7 @@ class BlobStore:
                 "INSERT OR REPLACE INTO blobs(id, size, data) VALUES(?,?,?)", (blob_id, size, data)
             )
 
-    def _write_file(self, head: bytes, source: BinaryIO) -> tuple[str, int]:
+    def _write_file(self, head: bytes, source: BinaryIO, expected: str | None) -> tuple[str, int]:
         self._layout.blobs.mkdir(exist_ok=True)
         self.remove_abandoned()
         partial, target = self._new_partial()
@@ -120,6 +124,7 @@ class BlobStore:
                     target.write(chunk)
                     size += len(chunk)
                     chunk = source.read(CHUNK_BYTES)
+                _check_expected(hasher.digest(), expected)
                 target.flush()
                 os.fsync(target.fileno())
                 final = self._layout.blob_file(hasher.hexdigest())
@@ -178,6 +183,11 @@ def _damaged(blob_id: str, how: str) -> DamagedObject:
         ids=[blob_id],
         hint="store the same bytes again, or restore it from a clone or a backup",
     )
+
+
+def _check_expected(blob_id: bytes, expected: str | None) -> None:
+    if expected is not None and blob_id.hex() != expected:
+        raise InvalidObject(f"what was to be blob {expected} is another: {blob_id.hex()}")
 
 
 def _read_up_to(source: BinaryIO, limit: int) -> bytes:

@@ -60,6 +60,11 @@ class Setting(NamedTuple):
     origin: Origin
     path: Path | None
 
+    @property
+    def parts(self) -> Key:
+        """The key's parts, without quotes."""
+        return split_key(self.key)
+
 
 def split_key(text: str) -> Key:
     """The parts of a dotted key. Raises UsageError.

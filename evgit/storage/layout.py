@@ -44,6 +44,16 @@ class Layout(msgspec.Struct, frozen=True):
         return self.directory / "packs"
 
     @property
+    def incoming(self) -> Path:
+        """What other repositories are sending, until it is checked and stored."""
+        return self.directory / "incoming"
+
+    @property
+    def unfinished(self) -> Path:
+        """Is there while this is a clone whose history is not all here yet."""
+        return self.directory / "unfinished"
+
+    @property
     def config(self) -> Path:
         return self.directory / "config.toml"
 

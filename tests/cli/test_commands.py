@@ -22,6 +22,7 @@ WITHOUT_JSON = {
     "checkout": "prints no data",
     "completion": "prints a script",
     "demo": "shows other commands",
+    "serve": "speaks to other programs",
     "export": "prints JSON lines anyway",
     "hash-object": "prints ids, one a line",
     "restore": "prints no data",

@@ -1,0 +1,78 @@
+"""Copy a repository, with all its history, and follow it.
+
+    evgit clone /srv/ledger.evgit            into ./ledger
+    evgit clone ssh://shop.example/ledger    through ssh, where evgit must be installed
+    evgit clone shop.example:ledger till-2   the same, into ./till-2
+    evgit clone https://shop.example/ledger  from `evgit serve`; a token is taken from EVGIT_TOKEN
+
+Everything that comes is checked before it is kept: ids, order, log roots. The other repository is
+remembered as the remote `origin`, and the branch follows its branch, so that `evgit pull` and
+`evgit push` know where. Nothing that came is run: a model waits for `evgit trust`. A clone that
+was interrupted goes on when the same command is given again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from evgit.cli.command import documented
+from evgit.cli.identity import identity_without_repository
+from evgit.cli.invocation import Invocation
+from evgit.cli.model_options import model_use
+from evgit.cli.opening import user_config
+from evgit.cli.parameters import json_option
+from evgit.cli.progress import ProgressBar
+from evgit.cli.remotes import came, connecting
+from evgit.cli.tree_update import write_files
+from evgit.repository import Repository, clone, directory_of
+
+
+@documented(__doc__, "clone")
+@click.argument("address")
+@click.argument("directory", required=False, type=click.Path(path_type=Path))
+@click.option("-b", "--branch", metavar="NAME", help="Be on this branch, not on theirs.")
+@click.option("--bare", is_flag=True, help="No working tree: DIRECTORY itself is the store.")
+@click.option("--no-checkout", is_flag=True, help="Write no files.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
+@json_option("one document")
+@click.pass_obj
+def command(
+    invocation: Invocation,
+    address: str,
+    directory: Path | None,
+    branch: str | None,
+    bare: bool,
+    no_checkout: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    target = directory or Path(directory_of(address) + (".evgit" if bare else ""))
+    author = identity_without_repository().author
+    with ProgressBar("cloning", "events") as bar:
+        repository, fetched = clone(
+            address,
+            target,
+            using=connecting(author),
+            bare=bare,
+            branch=branch,
+            user_config=user_config(),
+            model=model_use(),
+            progress=bar.update,
+        )
+    with repository, invocation.output() as output:
+        where = repository.layout.directory
+        invocation.done(f"the clone in {where} is made")
+        if as_json:
+            found = {"id": repository.id, "directory": str(where)}
+            output.json(found | {"branch": repository.head().branch})
+        elif not quiet:
+            output.line(f"Cloned {address} into {where}: {came(fetched)}")
+        if not bare and not no_checkout:
+            _write_files(invocation, repository)
+
+
+def _write_files(invocation: Invocation, repository: Repository) -> None:
+    point = repository.head().point
+    write_files(invocation, repository, point, before=point)

@@ -1,0 +1,61 @@
+"""Bring what a remote has and this repository lacks.
+
+Branches here stay where they are.
+
+    evgit fetch                 from `origin`, or from what the current branch follows
+    evgit fetch till-2          from another remote; a path or URL is taken, too
+    evgit fetch origin main     only that branch
+    evgit fetch --all --prune   from every remote; forget branches that are gone there
+
+What a remote's branches are at stands in remote-tracking refs (`origin/main`), which every command
+takes: evgit log main..origin/main. `evgit pull` fetches and brings both together.
+"""
+
+from __future__ import annotations
+
+import click
+
+from evgit.cli.command import documented
+from evgit.cli.invocation import Invocation
+from evgit.cli.opening import open_repository
+from evgit.cli.parameters import json_option
+from evgit.cli.progress import ProgressBar
+from evgit.cli.remotes import came, fetched_document, sync_of, write_moves
+from evgit.errors import UsageError
+from evgit.repository import Fetch
+
+
+@documented(__doc__, "fetch")
+@click.argument("remote", required=False)
+@click.argument("branches", nargs=-1, metavar="[BRANCH]...")
+@click.option("--all", "every", is_flag=True, help="From every remote.")
+@click.option("-p", "--prune", is_flag=True, help="Forget branches that are gone there.")
+@click.option("--tags/--no-tags", default=True, help="Bring tags, too [they come].")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
+@json_option("a line for each remote")
+@click.pass_obj
+def command(
+    invocation: Invocation,
+    remote: str | None,
+    branches: tuple[str, ...],
+    every: bool,
+    prune: bool,
+    tags: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    if every and remote is not None:
+        raise UsageError("--all means every remote", hint="leave the name out, or --all")
+    with open_repository() as repository, invocation.output() as output:
+        sync = sync_of(repository)
+        found = sync.remotes.all() if every else [sync.remote(remote, repository.head().branch)]
+        for one in found:
+            with ProgressBar(f"fetching from {one.name}", "events") as bar:
+                wanted = Fetch(branches=branches, prune=prune, tags=tags)
+                fetched = sync.fetch(one, wanted, bar.update)
+            invocation.done(f"what {one.name} has is here")
+            if as_json:
+                output.json(fetched_document(one.name, fetched))
+            elif not quiet and (fetched.moves or fetched.commits):
+                output.line(f"From {one.url}: {came(fetched)}")
+                write_moves(output, fetched.moves)

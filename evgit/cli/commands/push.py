@@ -1,0 +1,144 @@
+"""Send branches and tags to a remote, all of them or none.
+
+    evgit push                      the current branch to what it follows, or to origin
+    evgit push -u origin trial      and let `trial` follow it from now on
+    evgit push origin trial:main    under another name there; :trial deletes it
+    evgit push --all --tags         every branch and tag
+
+A branch moves there only along its first parents, so that nobody who reads it sees a position
+change. Otherwise the push is refused: `evgit pull` brings both together, then push again.
+"""
+
+from __future__ import annotations
+
+import click
+
+from evgit.cli.command import documented
+from evgit.cli.commit_text import plural
+from evgit.cli.event_text import short
+from evgit.cli.invocation import Invocation
+from evgit.cli.opening import open_repository
+from evgit.cli.output import Output
+from evgit.cli.parameters import json_option
+from evgit.cli.progress import ProgressBar
+from evgit.cli.remotes import sync_of
+from evgit.errors import UsageError
+from evgit.repository import Pushed, PushedRef, Remote, Repository, Sync, Upstream
+
+HEADS = "refs/heads/"
+TAGS = "refs/tags/"
+
+
+@documented(__doc__, "push")
+@click.argument("remote", required=False)
+@click.argument("refs", nargs=-1, metavar="[REF]...")
+@click.option("-u", "--set-upstream", is_flag=True, help="Let the branches follow those there.")
+@click.option("--all", "every", is_flag=True, help="Every branch.")
+@click.option("--tags", is_flag=True, help="Every tag, too.")
+@click.option("-d", "--delete", is_flag=True, help="Delete the refs there.")
+@click.option("-f", "--force", is_flag=True, help="Off their first-parent chains, too.")
+@click.option(
+    "--force-with-lease",
+    "lease",
+    is_flag=True,
+    help="The same, but only if they are there where they were last seen.",
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
+@json_option("one document")
+@click.pass_obj
+def command(
+    invocation: Invocation,
+    remote: str | None,
+    refs: tuple[str, ...],
+    set_upstream: bool,
+    every: bool,
+    tags: bool,
+    delete: bool,
+    force: bool,
+    lease: bool,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    if every and refs:
+        raise UsageError("--all means every branch", hint="name refs, or --all")
+    with open_repository() as repository, invocation.output() as output:
+        sync = sync_of(repository)
+        branch = repository.head().branch
+        to = sync.remote(remote, branch)
+        words = tuple(f":{ref.removeprefix(':')}" for ref in refs) if delete else refs
+        pushed_refs = _refs(repository, sync, to, words, every=every, tags=tags)
+        if force or lease:
+            pushed_refs = [_forced(repository, to, ref, lease=lease) for ref in pushed_refs]
+        with ProgressBar(f"pushing to {to.name}", "bytes") as bar:
+            pushed = sync.push(to, pushed_refs, dry_run=dry_run, progress=bar.update)
+        if not dry_run:
+            invocation.done(f"{to.name} has what was pushed")
+        if as_json:
+            output.json(_document(to, pushed, dry_run=dry_run))
+        elif not quiet:
+            _write(output, to, pushed, dry_run=dry_run)
+        if set_upstream and not dry_run:
+            for ref in pushed_refs:
+                if ref.source is not None and ref.source.startswith(HEADS):
+                    name = ref.source.removeprefix(HEADS)
+                    sync.remotes.follow(name, Upstream(to.name, ref.target))
+                    invocation.note(f"{name} follows {to.name}/{ref.target.removeprefix(HEADS)}")
+
+
+def _refs(
+    repository: Repository,
+    sync: Sync,
+    remote: Remote,
+    words: tuple[str, ...],
+    *,
+    every: bool,
+    tags: bool,
+) -> list[PushedRef]:
+    found: list[PushedRef] = []
+    if every:
+        found += [PushedRef(ref.name, ref.name) for ref in repository.refs(HEADS)]
+    elif words or not tags:
+        found += sync.pushed_refs(remote, words, repository.head().branch)
+    if tags:
+        found += [PushedRef(ref.name, ref.name) for ref in repository.refs(TAGS)]
+    return found
+
+
+def _forced(repository: Repository, remote: Remote, ref: PushedRef, *, lease: bool) -> PushedRef:
+    seen = None
+    if lease:
+        name = f"refs/remotes/{remote.name}/{ref.target.removeprefix(HEADS)}"
+        seen = next((r.target for r in repository.refs(name) if r.name == name), "")
+    return PushedRef(ref.source, ref.target, True, seen)
+
+
+def _document(remote: Remote, pushed: Pushed, *, dry_run: bool) -> dict[str, object]:
+    return {
+        "remote": remote.name,
+        "dry_run": dry_run,
+        "commits": pushed.commits,
+        "events": pushed.events,
+        "blobs": pushed.blobs,
+        "bytes": pushed.bytes,
+        "refs": [{"ref": u.ref, "old": u.old, "new": u.new} for u in pushed.updates],
+        "unchanged": pushed.unchanged,
+    }
+
+
+def _write(output: Output, remote: Remote, pushed: Pushed, *, dry_run: bool) -> None:
+    if not pushed.updates:
+        output.line(f"{remote.name} is up to date")
+        return
+    sent = f"{plural(pushed.commits, 'commit')}, {plural(pushed.events, 'event')}"
+    output.line(f"{'Would send' if dry_run else 'To'} {remote.url}: {sent}")
+    for update in pushed.updates:
+        name = update.ref.removeprefix(HEADS).removeprefix(TAGS)
+        if update.new is None:
+            output.line(f" - {'[deleted]':<22} {name}")
+        elif update.old is None:
+            kind = "[new tag]" if update.ref.startswith(TAGS) else "[new branch]"
+            output.line(f" * {kind:<22} {name}")
+        else:
+            output.line(f"   {short(update.old) + '..' + short(update.new):<22} {name}")

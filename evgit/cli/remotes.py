@@ -1,0 +1,77 @@
+"""What commands that go to other repositories share: how to get there, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from evgit.cli.clock import now
+from evgit.cli.commit_text import plural
+from evgit.cli.event_text import short
+from evgit.cli.identity import identity
+from evgit.cli.output import Output
+from evgit.repository import Connecting, Fetched, RefMove, Repository, Sync
+
+_SIGNS = {"new": "*", "forward": " ", "rewound": "+", "deleted": "-", "refused": "!"}
+
+
+def ssh_words() -> tuple[str, ...]:
+    """The command that stands for ssh: EVGIT_SSH_COMMAND, split as a shell would."""
+    return tuple(shlex.split(os.environ.get("EVGIT_SSH_COMMAND", ""))) or ("ssh",)
+
+
+def token_for(url: str) -> str | None:
+    """The bearer token for http addresses: EVGIT_TOKEN."""
+    return os.environ.get("EVGIT_TOKEN") or None
+
+
+def sync_of(repository: Repository) -> Sync:
+    """What the repository does with others, as this person."""
+    repository.author = identity(repository).author
+    return repository.sync(ssh=ssh_words(), token=token_for)
+
+
+def connecting(author: str) -> Connecting:
+    """How to go to another repository before there is one here."""
+    return Connecting(author, now, ssh_words(), token_for)
+
+
+def write_moves(output: Output, moves: list[RefMove]) -> None:
+    """A line for each ref that moved, or could not."""
+    for move in moves:
+        there = move.remote_ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+        here = move.ref.removeprefix("refs/remotes/").removeprefix("refs/tags/")
+        if move.kind == "new":
+            what = "[new tag]" if move.ref.startswith("refs/tags/") else "[new branch]"
+        elif move.kind == "deleted":
+            what = "[deleted]"
+        else:
+            dots = "..." if move.kind == "rewound" else ".."
+            what = f"{short(move.old or '')}{dots}{short(move.new or '')}"
+        note = {
+            "rewound": "  (rewound there: what it had is kept here under its commits)",
+            "refused": "  (a tag of that name is here already, and stays)",
+        }.get(move.kind, "")
+        output.line(f" {_SIGNS[move.kind]} {what:<22} {there} -> {here}{note}")
+
+
+def came(fetched: Fetched) -> str:
+    """What a fetch brought, in words."""
+    words = f"{plural(fetched.commits, 'commit')}, {plural(fetched.events, 'event')}"
+    return words + (f", {plural(fetched.blobs, 'blob')}" if fetched.blobs else "")
+
+
+def fetched_document(remote: str, fetched: Fetched) -> dict[str, object]:
+    """What a fetch did, for machines."""
+    return {
+        "remote": remote,
+        "commits": fetched.commits,
+        "events": fetched.events,
+        "blobs": fetched.blobs,
+        "bytes": fetched.bytes,
+        "rounds": fetched.rounds,
+        "refs": [
+            {"there": m.remote_ref, "ref": m.ref, "old": m.old, "new": m.new, "kind": m.kind}
+            for m in fetched.moves
+        ],
+    }

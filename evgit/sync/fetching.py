@@ -1,0 +1,268 @@
+"""Fetching: bring what another repository has and this one lacks, and move remote-tracking refs.
+
+Objects come first, checked in quarantine; then the blobs that their events list; refs move last. It
+must not know transports or terminals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from evgit.errors import InvalidObject, NotFound, UnsupportedFormat
+from evgit.formats.canonical import object_id
+from evgit.formats.names import check_ref_name
+from evgit.history.branches import HEADS, TAGS
+from evgit.history.commit_row import CommitRow
+from evgit.storage.operations import RefChange
+from evgit.storage.refs import Ref
+from evgit.sync.messages import (
+    BlobReply,
+    FetchReply,
+    FetchRequest,
+    GetBlobRequest,
+    check_commit_id,
+    check_protocol,
+)
+from evgit.sync.outgoing import between, samples, tips
+from evgit.sync.quarantine import Limits, Progress
+from evgit.sync.remotes import Remote
+from evgit.sync.store import Store
+from evgit.sync.transport import Transport, ask
+
+MAX_HAVE = 256
+MAX_ROUNDS = 40
+MAX_REFS = 100_000
+BETWEEN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """What to fetch. `branches`: short names; none: all. `prune`: drop tracking refs of branches
+    that are gone there. `tags`: bring tags, too."""
+
+    branches: Sequence[str] = ()
+    prune: bool = False
+    tags: bool = True
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class RefMove:
+    """What became of a ref here. `kind`: new, forward, rewound, deleted or refused."""
+
+    remote_ref: str
+    ref: str
+    old: str | None
+    new: str | None
+    kind: str
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What a fetch did. `head`: the ref that the other side's HEAD names. `bytes`: of the body."""
+
+    refs: dict[str, str] = field(default_factory=dict)
+    head: str | None = None
+    moves: list[RefMove] = field(default_factory=list)
+    commits: int = 0
+    events: int = 0
+    blobs: int = 0
+    bytes: int = 0
+    rounds: int = 0
+
+
+def fetch(
+    store: Store,
+    transport: Transport,
+    remote: Remote,
+    wanted: Fetch | None = None,
+    progress: Progress | None = None,
+) -> Fetched:
+    """Fetch from a remote. `progress` is called with (events so far, events in all).
+
+    Raises what the other side refuses, TransferInterrupted (what came whole is kept, and needn't
+    be sent again), InvalidObject (nothing is kept). No ref has moved then.
+    """
+    wanted = wanted or Fetch()
+    done = Fetched()
+    store.salvage()
+    prefixes = [HEADS + name for name in wanted.branches] or [HEADS]
+    if wanted.tags:
+        prefixes.append(TAGS)
+    reply, body = _negotiate(store, transport, remote, prefixes, done)
+    _check(store, reply, wanted)
+    done.refs, done.head = reply.refs, reply.head
+    counted = _counted(body, done)
+    blobs: dict[str, int] = {}
+    if reply.commits or not _all_here(store, reply):
+        report = _report(progress, reply.events)
+        with store.arriving(counted, wanted.limits, report) as received:
+            done.commits, done.events, blobs = received.commits, received.events, received.blobs
+    for _ in counted:
+        pass  # frames of nothing
+    done.blobs = _fetch_blobs(store, transport, blobs)
+    with store.changing():
+        done.moves = _moves(store, reply.refs, remote, wanted)
+        changes = [RefChange(m.ref, m.old, m.new) for m in done.moves if m.kind != "refused"]
+        if changes:
+            store.move(changes, "fetch", {"remote": remote.name})
+    return done
+
+
+# ---------------------------------------------------------------- what is new
+def _negotiate(
+    store: Store, transport: Transport, remote: Remote, prefixes: list[str], done: Fetched
+) -> tuple[FetchReply, Iterator[bytes]]:
+    """Ask until the other side knows where our histories part; its last reply, and the body.
+
+    The first request names the tips here, among which is what this remote had last time: on a
+    linear history that is all it takes. Otherwise the first-parent chains of the tips are named at
+    distances that double, and then between the last known commit and the first unknown one.
+    """
+    have = _tips(store, remote)
+    request = FetchRequest(prefixes, have, settled=not have)
+    rows = store.rows(have[:BETWEEN])
+    lines = [_Line(row) for row in rows]
+    for _ in range(MAX_ROUNDS):
+        done.rounds += 1
+        reply, body = ask(transport, request, FetchReply)
+        check_protocol(reply.protocol)
+        if not reply.more:
+            return reply, body
+        if _all_here(store, reply):
+            return reply, iter(())
+        known = {*reply.known}
+        asked = [commit for line in lines for commit in line.narrow(store, known)]
+        have = [*dict.fromkeys([*asked, *(line.known for line in lines if line.known)])]
+        request = FetchRequest(prefixes, have[:4096], settled=not asked)
+    raise UnsupportedFormat("the other side asks without end", hint="is it evgit at all?")
+
+
+class _Line:
+    """A first-parent chain of which the other side knows some: where does what it knows end?"""
+
+    def __init__(self, row: CommitRow) -> None:
+        self._row = row
+        self._low, self._high = -1, row.height
+        self._asked: dict[str, int] = {row.hex: row.height}
+        self._begun = False
+        self.known: str | None = None
+
+    def narrow(self, store: Store, known: set[str]) -> list[str]:
+        """What to ask next, given what the other side said that it knows; nothing once sure."""
+        for commit, height in self._asked.items():
+            if commit in known:
+                if height > self._low:
+                    self._low, self.known = height, commit
+            else:
+                self._high = min(self._high, height)
+        if not self._begun:
+            self._begun = True
+            ids = list(samples(store.history, self._row))
+        elif self._low < self._high - 1:
+            ids = between(store.history, self._row, max(self._low, 0), self._high, BETWEEN)
+        else:
+            ids = []
+        rows = store.rows(ids)
+        self._asked = {row.hex: row.height for row in rows}
+        return ids
+
+
+def _tips(store: Store, remote: Remote) -> list[str]:
+    """Commits to name first: where this remote was, other refs, and what no ref points to."""
+    refs = [ref.target for ref in store.refs.under(remote.tracking)]
+    refs += [ref.target for ref in store.refs.under("refs/") if ref.target not in refs]
+    found: dict[str, None] = {}
+    for target in [*refs, *tips(store.history, MAX_HAVE)]:
+        tags, row = store.behind(target)
+        if row is not None and row.height and len(found) < MAX_HAVE:
+            found[row.hex] = None
+            found.update(dict.fromkeys(map(object_id, tags)))
+    return list(found)
+
+
+def _all_here(store: Store, reply: FetchReply) -> bool:
+    return all(store.behind(target)[1] is not None for target in reply.refs.values())
+
+
+def _check(store: Store, reply: FetchReply, wanted: Fetch) -> None:
+    if reply.repository != store.repository:
+        raise InvalidObject(
+            f"the other repository is {reply.repository[:12]}, this one {store.repository[:12]}: "
+            "they have no history in common",
+            hint="histories with different roots never merge; clone the other one instead",
+        )
+    if len(reply.refs) > MAX_REFS:
+        raise InvalidObject(f"the other repository names more than {MAX_REFS:,} refs")
+    for name, target in reply.refs.items():
+        check_ref_name(name)
+        check_commit_id(target)
+    for name in wanted.branches:
+        if HEADS + name not in reply.refs:
+            raise NotFound(
+                f"the other repository has no branch {name!r}",
+                hint="`evgit ls-remote` lists what it has",
+            )
+
+
+# ---------------------------------------------------------------- bodies
+def _counted(body: Iterator[bytes], done: Fetched) -> Iterator[bytes]:
+    for chunk in body:
+        done.bytes += len(chunk)
+        yield chunk
+
+
+def _report(progress: Progress | None, total: int) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda _, events: progress(events, total)
+
+
+def _fetch_blobs(store: Store, transport: Transport, blobs: dict[str, int]) -> int:
+    for blob_id, size in blobs.items():
+        held = min(store.inbox.held(blob_id), size)
+        reply, body = ask(transport, GetBlobRequest(blob_id, held), BlobReply)
+        if reply.size != size:
+            raise InvalidObject(f"blob {blob_id} has {reply.size:,} bytes there, not {size:,}")
+        store.inbox.take(blob_id, size, held, body)
+    return len(blobs)
+
+
+# ---------------------------------------------------------------- refs
+def _moves(store: Store, refs: dict[str, str], remote: Remote, wanted: Fetch) -> list[RefMove]:
+    """What the remote's refs make of those here: tracking refs follow, tags are only added."""
+    moves: list[RefMove] = []
+    for name, target in sorted(refs.items()):
+        if name.startswith(HEADS):
+            here = remote.tracking + name.removeprefix(HEADS)
+        elif name.startswith(TAGS) and wanted.tags:
+            here = name
+        else:
+            continue
+        old = store.refs.get(here)
+        if old != target:
+            moves.append(RefMove(name, here, old, target, _kind(store, here, old, target)))
+    if wanted.prune and not wanted.branches:
+        for gone in _gone(store.refs.under(remote.tracking), refs, remote):
+            there = HEADS + gone.name.removeprefix(remote.tracking)
+            moves.append(RefMove(there, gone.name, gone.target, None, "deleted"))
+    return moves
+
+
+def _kind(store: Store, ref: str, old: str | None, new: str) -> str:
+    if old is None:
+        return "new"
+    if ref.startswith(TAGS):
+        return "refused"  # a tag that is here means what it meant
+    before, after = store.row(old), store.row(new)
+    if before is None or after is None:
+        return "rewound"
+    return "forward" if store.history.graph.on_first_parents(before, after) else "rewound"
+
+
+def _gone(tracking: Sequence[Ref], refs: dict[str, str], remote: Remote) -> Iterator[Ref]:
+    for ref in tracking:
+        short = ref.name.removeprefix(remote.tracking)
+        if short != "HEAD" and HEADS + short not in refs:
+            yield ref

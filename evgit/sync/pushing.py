@@ -1,0 +1,235 @@
+"""Pushing: send what another repository lacks, and ask it to move its refs, all or none.
+
+It must not know transports or terminals, nor decide what the other side allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from evgit.errors import Conflict, NotAFastForward, NotFound, UsageError
+from evgit.formats.event import decode_event
+from evgit.formats.transfer import encode_transfer
+from evgit.history.branches import HEADS, TAGS
+from evgit.history.commit_row import CommitRow
+from evgit.storage.database import fetch_one
+from evgit.storage.operations import RefChange
+from evgit.sync.messages import (
+    BlobsReply,
+    BlobsRequest,
+    PushReply,
+    PushRequest,
+    PutBlobRequest,
+    RefsReply,
+    RefsRequest,
+    Update,
+    check_protocol,
+)
+from evgit.sync.outgoing import Outgoing, outgoing, samples, texts
+from evgit.sync.quarantine import Progress
+from evgit.sync.remotes import Remote
+from evgit.sync.store import Store
+from evgit.sync.transport import Transport, ask
+
+BLOBS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PushedRef:
+    """A ref to push: `source` here (a full name; None: delete it there) to `target` there.
+
+    `lease`: where it must be there, or the push is refused ("" for not there); None: anywhere that
+    can be moved forward. `force`: off its first-parent chain, too.
+    """
+
+    source: str | None
+    target: str
+    force: bool = False
+    lease: str | None = None
+
+
+@dataclass(slots=True)
+class Pushed:
+    """What a push did, or would do. `updates`: refs that moved there, with where they were."""
+
+    updates: list[Update] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    commits: int = 0
+    events: int = 0
+    blobs: int = 0
+    bytes: int = 0
+
+
+def push(
+    store: Store,
+    transport: Transport,
+    remote: Remote | None,
+    refs: Sequence[PushedRef],
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Pushed:
+    """Push refs atomically. Moves the remote-tracking refs of `remote` along.
+
+    Raises NotAFastForward and Conflict where the other side has moved on, and what it refuses;
+    nothing has moved there then.
+    """
+    rows = {ref: _row_of(store, ref.source) for ref in refs if ref.source is not None}
+    asked = dict.fromkeys(
+        i for row in rows.values() for i in (row.hex, *samples(store.history, row))
+    )
+    reply, _ = ask(transport, RefsRequest(list(asked)[:4096]), RefsReply)
+    check_protocol(reply.protocol)
+    if reply.repository != store.repository:
+        raise UsageError(
+            "the other repository has no history in common with this one",
+            hint="push to a clone of this repository",
+        )
+    done = Pushed()
+    for ref in refs:
+        update = _update(store, ref, reply.refs.get(ref.target))
+        if update is None:
+            done.unchanged.append(ref.target)
+        else:
+            done.updates.append(update)
+    sent = _to_send(store, reply, done.updates)
+    done.commits, done.events = sent.commits, sent.events
+    if dry_run or not done.updates:
+        return done
+    done.blobs = _send_blobs(store, transport, sent)
+    tags = [
+        line + b"\n"
+        for update in done.updates
+        if update.new is not None
+        for line in store.behind(update.new)[0]
+    ]
+    body = _counted(encode_transfer(chain(texts(store.history, sent), tags)), done, progress, sent)
+    ask(transport, PushRequest(done.updates), PushReply, body)
+    if remote is not None:
+        _track(store, remote, done.updates)
+    return done
+
+
+def _row_of(store: Store, ref: str) -> CommitRow:
+    target = store.refs.get(ref)
+    row = None if target is None else store.behind(target)[1]
+    if row is None:
+        raise NotFound(f"there is no {ref} to push", hint="`evgit branch` lists the branches")
+    return row
+
+
+def _update(store: Store, ref: PushedRef, there: str | None) -> Update | None:
+    """The move to ask for; None where the ref is there already. Raises what can be known here."""
+    new = None if ref.source is None else store.refs.get(ref.source)
+    short = ref.target.removeprefix(HEADS).removeprefix(TAGS)
+    if new == there:
+        return None
+    if ref.lease is not None and (there or "") != ref.lease:
+        raise Conflict(
+            f"{short} is at {(there or 'nothing')[:12]} there, not at "
+            f"{(ref.lease or 'nothing')[:12]}, where it was last seen",
+            hint="fetch, look at what came, and push again",
+        )
+    force = ref.force or ref.lease is not None
+    if there is not None and new is not None and ref.target.startswith(HEADS) and not force:
+        _refuse_other_chain(store, short, there, new)
+    return Update(ref.target, there, new, force)
+
+
+def _refuse_other_chain(store: Store, short: str, there: str, new: str) -> None:
+    graph = store.history.graph
+    old, row = store.row(there), graph.get(new)
+    if old is None:
+        raise NotAFastForward(
+            f"{short} has commits there that are not here",
+            hint="`evgit pull` brings them and puts yours after them; then push again",
+        )
+    if graph.on_first_parents(old, row):
+        return
+    if any(ancestor.number == old.number for ancestor in graph.ancestors([row])):
+        raise NotAFastForward(
+            f"{short} was merged here with the other side's commits as second parent: pushed like "
+            "that, positions that were already published there would change",
+            hint="undo that merge (`evgit undo`), then `evgit pull` (a merge with upstream first) "
+            "or `evgit pull --reappend` (your commits after upstream's), and push again",
+        )
+    raise NotAFastForward(
+        f"{short} has moved on there: your commits don't follow its last one",
+        hint="`evgit pull` (a merge with upstream first) or `evgit pull --reappend` (your commits "
+        "after upstream's), then push again",
+    )
+
+
+def _to_send(store: Store, reply: RefsReply, updates: Sequence[Update]) -> Outgoing:
+    wanted, known = [], store.rows([store.repository, *reply.known])
+    for target in reply.refs.values():
+        row = store.behind(target)[1]
+        if row is not None:
+            known.append(row)
+    for update in updates:
+        row = None if update.new is None else store.behind(update.new)[1]
+        if row is not None:
+            wanted.append(row)
+    return outgoing(store.history, wanted, known)
+
+
+def _send_blobs(store: Store, transport: Transport, sent: Outgoing) -> int:
+    """Send the blobs that the events to be sent list, and the other side lacks."""
+    if fetch_one(store.history.connection, "SELECT 1 FROM blobs LIMIT 1") is None:
+        return 0
+    listed: dict[str, int] = {}
+    count = 0
+    for text in texts(store.history, sent):
+        for line in text.splitlines():
+            if line.startswith(b'{"blobs":'):
+                listed.update(decode_event(line).blobs)
+        if len(listed) >= BLOBS_AT_ONCE:
+            count += _send_missing(store, transport, listed)
+            listed = {}
+    return count + _send_missing(store, transport, listed)
+
+
+def _send_missing(store: Store, transport: Transport, listed: dict[str, int]) -> int:
+    ids, missing = list(listed), {}
+    for start in range(0, len(ids), BLOBS_AT_ONCE):
+        request = BlobsRequest(ids[start : start + BLOBS_AT_ONCE])
+        missing.update(ask(transport, request, BlobsReply)[0].missing)
+    for blob_id, held in missing.items():
+        if blob_id in listed:
+            _send_blob(store, transport, blob_id, listed[blob_id], held)
+    return len(missing)
+
+
+def _send_blob(store: Store, transport: Transport, blob_id: str, size: int, held: int) -> None:
+    offset = held if 0 <= held <= size else 0
+    with store.blobs.open(blob_id) as source:
+        while offset and (skipped := source.read(min(offset, 1 << 20))):
+            offset -= len(skipped)
+        chunks: Iterator[bytes] = iter(lambda: source.read(1 << 18), b"")
+        offset = held if 0 <= held <= size else 0
+        ask(transport, PutBlobRequest(blob_id, size, offset), BlobsReply, chunks)
+
+
+def _counted(
+    body: Iterator[bytes], done: Pushed, progress: Progress | None, sent: Outgoing
+) -> Iterator[bytes]:
+    for chunk in body:
+        done.bytes += len(chunk)
+        yield chunk
+        if progress:
+            progress(done.bytes, 0)
+
+
+def _track(store: Store, remote: Remote, updates: Sequence[Update]) -> None:
+    with store.changing():
+        changes = []
+        for update in updates:
+            if update.ref.startswith(HEADS):
+                here = remote.tracking + update.ref.removeprefix(HEADS)
+                old = store.refs.get(here)
+                if old != update.new:
+                    changes.append(RefChange(here, old, update.new))
+        if changes:
+            store.move(changes, "push", {"remote": remote.name})

@@ -1,0 +1,256 @@
+"""Answers what another repository asks of this one, whatever carries the messages.
+
+It must not know transports, tokens or terminals. Nothing that is asked can make it write outside
+its repository, hold much in memory, or run code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from evgit.errors import (
+    AccessDenied,
+    Conflict,
+    EvgitError,
+    InvalidInput,
+    InvalidObject,
+    NotAFastForward,
+    UnknownObject,
+)
+from evgit.formats.canonical import object_id
+from evgit.formats.names import check_ref_name
+from evgit.formats.transfer import encode_transfer
+from evgit.history.branches import HEADS, TAGS
+from evgit.history.commit_row import CommitRow
+from evgit.storage.operations import RefChange
+from evgit.sync.messages import (
+    AnyRequest,
+    BlobReply,
+    BlobsReply,
+    BlobsRequest,
+    FetchReply,
+    FetchRequest,
+    GetBlobRequest,
+    PushReply,
+    PushRequest,
+    PutBlobRequest,
+    RefsReply,
+    RefsRequest,
+    Reply,
+    Update,
+    check_commit_id,
+    decode_request,
+    encode,
+    error_reply,
+)
+from evgit.sync.outgoing import outgoing, texts
+from evgit.sync.quarantine import Limits
+from evgit.sync.store import SHARED, Store
+
+NAMED_COMMITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What others may do here. `write`: push at all; `rewind`: refs that may leave their chain."""
+
+    write: bool = True
+    rewind: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+Answer = tuple[bytes, Iterator[bytes]]
+
+
+class Service:
+    """One repository's answers. Use it from one thread."""
+
+    def __init__(self, store: Store, policy: Policy | None = None) -> None:
+        self._store = store
+        self._policy = policy or Policy()
+
+    def answer(self, message: bytes, body: Iterable[bytes] = ()) -> Answer:
+        """(reply, body of the reply). What is refused is a reply, too, and never an exception."""
+        try:
+            return self._answer(decode_request(message), iter(body))
+        except EvgitError as error:
+            return encode(error_reply(error)), iter(())
+
+    def _answer(self, request: AnyRequest, body: Iterator[bytes]) -> Answer:
+        nothing: Iterator[bytes] = iter(())
+        match request:
+            case RefsRequest():
+                return encode(self._refs(request)), nothing
+            case FetchRequest():
+                reply, sent = self._fetch(request)
+                return encode(reply), sent
+            case PushRequest():
+                return encode(self._push(request, body)), nothing
+            case BlobsRequest():
+                return encode(self._blobs(request)), nothing
+            case GetBlobRequest():
+                size, chunks = self._blob(request)
+                return encode(BlobReply(size)), chunks
+            case PutBlobRequest():
+                return encode(self._put_blob(request, body)), nothing
+
+    # ------------------------------------------------------------------ reading
+    def _refs(self, request: RefsRequest) -> RefsReply:
+        store = self._store
+        root = store.history.graph.get(store.repository)
+        return RefsReply(
+            repository=store.repository,
+            root=store.history.commit_line(root).decode(),
+            head=store.head_ref(),
+            refs=store.shared_refs(),
+            known=self._known(request.ids),
+        )
+
+    def _known(self, ids: list[str]) -> list[str]:
+        return [i for i in ids if self._store.row(check_commit_id(i)) is not None]
+
+    def _fetch(self, request: FetchRequest) -> tuple[Reply, Iterator[bytes]]:
+        store = self._store
+        refs = {
+            name: target
+            for name, target in store.shared_refs().items()
+            if any(name == r or (r.endswith("/") and name.startswith(r)) for r in request.refs)
+        }
+        known = self._known(request.have)
+        reply = FetchReply(store.repository, store.head_ref(), refs, known)
+        wanted: list[CommitRow] = []
+        tags: dict[bytes, None] = {}
+        for target in refs.values():
+            lines, row = store.behind(target)
+            tags.update(dict.fromkeys(lines))
+            if row is not None:
+                wanted.append(row)
+        if not request.settled and not known and any(row.height for row in wanted):
+            reply.more = True
+            return reply, iter(())
+        root = store.history.graph.get(store.repository)
+        sent = outgoing(store.history, wanted, [root, *store.rows(known)])
+        reply.commits, reply.events = sent.commits, sent.events
+        had = set(request.have)
+        tag_lines = (line + b"\n" for line in tags if object_id(line) not in had)
+        return reply, encode_transfer(chain(texts(store.history, sent), tag_lines))
+
+    # ------------------------------------------------------------------ pushing
+    def _push(self, request: PushRequest, body: Iterator[bytes]) -> PushReply:
+        self._refuse_reader("push")
+        store = self._store
+        for update in request.updates:
+            self._check_name(update)
+        with store.arriving(body, self._policy.limits) as received:
+            for blob_id in received.blobs:
+                raise InvalidObject(
+                    f"blob {blob_id}, which a pushed event lists, was not sent before"
+                )
+            changes = [self._change(update) for update in request.updates]
+            changes = [change for change in changes if change.old != change.new]
+            if changes:
+                store.move(changes, "receive", {"refs": [change.ref for change in changes]})
+        return PushReply(
+            {update.ref: update.new for update in request.updates},
+            received.commits,
+            received.events,
+        )
+
+    def _check_name(self, update: Update) -> None:
+        check_ref_name(update.ref)
+        if not update.ref.startswith(SHARED):
+            raise InvalidInput(
+                f"{update.ref} can't be pushed to", hint="only branches and tags can be pushed"
+            )
+        for target in (update.old, update.new):
+            if target is not None:
+                check_commit_id(target)
+
+    def _change(self, update: Update) -> RefChange:
+        """The ref's move, if it may move so. Raises Conflict or NotAFastForward."""
+        store = self._store
+        actual = store.refs.get(update.ref)
+        short = update.ref.removeprefix(HEADS).removeprefix(TAGS)
+        if actual == update.new:
+            return RefChange(update.ref, actual, actual)
+        if actual != update.old:
+            raise Conflict(
+                f"{short} moved in between: {self._what_came(update.old, actual)}",
+                hint="fetch, bring both together (`evgit pull`), and push again",
+            )
+        if update.new is None or actual is None:
+            if update.new is None and not self._may_rewind(update):
+                raise NotAFastForward(
+                    f"{short} can't be deleted from outside: what was published stays",
+                    hint="its owner may allow it: receive.rewind",
+                )
+            store.branches.refuse_path_prefix(update.ref)
+            return RefChange(update.ref, actual, update.new)
+        if update.ref.startswith(HEADS):
+            graph = store.history.graph
+            forward = graph.on_first_parents(graph.get(actual), graph.get(update.new))
+            if not forward and not (update.force and self._may_rewind(update)):
+                raise NotAFastForward(
+                    f"{short} would leave its first-parent chain: positions that were already "
+                    f"published would change ({self._what_came(update.new, actual)})",
+                    hint="pull with upstream first (`evgit pull`) or re-append your commits "
+                    "after it (`evgit pull --reappend`), then push again",
+                )
+        elif not update.force:
+            raise Conflict(f"tag {short} exists already", hint="choose another name")
+        return RefChange(update.ref, actual, update.new)
+
+    def _may_rewind(self, update: Update) -> bool:
+        return any(update.ref == ref or ref == "*" for ref in self._policy.rewind)
+
+    def _what_came(self, old: str | None, new: str | None) -> str:
+        """Which commits came in between, for a person."""
+        store = self._store
+        row = None if new is None else store.row(new)
+        if row is None:
+            return "it was deleted" if new is None else f"it is at {new[:12]}"
+        before = [] if old is None else store.rows([old])
+        known = {r.number for r in before}
+        names: list[str] = []
+        for found in store.history.graph.first_parents(row):
+            if found.number in known or len(names) > NAMED_COMMITS:
+                break
+            title = store.history.commit(found).message.partition("\n")[0][:60]
+            names.append(f"{found.hex[:12]} {title}".rstrip())
+        more = " …" if len(names) > NAMED_COMMITS else ""
+        return f"it has {', '.join(names[:NAMED_COMMITS])}{more}"
+
+    # ------------------------------------------------------------------ blobs
+    def _blobs(self, request: BlobsRequest) -> BlobsReply:
+        sizes = ((i, self._store.blobs.size(check_commit_id(i))) for i in request.ids)
+        inbox = self._store.inbox
+        return BlobsReply({blob_id: inbox.held(blob_id) for blob_id, size in sizes if size is None})
+
+    def _blob(self, request: GetBlobRequest) -> tuple[int, Iterator[bytes]]:
+        blobs = self._store.blobs
+        size = blobs.size(check_commit_id(request.id))
+        if size is None:
+            raise UnknownObject(f"there is no blob {request.id}")
+        return size, _from(blobs.chunks(request.id), request.offset)
+
+    def _put_blob(self, request: PutBlobRequest, body: Iterator[bytes]) -> BlobsReply:
+        self._refuse_reader("send blobs")
+        blob_id = check_commit_id(request.id)
+        if not 0 <= request.offset <= request.size <= self._policy.limits.text_bytes:
+            raise InvalidObject(f"a blob of {request.size:,} bytes is not taken here")
+        if self._store.blobs.size(blob_id) is None:
+            self._store.inbox.take(blob_id, request.size, request.offset, body)
+        return BlobsReply({})
+
+    def _refuse_reader(self, what: str) -> None:
+        if not self._policy.write:
+            raise AccessDenied(f"this repository may be read here, but not to {what}")
+
+
+def _from(chunks: Iterator[bytes], offset: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        if offset < len(chunk):
+            yield chunk[offset:] if offset > 0 else chunk
+        offset = max(0, offset - len(chunk))

@@ -1,0 +1,92 @@
+"""Messages over a pair of byte streams, as `evgit serve --stdio` speaks through ssh.
+
+A message is a line of JSON. Its body follows as chunks: four bytes that say how long the next is
+(big-endian), and the chunk; a length of 0 ends the body. Every message has a body, if an empty
+one. A length of 2^32-1 says that the sender failed in the middle. It must not know messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from evgit.errors import EvgitError, InvalidObject, TransferInterrupted
+from evgit.sync.messages import MAX_MESSAGE_BYTES
+from evgit.sync.service import Service
+
+MAX_CHUNK_BYTES = 1 << 20
+_FAILED = 0xFFFF_FFFF
+_LENGTH_BYTES = 4
+
+
+def write_message(target: BinaryIO, message: bytes, body: Iterable[bytes] = ()) -> None:
+    """Write a message with its body. Raises OSError, and what the body raises (having said so)."""
+    target.write(message + b"\n")
+    try:
+        for whole in body:
+            for start in range(0, len(whole), MAX_CHUNK_BYTES):
+                chunk = whole[start : start + MAX_CHUNK_BYTES]
+                target.write(len(chunk).to_bytes(_LENGTH_BYTES, "big"))
+                target.write(chunk)
+    except BaseException:
+        target.write(_FAILED.to_bytes(_LENGTH_BYTES, "big"))
+        target.flush()
+        raise
+    target.write(bytes(_LENGTH_BYTES))
+    target.flush()
+
+
+def read_message(source: BinaryIO) -> bytes | None:
+    """The next message's line; None at the end. Raises InvalidObject, TransferInterrupted."""
+    line = source.readline(MAX_MESSAGE_BYTES * 16 + 1)
+    if not line:
+        return None
+    if not line.endswith(b"\n"):
+        if len(line) > MAX_MESSAGE_BYTES * 16:
+            raise InvalidObject("a message that is too long")
+        raise TransferInterrupted("the other side stopped in the middle of a message")
+    return line[:-1]
+
+
+def read_body(source: BinaryIO) -> Iterator[bytes]:
+    """A body's chunks. Raises TransferInterrupted where it stops short, InvalidObject."""
+    while True:
+        head = _exactly(source, _LENGTH_BYTES)
+        length = int.from_bytes(head, "big")
+        if length == 0:
+            return
+        if length == _FAILED:
+            raise TransferInterrupted(
+                "the other side failed in the middle of a transfer", hint="try again"
+            )
+        if length > MAX_CHUNK_BYTES:
+            raise InvalidObject(f"a chunk of {length:,} bytes in a transfer")
+        yield _exactly(source, length)
+
+
+def _exactly(source: BinaryIO, count: int) -> bytes:
+    data = source.read(count)
+    while data is not None and 0 < len(data) < count:
+        more = source.read(count - len(data))
+        if not more:
+            break
+        data += more
+    if data is None or len(data) < count:
+        raise TransferInterrupted(
+            "the other side fell silent in the middle of a transfer",
+            hint="what came whole is kept: the same command goes on from there",
+        )
+    return data
+
+
+def serve(service: Service, source: BinaryIO, target: BinaryIO) -> None:
+    """Answer messages until there are no more. Raises EvgitError where that makes no sense."""
+    while (message := read_message(source)) is not None:
+        body = read_body(source)
+        answer, chunks = service.answer(message, body)
+        for _ in body:
+            pass  # what was refused is read all the same, or the next message would not be found
+        try:
+            write_message(target, answer, chunks)
+        except EvgitError:
+            continue  # said so already

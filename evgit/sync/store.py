@@ -1,0 +1,171 @@
+"""What sync needs of one repository, put together: history, refs, blobs, and who acts.
+
+It must not know which side of a conversation this repository is on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from evgit.errors import EvgitError, InvalidObject
+from evgit.formats.canonical import id_bytes
+from evgit.formats.tag import decode_tag
+from evgit.formats.transfer import decode_transfer
+from evgit.history.branches import HEADS, TAGS, Actor, Branches
+from evgit.history.commit_row import CommitRow
+from evgit.history.history import History
+from evgit.storage import database
+from evgit.storage.blobs import BlobStore
+from evgit.storage.layout import Layout
+from evgit.storage.operations import OperationLog, RefChange
+from evgit.storage.refs import SYMBOLIC, RefStore
+from evgit.sync.inbox import Inbox
+from evgit.sync.quarantine import Limits, Progress, Quarantine, Received
+from evgit.sync.spool import Spool
+
+SHARED = (HEADS, TAGS)
+"""What another repository gets to see."""
+
+
+@dataclass
+class Store:
+    """One repository's stores. `repository`: its id, the root commit's."""
+
+    repository: str
+    layout: Layout
+    history: History
+    refs: RefStore
+    operations: OperationLog
+    blobs: BlobStore
+    branches: Branches
+    actor: Actor
+
+    @classmethod
+    def open(cls, layout: Layout, author: str, now: Callable[[], int]) -> Store:
+        """The stores of a repository, opened apart from any other. `close` it."""
+        connection = database.open_existing(layout.database)
+        history = History(connection)
+        refs, operations = RefStore(connection), OperationLog(connection)
+        actor = Actor(author, os.urandom(8).hex(), now)
+        return cls(
+            repository=str(database.setting(connection, "repository")),
+            layout=layout,
+            history=history,
+            refs=refs,
+            operations=operations,
+            blobs=BlobStore(connection, layout),
+            branches=Branches(history, refs, operations, actor),
+            actor=actor,
+        )
+
+    def close(self) -> None:
+        """Close the database."""
+        self.history.connection.close()
+
+    # ------------------------------------------------------------------ reading
+    def row(self, commit_id: str) -> CommitRow | None:
+        """A commit by id, or None where it is not stored."""
+        return self.history.graph.find(id_bytes(commit_id))
+
+    def rows(self, ids: Iterable[str]) -> list[CommitRow]:
+        """Those of some commits that are stored."""
+        return [row for row in map(self.row, ids) if row is not None]
+
+    def shared_refs(self) -> dict[str, str]:
+        """{full name: target} of what another repository gets to see."""
+        return {ref.name: ref.target for prefix in SHARED for ref in self.refs.under(prefix)}
+
+    def head_ref(self) -> str | None:
+        """The branch that HEAD is on, as a full name; None where it is detached."""
+        target = self.refs.get("HEAD") or ""
+        return target.removeprefix(SYMBOLIC) if target.startswith(SYMBOLIC) else None
+
+    def behind(self, target: str) -> tuple[list[bytes], CommitRow | None]:
+        """(lines of tag objects, commit) that a ref's target stands for; None: not a commit."""
+        lines: list[bytes] = []
+        while (line := self.branches.tag_line(target)) is not None:
+            lines.append(line)
+            target = decode_tag(line).target
+        return lines, self.row(target)
+
+    # ------------------------------------------------------------------ writing
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """One write transaction, after which nothing is remembered that was not kept."""
+        try:
+            with database.writing(self.history.connection):
+                yield
+        except BaseException:
+            self.history.forget()
+            raise
+
+    @contextmanager
+    def arriving(
+        self, body: Iterable[bytes], limits: Limits, progress: Progress | None = None
+    ) -> Iterator[Received]:
+        """All of a transfer, checked and stored, in a transaction that is still open.
+
+        A body that stops short raises, after what came whole of it has been stored: no ref points
+        there, but it needn't be sent again.
+        """
+        spool = Spool.create(self.layout.incoming)
+        try:
+            try:
+                spool.fill(body)
+            except BaseException:
+                self._salvage(spool, limits)
+                raise
+            with self.changing():
+                yield self._receive(decode_transfer(spool.chunks()), limits, progress)
+        finally:
+            spool.discard()
+
+    def salvage(self) -> None:
+        """Store what came whole of transfers whose receivers were killed."""
+        for spool in Spool.abandoned(self.layout.incoming):
+            try:
+                self._salvage(spool, Limits())
+            finally:
+                spool.discard()
+
+    def _salvage(self, spool: Spool, limits: Limits) -> None:
+        with suppress(EvgitError), self.changing():
+            self._receive(decode_transfer(spool.chunks(), cut_short=True), limits, None)
+
+    def _receive(
+        self, frames: Iterable[list[bytes]], limits: Limits, progress: Progress | None
+    ) -> Received:
+        self.history.indexer.forget_last()
+        return Quarantine(self.history, self.blobs.size, limits).take(frames, progress)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """Where blobs come in."""
+        return Inbox(self.layout.incoming, self.blobs)
+
+    def move(self, changes: list[RefChange], command: str, arguments: dict[str, Any]) -> None:
+        """Move refs by compare-and-swap as one operation, inside `changing`."""
+        for change in changes:
+            if change.new is not None:
+                self._refuse_unconnected(change.ref, change.new)
+        self.refs.move(changes)
+        self.operations.record(
+            changes,
+            now=self.actor.now(),
+            actor=self.actor.name,
+            writer=self.actor.writer,
+            command=command,
+            arguments=arguments,
+        )
+
+    def _refuse_unconnected(self, ref: str, target: str) -> None:
+        _, row = self.behind(target)
+        if row is None:
+            raise InvalidObject(
+                f"{ref} can't be put on {target}: no such commit is stored or was sent"
+            )

@@ -1,0 +1,1 @@
+"""How messages are carried: in this process, through ssh, over HTTP. Each kind has a module."""

@@ -1,0 +1,51 @@
+"""From an address to a transport. It must not know what will be asked there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from evgit.errors import NotARepository, UsageError
+from evgit.storage.layout import Layout
+from evgit.sync.service import Policy, Service
+from evgit.sync.store import Store
+from evgit.sync.transport import Transport
+from evgit.sync.transports.address import parse_address
+from evgit.sync.transports.local import LocalTransport
+from evgit.sync.transports.ssh import SshTransport
+
+
+@dataclass(frozen=True, slots=True)
+class Connecting:
+    """How to go to other repositories. `author`: who is named in their op logs.
+
+    `ssh`: the command that stands for `ssh`, in words. `token`: gives the bearer token for a URL,
+    or None.
+    """
+
+    author: str
+    now: Callable[[], int]
+    ssh: tuple[str, ...] = ("ssh",)
+    token: Callable[[str], str | None] = lambda url: None
+
+
+def connect(address: str, using: Connecting) -> Transport:
+    """A transport to the repository at an address.
+
+    Raises NotARepository, UsageError, InvalidInput, TransferInterrupted.
+    """
+    found = parse_address(address)
+    if found.kind == "ssh":
+        return SshTransport(found, using.ssh)
+    if found.kind == "http":
+        raise UsageError(f"{address}: http is not spoken yet")
+    path = Path(found.path).expanduser()
+    for layout in (Layout.at(path), Layout.at(path, bare=True)):
+        if layout.database.is_file():
+            store = Store.open(layout, using.author, using.now)
+            return LocalTransport(Service(store, Policy()), store.close)
+    raise NotARepository(
+        f"there is no evgit repository at {path}",
+        hint="give the directory that holds `.evgit`, or a bare repository",
+    )
