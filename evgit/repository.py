@@ -56,7 +56,8 @@ from evgit.storage.refs import Ref as Ref, RefStore
 
 if TYPE_CHECKING:
     from evgit.history.ancestry import Ancestry
-    from evgit.history.append import Appended as Appended, Appender, Expected as Expected
+    from evgit.history.append import Appended as Appended, Appender
+    from evgit.history.expected import Expected as Expected
     from evgit.history.new_event import NewEvent as NewEvent
     from evgit.maintenance.fsck import FsckReport as FsckReport
     from evgit.state.diff import (
@@ -119,7 +120,8 @@ if TYPE_CHECKING:
 # Appending, states, models, files and checks are most of what there is to import, and many
 # commands, `log` above all, need none of it: these are imported when somebody asks for them.
 _IMPORTED_LATER = {
-    "evgit.history.append": "Appended Expected",
+    "evgit.history.append": "Appended",
+    "evgit.history.expected": "Expected",
     "evgit.history.new_event": "NewEvent",
     "evgit.maintenance.fsck": "FsckReport",
     "evgit.state.diff": "MISSING DocumentChange FieldChange field_changes",

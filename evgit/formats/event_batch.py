@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from blake3 import blake3
 
-from evgit.formats.block import EncodedBlock, encode_text, iter_frames, split_lines
+from evgit.formats.block import FRAME_BYTES, EncodedBlock, encode_text, iter_frames, split_lines
 from evgit.formats.merkle import Subtrees, subtrees
 
 if TYPE_CHECKING:
@@ -189,6 +189,11 @@ class EventBatch:
         return self._text_size
 
     @property
+    def is_large(self) -> bool:
+        """Do its frames hold nothing but its lines, however long the commit's line is?"""
+        return self.text_size >= FRAME_BYTES
+
+    @property
     def frames(self) -> EncodedBlock:
         """The frames of a block that has these lines, but for the commit's."""
         if self._frames is None:
@@ -200,6 +205,12 @@ class EventBatch:
         if self._subtrees is None or self._subtrees.start != start:
             self._subtrees = subtrees(self.ids, start)
         return self._subtrees
+
+    def compute(self, start: int) -> None:
+        """Computes at once what storing it at position `start` will ask for."""
+        _ = self.joined_ids, self.streams
+        if self.is_large:
+            _ = self.frames, self.subtrees(start), self.all_differ
 
     # ------------------------------------------------------------------ between processes
     def pack(self, start: int) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from evgit.errors import InvalidObject
+from evgit.errors import InvalidObject, NotFound
 from evgit.formats.again import AGAIN_BYTES, again_id, is_again
 from evgit.formats.commit import Commit
 from evgit.formats.event import Event, EventBatch, decode_event
@@ -16,7 +16,7 @@ from evgit.formats.merkle import Frontier
 from evgit.formats.times import to_instant
 from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
-from evgit.history.incoming import incoming_events
+from evgit.history.incoming import held_back, incoming_events, still_held_back
 from evgit.history.indexing import CommitToIndex
 from evgit.history.line_ranges import LineRange, joined
 
@@ -59,9 +59,9 @@ def commit_to_index(
     frontier = frontier_of(parents[0]).copy()
     streams = [event.stream for event in own_events]
     segment: list[LineRange] | None = None
-    held_back = _held_back(history, parents, commit)
+    held = _held_back(history, parents, commit)
     if len(parents) > 1 or again:
-        merged = incoming_events(history, parents[0], parents[1:], held_back)
+        merged = incoming_events(history, parents, held)
         there = set(merged.ids)
         fresh = [
             place
@@ -78,7 +78,6 @@ def commit_to_index(
     else:
         added_ids = own_ids
     frontier.extend(added_ids, lambda *node: nodes.append(node))
-    held_back -= set(own_lines)
     return CommitToIndex(
         number=number,
         id=commit_id,
@@ -90,9 +89,7 @@ def commit_to_index(
         nodes=nodes,
         keys=keys,
         segment=segment,
-        held_back=[
-            line for line in held_back if history.graph.position_of(parents[0], line) is None
-        ],
+        held_back=still_held_back(history, parents, held, own_lines),
     )
 
 
@@ -138,16 +135,10 @@ def _own(
 
 
 def _held_back(history: History, parents: list[CommitRow], commit: Commit) -> set[int]:
-    """Lines of what is held back on any side, before the commit's own events count."""
-    held: set[int] = set()
-    for row in parents:
-        held.update(history.indexer.held_back_lines(row))
-    for event_id in commit.merge.left_out if commit.merge else ():
-        line = history.line_of_event(event_id)
-        if line is None:
-            raise InvalidObject(f"event {event_id}, left out, is not stored before it")
-        held.add(line)
-    return held
+    try:
+        return held_back(history, parents, commit.merge.left_out if commit.merge else ())
+    except NotFound as error:
+        raise InvalidObject(error.message) from None
 
 
 def split_again(lines: Sequence[bytes]) -> tuple[list[bytes], list[tuple[int, bytes]]]:

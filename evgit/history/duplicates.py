@@ -6,6 +6,8 @@ next to nothing. Otherwise ids and keys are looked up in the index.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from evgit.errors import KeyReused
@@ -25,7 +27,7 @@ class Sorted(msgspec.Struct):
     """
 
     ids: list[bytes]
-    fresh: list[int]
+    fresh: Sequence[int]
     again: dict[int, int] = {}
     keyed: list[int] = []
 
@@ -37,16 +39,17 @@ def sort_out(
 
     Raises KeyReused where an idempotency key stands on an event that says something else.
     """
-    events, ids = batch.events, list(batch.ids)
-    keyed = [place for place, event in enumerate(events) if event.key is not None]
-    later = not events or to_instant(batch.first_time) > latest
-    if later and not keyed and len(set(ids)) == len(ids):
-        return Sorted(ids, list(range(len(ids))))
+    keyed = batch.keyed
+    later = not len(batch) or to_instant(batch.first_time) > latest
+    if later and not keyed and batch.all_differ:
+        return Sorted(batch.ids, range(len(batch)))
 
+    ids = list(batch.ids)
     stored = {} if later else history.events.find(ids)
     repeated = _repeated_keys(history, batch, keyed, head)
     seen: set[bytes] = set()
-    found = Sorted(ids, [], keyed=keyed)
+    fresh: list[int] = []
+    found = Sorted(ids, fresh, keyed=keyed)
     for place, event_id in enumerate(batch.ids):
         known = repeated.get(place)
         if known is not None:
@@ -60,7 +63,7 @@ def sort_out(
             if history.graph.position_of(head, line) is not None:
                 continue
             found.again[place] = line
-        found.fresh.append(place)
+        fresh.append(place)
     return found
 
 

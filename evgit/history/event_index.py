@@ -12,13 +12,13 @@ from array import array
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from struct import iter_unpack
 
 import apsw
 
 from evgit.formats.canonical import digest
+from evgit.formats.event_batch import ID_BYTES
 from evgit.history.commit_row import damaged_index
-from evgit.history.streams import decode_words, encode_words
+from evgit.history.words import decode_words, encode_words, paired
 from evgit.storage.blocks import BlockStore
 from evgit.storage.database import fetch_all, reading
 from evgit.storage.sorted_runs import SortedRuns
@@ -30,7 +30,6 @@ LINE_MASK = (1 << LINE_BITS) - 1
 PENDING_LINES = 128  # more than these are moved from commit rows into runs
 BULK_LOOKUP = 64  # from this many ids on, all fingerprints are loaded once and kept
 CHECKED_BLOCKS = 8
-_FIRST_FOUR = ">I28x"
 
 
 def id_fingerprint(event_id: bytes) -> int:
@@ -38,10 +37,12 @@ def id_fingerprint(event_id: bytes) -> int:
     return int.from_bytes(event_id[:4], "big")
 
 
-def id_words(ids: Sequence[bytes], first_line: int) -> list[int]:
+def id_words(ids: Sequence[bytes], first_line: int) -> array[int]:
     """The words of events on lines one after another."""
-    prints = iter_unpack(_FIRST_FOUR, b"".join(ids))
-    return [print_ << LINE_BITS | line for line, (print_,) in enumerate(prints, first_line)]
+    prints = array("I", b"".join(ids))[:: ID_BYTES // 4]
+    if sys.byteorder == "little":
+        prints.byteswap()
+    return paired(prints, array("I", range(first_line, first_line + len(ids))))
 
 
 def key_fingerprint(stream: str, key: str) -> int:
@@ -81,13 +82,14 @@ class EventIndex:
             if sys.byteorder == "big":
                 packed.byteswap()
             return packed.tobytes(), encode_words(key_words) if key_words else None
-        words = self._pending_ids(reach)
-        words += id_words(ids, first_line)
+        words = id_words(ids, first_line)
+        words.extend(self._pending_ids(reach))
         key_words += self._pending_keys(reach)
         self._runs.add(IDS, words, next_line - 1)
         self._reach = next_line - 1
         if key_words:
             self._runs.add(KEYS, key_words, next_line - 1)
+        added: Iterable[int]
         for family, added in ((IDS, words), (KEYS, key_words)):
             loaded = self._loaded.get(family)
             if loaded is not None and loaded.reach == reach:
@@ -242,7 +244,7 @@ class _Loaded:
         self.reach = reach
         self.arrays = [words]
 
-    def extend(self, words: list[int], reach: int) -> None:
+    def extend(self, words: Iterable[int], reach: int) -> None:
         self.reach = reach
         self.arrays.append(array("Q", sorted(words)))
         while len(self.arrays) > 1 and len(self.arrays[-2]) < 4 * len(self.arrays[-1]):

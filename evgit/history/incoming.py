@@ -1,12 +1,15 @@
-"""What the further parents of a merge bring into its log: the middle part of L(c).
+"""What a merge brings into its log and what it holds back: the middle part of L(c), and X(c).
 
 Appending, checking and re-indexing all work it out here. It knows lines, not what events mean.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import msgspec
 
+from evgit.errors import NotFound
 from evgit.formats.canonical import digest
 from evgit.formats.event import decode_events
 from evgit.history.commit_row import CommitRow
@@ -15,23 +18,52 @@ from evgit.history.line_ranges import LineRange, LineSet, joined
 
 
 class Incoming(msgspec.Struct):
-    """Lines, ids and streams of what comes in, in log order; `held`: lines that stay out."""
+    """Lines, ids and streams of what comes in, in log order."""
 
-    parents: list[CommitRow]
     ranges: list[LineRange]
     ids: list[bytes]
     streams: list[str]
-    held: set[int]
 
 
-def incoming_events(
-    history: History, ours: CommitRow, further: list[CommitRow], held: set[int]
-) -> Incoming:
-    """The events that further parents add to `ours`, in log order (docs/format.md, "The log").
+def held_back(history: History, parents: Sequence[CommitRow], left_out: Sequence[str]) -> set[int]:
+    """Lines of what can't come in: X of every parent, and the events (ids) that are left out now.
 
-    `held`: lines of what is held back on any side, or left out by this merge.
+    Raises NotFound for an event that is not stored here.
+    """
+    held: set[int] = set()
+    for row in parents:
+        held.update(history.indexer.held_back_lines(row))
+    for event_id in left_out:
+        line = history.line_of_event(event_id)
+        if line is None:
+            raise NotFound(f"event {event_id}, to be left out, is not stored here")
+        held.add(line)
+    return held
+
+
+def still_held_back(
+    history: History, parents: Sequence[CommitRow], held: set[int], own: Iterable[int]
+) -> list[int]:
+    """Lines of X(c), given what `held_back` says and the lines of the commit's own events."""
+    left = held.difference(own)
+    if not left:
+        return []
+    ours = parents[0]
+    never_there = set(history.indexer.held_back_lines(ours))
+    return [
+        line
+        for line in left
+        if line in never_there or history.graph.position_of(ours, line) is None
+    ]
+
+
+def incoming_events(history: History, parents: Sequence[CommitRow], held: set[int]) -> Incoming:
+    """The events that further parents add to the first, in log order (docs/format.md, "The log").
+
+    `held`: what `held_back` says.
     """
     incoming: list[LineRange] = []
+    ours, *further = parents
     for row in further:
         shared = history.graph.fork_size(ours, row)
         known = [*history.graph.log_ranges(ours, shared, ours.size), *incoming]
@@ -45,4 +77,4 @@ def incoming_events(
         lines = text.splitlines()
         ids += map(digest, lines)
         streams += [event.stream for event in decode_events(text)]
-    return Incoming(further, incoming, ids, streams, held)
+    return Incoming(incoming, ids, streams)

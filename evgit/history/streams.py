@@ -7,14 +7,14 @@ An older point is a filter on position, so branches share all postings from befo
 
 from __future__ import annotations
 
-import sys
+import json
 from array import array
-from collections.abc import Iterable
 
 import apsw
 
 from evgit.history.commit_row import CommitRow, damaged_index
 from evgit.history.graph import CommitGraph, Stretch
+from evgit.history.words import decode_words, encode_words, paired
 from evgit.storage.database import fetch_all, fetch_one, reading
 from evgit.storage.sorted_runs import SortedRuns
 
@@ -22,25 +22,8 @@ POSITION_BITS = 32
 STREAM_BITS = 32
 POSITION_MASK = (1 << POSITION_BITS) - 1
 REMEMBERED_NAMES = 200_000
+MANY_NAMES = 16  # from this many new ones on, they are looked up and numbered together
 PENDING_POSTINGS = 64  # more than these are moved from commit rows into a run
-
-
-def encode_words(words: Iterable[int]) -> bytes:
-    """64-bit words, little-endian."""
-    packed = array("Q", words)
-    if sys.byteorder == "big":
-        packed.byteswap()
-    return packed.tobytes()
-
-
-def decode_words(data: bytes) -> array[int]:
-    """The inverse of `encode_words`."""
-    if not isinstance(data, bytes) or len(data) % 8:
-        raise damaged_index("words in a commit's row are cut off")
-    words = array("Q", data)
-    if sys.byteorder == "big":
-        words.byteswap()
-    return words
 
 
 class StreamIndex:
@@ -97,29 +80,41 @@ class StreamIndex:
         self._numbers.clear()
 
     # ------------------------------------------------------------------ writing
-    def postings(self, names: list[str], first_position: int) -> list[int]:
-        """Sorted postings of events that stand one after another from `first_position` on."""
+    def postings(self, names: list[str], first_position: int) -> array[int]:
+        """Postings of events that stand one after another from `first_position` on."""
         distinct = set(names)
         if not distinct <= self._numbers.keys():
             if len(self._numbers) + len(distinct) > REMEMBERED_NAMES:
                 self._numbers.clear()
-            for name in sorted(distinct - self._numbers.keys()):
-                self._numbers[name] = self._number_or_new(name)
-        numbers = self._numbers
-        found = [
-            numbers[name] << POSITION_BITS | position
-            for position, name in enumerate(names, first_position)
-        ]
-        found.sort()
-        return found
+            self._number_all(sorted(distinct - self._numbers.keys()))
+        numbers = array("I", map(self._numbers.__getitem__, names))
+        return paired(numbers, array("I", range(first_position, first_position + len(names))))
 
-    def add(self, chain: int, covered: int, size: int, postings: list[int]) -> tuple[bytes, int]:
+    def _number_all(self, names: list[str]) -> None:
+        """Remember the numbers of streams, after giving the next ones to those that have none."""
+        if len(names) < MANY_NAMES:
+            for name in names:
+                self._numbers[name] = self._number_or_new(name)
+            return
+        for name, number in fetch_all(
+            self._connection,
+            "SELECT name, number FROM streams WHERE name IN (SELECT value FROM json_each(?))",
+            (json.dumps(names),),
+        ):
+            self._numbers[name] = _sound_number(name, number)
+        (last,) = fetch_one(self._connection, "SELECT max(number) FROM streams")
+        new = [name for name in names if name not in self._numbers]
+        numbered = list(enumerate(new, 1 if last is None else _sound_number("?", last) + 1))
+        self._connection.executemany("INSERT INTO streams(number, name) VALUES(?,?)", numbered)
+        self._numbers.update((name, number) for number, name in numbered)
+
+    def add(self, chain: int, covered: int, size: int, postings: array[int]) -> tuple[bytes, int]:
         """Add a commit's postings to its chain: (what its row keeps, how far runs reach now).
 
         `covered`: log size that the chain's runs reached so far; `size`: the commit's log size.
         """
         if size - covered < PENDING_POSTINGS:
-            return encode_words(postings), covered
+            return encode_words(sorted(postings)), covered
         for (data,) in fetch_all(
             self._connection,
             "SELECT postings FROM commits WHERE chain=? AND size>? AND postings IS NOT NULL",

