@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from evgit.history.expected import Expected as Expected
     from evgit.history.new_event import NewEvent as NewEvent
     from evgit.maintenance.fsck import FsckReport as FsckReport
+    from evgit.merging.merging import Merging
     from evgit.state.diff import (
         MISSING as MISSING,
         DocumentChange as DocumentChange,
@@ -535,6 +536,24 @@ class Repository:
         """Branches, tags, HEAD and undo."""
         actor = Actor(self.author, self._writer, self.clock)
         return Branches(self.history, self._refs, self._operations, actor)
+
+    @cached_property
+    def merging(self) -> Merging:
+        """Bringing events of one history behind those of another: merge, re-append, try out."""
+        from evgit.merging.ground import Ground
+        from evgit.merging.merging import Merging
+
+        return Merging(
+            Ground(
+                self.history,
+                self._refs,
+                self._operations,
+                self.branches,
+                Actor(self.author, self._writer, self.clock),
+                lambda: self.models.states() if self._may_have_model() else None,
+                lambda: self.states,
+            )
+        )
 
     @cached_property
     def ancestry(self) -> Ancestry:

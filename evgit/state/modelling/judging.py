@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
@@ -17,7 +17,9 @@ from evgit.state.modelling.adapters import Adapter, GeneralAdapter, KeyedAdapter
 from evgit.state.modelling.events import Event, decode_lines, set_position
 from evgit.state.modelling.invariants import Violation, violations
 from evgit.state.modelling.loaded import LoadedModel
+from evgit.state.modelling.model_states import ModelState
 from evgit.state.projection import Documents, Groups
+from evgit.state.state import State
 
 _decode = msgspec.json.Decoder().decode
 
@@ -41,7 +43,7 @@ def first_broken(
     """The first place of a log where a rule does not hold after a commit. Raises ModelError."""
     if not model.invariants:
         return None
-    walk = _Walk(model)
+    walk = Walk(model)
     events = _events(log)
     done = 0
     for commit in history.boundaries(row, 0, log.size):
@@ -69,7 +71,42 @@ def _events(log: Log) -> Iterator[Event]:
 @dataclass(slots=True)
 class _Part:
     adapter: Adapter
-    documents: dict[str, bytes]
+    documents: MutableMapping[str, bytes]
+
+
+class _Layered(MutableMapping[str, bytes]):
+    """Documents of a state, and what changed since."""
+
+    def __init__(self, below: State) -> None:
+        self._below = below
+        self._changed: dict[str, bytes | None] = {}
+
+    def __getitem__(self, path: str) -> bytes:
+        if path in self._changed:
+            document = self._changed[path]
+        else:
+            document = self._below.document(path)
+        if document is None:
+            raise KeyError(path)
+        return document
+
+    def __setitem__(self, path: str, document: bytes) -> None:
+        self._changed[path] = document
+
+    def __delitem__(self, path: str) -> None:
+        self[path]
+        self._changed[path] = None
+
+    def __iter__(self) -> Iterator[str]:
+        for path, _ in self._below.documents():
+            if path not in self._changed:
+                yield path
+        for path, document in self._changed.items():
+            if document is not None:
+                yield path
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class _Shown(Mapping[str, Any]):
@@ -92,15 +129,28 @@ class _Shown(Mapping[str, Any]):
         return sum(len(part.documents) for part in self._parts)
 
 
-class _Walk:
+class Walk:
     """The documents of the projections that rules look at, while history goes by."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: LoadedModel, start: ModelState | None = None) -> None:
+        """`start`: the state from which it goes on; without it, from nothing."""
         self._model = model
+        self._position = 0 if start is None else start.size
         self._parts = [
-            _Part(adapter, {}) for adapter in model.adapters() if model.is_judged(adapter.prefix)
+            _Part(adapter, {} if start is None else _Layered(start.part(adapter.prefix)))
+            for adapter in model.adapters()
+            if model.is_judged(adapter.prefix)
         ]
         self._shown = _Shown(self._parts)
+
+    def after(self, lines: Sequence[bytes]) -> list[Violation]:
+        """Take in a commit's events as canonical JSON lines; all that does not hold after it of
+        what they may have changed. Raises ModelError."""
+        events = decode_lines(b"\n".join(lines))
+        for position, event in enumerate(events, self._position):
+            set_position(event, position)
+        self._position += len(events)
+        return list(violations(self._model, self._shown, _paths(self._fold(events))))
 
     def take(self, events: Sequence[Event]) -> tuple[Violation, int] | None:
         """Take in a commit's events: what it breaks, and the position of the event that did."""
