@@ -79,6 +79,9 @@ class LiveProjection(KeyedProjection, Protocol):
     """A keyed projection that can also take in many events at once, with its documents as Python
     values: quicker where most of them are asked for anyway."""
 
+    def decode_live(self, text: bytes, position: int) -> Sequence[Any]:
+        """As `decode`, for `fold_live`: events that are folded once, and may be used up by it."""
+
     def fold_live(
         self,
         events: Sequence[Any],

@@ -28,10 +28,12 @@ from evgit.state.state import Overlay, State, changes_of, extended, pending, res
 from evgit.storage.cache import Cache, Snapshot
 
 SNAPSHOT_INTERVAL = 8192
-"""A snapshot is due after this many events, or SPARSENESS times as many as there are documents if
-those are more, and after a long replay: so that making snapshots costs no more than replaying, and
-a tail is short."""
-SPARSENESS = 3
+"""A snapshot of the past is due after this many events, or SPARSENESS times as many as there are
+documents if those are more: so that making one costs no more than the replay it saves, and a tail
+is short. On the way to the latest state there are PRESENT times fewer: most are never asked for,
+and where one is, the replay up to it leaves those that were left out. Its end gets one."""
+SPARSENESS = 2
+PRESENT = 10
 REMEMBERED_STATES = 4
 PENDING_EVENTS = 65_536
 PENDING_BYTES = 16 << 20
@@ -151,6 +153,11 @@ class States:
             return found, snapshot.size
         return best, best.last_snapshot
 
+    def _is_past(self, size: int) -> bool:
+        """Has a later state been made? Then more of the past may be asked for."""
+        later = max((state.size for state in self._recent), default=0)
+        return max(later, self._cache.last_snapshot(self._projection.key)) > size
+
     def _nothing(self, log: EventLog) -> State:
         return self._state(log, MerkleMap(self._reader), {}, 0, log.root(0), 0)
 
@@ -212,17 +219,17 @@ class States:
     ) -> State:
         fold = _Fold(self._cache, self._projection, start, live=live)
         position, taken = start.size, 0
+        rarely = 1 if self._is_past(size) else PRESENT
         for text in log.texts(position, size):
             position += fold.take(text, position)
-            due = max(self._interval, SPARSENESS * len(fold.tree))
+            due = max(self._interval, SPARSENESS * fold.count())
             if position == size:  # where somebody happened to look is not worth one so soon
-                due += due // 4
+                due = min(due + due // 4, max(self._interval, PENDING_EVENTS))
+            else:
+                due *= rarely
             if position - last_snapshot >= due:
                 fold.snapshot(position, log.root(position))
                 last_snapshot, taken = position, taken + 1
-        if position - last_snapshot >= max(self._interval, PENDING_EVENTS):
-            fold.snapshot(position, root)
-            last_snapshot, taken = position, taken + 1
         if taken and self._cache.oversized():
             self._cache.sweep(references)
         return self._state(log, fold.tree, fold.overlay(), size, root, last_snapshot)
@@ -251,6 +258,7 @@ class _Fold:
         self.tree = tree
         self._bounded = bounded
         self._live: dict[str, Any] = {}
+        self._live_changed = False  # since they were last gathered
         self._live_projection: LiveProjection | None = None
         if live and isinstance(projection, LiveProjection):
             self._live_projection = projection
@@ -273,8 +281,9 @@ class _Fold:
     def take(self, text: bytes, position: int) -> int:
         """Take in the events of these JSON lines, from `position` on; how many they are."""
         if self._live_projection is not None:
-            events = self._live_projection.decode(text, position)
+            events = self._live_projection.decode_live(text, position)
             self._live_projection.fold_live(events, self._live, self._document)
+            self._live_changed = True
             if len(self._live) > LIVE_DOCUMENTS:
                 self._gather()
                 self._into_tree()
@@ -296,6 +305,10 @@ class _Fold:
                 self._into_tree()
                 self.tree = self.tree.flushed(self._cache.add_nodes)
         return len(events)
+
+    def count(self) -> int:
+        """How many documents there are, about: those that are settled, or else those in hand."""
+        return max(len(self.tree), len(self._live))
 
     def touched(self) -> set[str]:
         """Paths of the documents that events not settled yet have to do with."""
@@ -320,8 +333,10 @@ class _Fold:
     def _gather(self) -> None:
         """Bring what was touched into the overlay."""
         if self._live_projection is not None:
-            store = self._live_projection.store_live
-            self._overlay |= {path: store(path, value) for path, value in self._live.items()}
+            if self._live_changed:
+                store = self._live_projection.store_live
+                self._overlay |= {path: store(path, value) for path, value in self._live.items()}
+                self._live_changed = False
         elif self._keyed is not None:
             self._overlay = extended(self._overlay, self._groups, self._keyed)
             self._groups = defaultdict(list)
@@ -349,7 +364,7 @@ class _Fold:
 
     def _document(self, path: str) -> bytes | None:
         if path not in self._overlay:
-            return self.tree.get(path)
+            return None if self.tree.root == EMPTY_ROOT else self.tree.get(path)
         entry = self._overlay[path]
         if isinstance(entry, list):
             entry = pending(entry, self._keyed)

@@ -155,6 +155,11 @@ class Cache:
             if len(rows) < 64:
                 return
 
+    def last_snapshot(self, projection: bytes) -> int:
+        """The size of the largest snapshot made with `projection`, of any history; 0 for none."""
+        rows = self._rows("SELECT max(size) FROM snapshots WHERE projection=?", (projection,))
+        return int(rows[0][0] or 0) if rows else 0
+
     def forget_snapshot(self, snapshot: Snapshot) -> None:
         """Drop a snapshot that proved incomplete."""
         where = "projection=? AND size=? AND log_root=?"

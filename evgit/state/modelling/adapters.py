@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import count, islice
+from itertools import count, islice, repeat
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
@@ -20,7 +20,17 @@ from evgit.errors import HandlerFailed, InvalidJSON, UnknownVersion
 from evgit.formats import canonical
 from evgit.state.modelling import declarations
 from evgit.state.modelling.declarations import DELETE
-from evgit.state.modelling.events import Event, decode_lines, fresh_data, set_data, set_position
+from evgit.state.modelling.events import (
+    Event,
+    Lines,
+    OnceEvent,
+    decode_lines,
+    decode_lines_once,
+    fresh_data,
+    set_data,
+    set_position,
+    set_source,
+)
 from evgit.state.modelling.failures import at_place, event_text, file_of, raise_failed
 from evgit.state.modelling.upcasting import Upcasting, upcast_data
 from evgit.state.projection import GONE, Groups, Unstorable
@@ -211,6 +221,13 @@ class KeyedAdapter(Adapter):
             return None
         try:
             self.prepare(event)
+        except BaseException as error:
+            raise_failed(error, f"{self.name}.key", event=event)
+        return self._path_by_own_key(event)
+
+    def _path_by_own_key(self, event: Event) -> str | None:
+        """The path of the document of an event that has its data."""
+        try:
             key = self._declared.key(event)
         except BaseException as error:
             raise_failed(error, f"{self.name}.key", event=event)
@@ -288,37 +305,53 @@ class KeyedAdapter(Adapter):
             raise_failed(error, self.name, event=event, path=path)
         return value
 
+    def decode_live(self, text: bytes, position: int) -> list[OnceEvent]:
+        """As `decode`, for `fold_live`: the events can be folded once."""
+        events = decode_lines_once(text)
+        deque(map(set_position, events, count(position)), maxlen=0)
+        deque(map(set_source, events, repeat(Lines(text, position))), maxlen=0)
+        return events
+
     def fold_live(  # noqa: C901 - one loop, spelled out: it runs once for every event
         self,
-        events: Sequence[Event],
+        events: Sequence[OnceEvent],
         live: dict[str, Any],
         load: Callable[[str], bytes | None],
     ) -> None:
         """Take in events, in order, with documents as Python values."""
         if self._all:
             events = [event for event in events if self._taken(event)]
-        handlers, memo, proxy = self._handlers, self._memo, MappingProxyType
-        own_key = self._own_key
-        event: Event | None = None
-        path: str | None = None
+        handler_of, path_of, value_of = self._handlers.get, self._memo.get, live.get
+        own_key, watched, proxy = self._own_key, self.watched, MappingProxyType
+        event: OnceEvent | None = None
+        path: Any = None
         try:
             for event in events:
-                handler = handlers.get(event.type)
+                handler = handler_of(event.type)
                 if handler is None:
                     continue
-                path = _UNSEEN if own_key else memo.get(event.stream, _UNSEEN)
-                if path is _UNSEEN:
-                    path = self._path_by_key(event) if own_key else self._path_by_stream(event)
-                if path is None:
-                    continue
                 method, version, convert = handler
-                data = _decode_value(event.stored_data)
+                if own_key:
+                    if not self.concerns(event.stream):
+                        continue
+                    path = None
+                else:
+                    path = path_of(event.stream, _UNSEEN)
+                    if path is _UNSEEN:
+                        path = self._path_by_stream(event)
+                    if path is None:
+                        continue
+                data = event.data
                 if event.version != version:
                     data = self.upcast(event, data)
                 if convert is not None:
                     data = convert(data)
                 set_data(event, proxy(data) if type(data) is dict else data)
-                value = live.get(path, _UNSEEN)
+                if own_key:
+                    path = self._path_by_own_key(event)
+                    if path is None:
+                        continue
+                value = value_of(path, _UNSEEN)
                 if value is _UNSEEN:
                     document = load(path)
                     value = GONE if document is None else self._value(document)
@@ -326,7 +359,7 @@ class KeyedAdapter(Adapter):
                 if value is GONE:
                     value = live[path] = self._declared.initial(self.key_of(path))
                 result = method(value, event)
-                if self.watched:
+                if watched:
                     self.check_untouched(event)
                 if result is not None:
                     live[path] = GONE if result is DELETE else result

@@ -90,11 +90,46 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return canonical.object_id(self.line)
 
 
-decode_lines = msgspec.json.Decoder(Event).decode_lines
+class Lines:
+    """A text of canonical lines, split when somebody asks for one."""
 
-# A frozen struct is read-only to everybody else; these two fill in what its line does not say.
+    __slots__ = ("_first", "_lines", "_text")
+
+    def __init__(self, text: bytes, first: int) -> None:
+        """`first`: the position of its first line."""
+        self._text = text
+        self._first = first
+        self._lines: list[bytes] | None = None
+
+    def at(self, position: int) -> bytes:
+        """The line of the event at a position."""
+        if self._lines is None:
+            self._lines = self._text.split(b"\n")
+        return self._lines[position - self._first]
+
+
+class OnceEvent(Event, frozen=True, kw_only=True, gc=False):
+    """An event that is folded once: its data is decoded together with it, and is used up then."""
+
+    data: Any = msgspec.field(name="data")
+    stored_data: msgspec.Raw = msgspec.field(name="(stored data)", default=msgspec.Raw(b""))
+    source: Any = msgspec.field(name="(source)", default=None)
+
+    @property
+    def line(self) -> bytes:
+        """The canonical bytes, as they are stored."""
+        line: bytes = self.source.at(self.position)
+        return line
+
+
+decode_lines = msgspec.json.Decoder(Event).decode_lines
+decode_lines_once = msgspec.json.Decoder(OnceEvent).decode_lines
+_decode_stored = msgspec.json.Decoder(Event).decode
+
+# A frozen struct is read-only to everybody else; these fill in what its line does not say.
 set_position: Callable[[Event, int], None] = Event.__dict__["position"].__set__
 set_data: Callable[[Event, Any], None] = Event.__dict__["data"].__set__
+set_source: Callable[[OnceEvent, Lines], None] = OnceEvent.__dict__["source"].__set__
 
 
 def read_only(data: Any) -> Any:
@@ -104,4 +139,6 @@ def read_only(data: Any) -> Any:
 
 def fresh_data(event: Event) -> Any:
     """The data as it is stored, decoded anew."""
+    if isinstance(event, OnceEvent):
+        return _decode_value(_decode_stored(event.line).stored_data)
     return _decode_value(event.stored_data)
