@@ -18,7 +18,7 @@ from evgit.formats.block import decode_frame, frame_end, split_lines
 from evgit.formats.canonical import MAX_OBJECT_BYTES
 from evgit.formats.commit import MAX_EVENTS
 
-FRAME_TEXT_BYTES = 1 << 20
+FRAME_TEXT_BYTES = 1 << 18  # so much at most is lost where a line is cut
 LEVEL = 3
 MAX_FRAME_TEXT = FRAME_TEXT_BYTES + MAX_OBJECT_BYTES + 1
 MAX_FRAME_BYTES = MAX_FRAME_TEXT + (1 << 16)  # what can't be compressed grows a little
@@ -37,9 +37,9 @@ class ReceivedBlock(NamedTuple):
 
 
 def encode_transfer(texts: Iterable[bytes]) -> Iterator[bytes]:
-    """Frames of about 1 MiB that hold the texts: whole lines, each ending with a newline.
+    """Frames of about 256 KiB that hold the texts: whole lines, each ending with a newline.
 
-    A text of more than 1 MiB is cut between lines.
+    A longer text is cut between lines.
     """
     compress = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress
     held: list[bytes] = []

@@ -1,0 +1,268 @@
+"""Histories of any shape move whole: clone, fetch and push against what the sender has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from evgit.errors import (
+    Conflict,
+    InvalidObject,
+    NotAFastForward,
+    TransferInterrupted,
+)
+from evgit.repository import Repository
+from evgit.sync.fetching import Fetch
+from evgit.sync.pushing import PushedRef, push
+from evgit.sync.remotes import Remote
+from tests.history.making import Clock, event, events, ids, merge, new
+from tests.sync.making import Line, cloned, fetched, heads, pushed, tracked
+
+BRANCHES = ("main", "a", "b")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[Repository]:
+    with new(tmp_path / "source") as repository:
+        repository.append(events(0, 50, streams=5))
+        repository.append(events(50, 60, streams=5))
+        yield repository
+
+
+@pytest.fixture
+def copy(source: Repository, tmp_path: Path) -> Iterator[Repository]:
+    with cloned(source, tmp_path / "copy") as repository:
+        yield repository
+
+
+# ---------------------------------------------------------------- shapes of any kind
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["append", "append", "append", "branch", "merge", "again", "talk"]),
+        st.sampled_from(BRANCHES),
+        st.sampled_from(BRANCHES),
+        st.integers(1, 4),
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+@settings(max_examples=40)
+@given(steps, st.booleans())
+def test_a_clone_that_fetches_has_the_same_logs(actions: list, by_push: bool) -> None:  # type: ignore[type-arg]
+    with TemporaryDirectory() as directory:
+        place = Path(directory)
+        clock = Clock()
+        with new(place / "source", clock) as source, cloned(source, place / "copy") as copy:
+            number = 0
+            for action, one, other, count in [*actions, ("talk", "main", "main", 1)]:
+                clock.now += 1
+                here = heads(source)
+                if action == "append" and one in here:
+                    source.append(events(number, number + count, streams=3), branch=one)
+                    number += count
+                elif action == "branch" and one in here and other not in here:
+                    source.branches.create(other, here[one])
+                elif action == "merge" and one in here and other in here and one != other:
+                    left_out = ids(source, other)[-1:] if count == 4 else []
+                    merge(source, one, [here[other]], left_out=left_out)
+                elif action == "again" and one in here and other in here and ids(source, other):
+                    picked = [source.event(i) for i in ids(source, other)[-count:]]
+                    source.append(picked, branch=one)
+                elif action == "talk" and by_push:
+                    pushed(source, copy, *here)
+                elif action == "talk":
+                    fetched(copy, source)
+            found = heads(copy) if by_push else tracked(copy)
+            assert found == heads(source)
+            for name, target in found.items():
+                assert ids(copy, target) == ids(source, f"refs/heads/{name}")
+                assert copy.log(target).root() == source.log(target).root()
+            assert copy.fsck().problems == []
+
+
+# ---------------------------------------------------------------- what is said, and how often
+def test_a_new_commit_takes_one_round_trip_and_little_text(
+    source: Repository, copy: Repository
+) -> None:
+    fetched(copy, source)
+    source.append([event(1000)])
+    line = Line(source)
+    done = fetched(copy, source, line)
+    assert (done.commits, done.events, line.round_trips) == (1, 1, 1)
+    assert line.sent + line.received < 2048
+
+
+def test_nothing_new_brings_nothing(source: Repository, copy: Repository) -> None:
+    done = fetched(copy, source)
+    assert (done.commits, done.events, done.moves) == (0, 0, [])
+
+
+def test_only_the_part_that_is_missing_is_sent_to_a_stranger(tmp_path: Path) -> None:
+    """Two clones of one repository that never met: where they part is found by asking."""
+    with new(tmp_path / "root") as root:
+        for number in range(200):
+            root.append([event(number)])
+        with cloned(root, tmp_path / "left") as left, cloned(root, tmp_path / "right") as right:
+            for number in range(300, 307):
+                left.append([event(number)])
+            for number in range(400, 433):
+                right.append([event(number)])
+            line = Line(right)
+            done = fetched(left, right, line)
+            assert done.commits == 33
+            assert tracked(left) == heads(right)
+            assert left.fsck().clean
+
+
+def test_tags_and_blobs_come_along(source: Repository, tmp_path: Path) -> None:
+    small, small_size = source.write_blob(BytesIO(b"small"))
+    large, large_size = source.write_blob(BytesIO(bytes(300_000)))
+    blobs = {small: small_size, large: large_size}
+    source.append([event(100, blobs=blobs, data={"files": sorted(blobs)})])
+    source.branches.create_tag("light", source.resolve_commit("main"))
+    with cloned(source, tmp_path / "c") as copy:
+        assert copy.open_blob(large).read() == bytes(300_000)
+        assert copy.resolve_commit("light") == source.resolve_commit("main")
+        again, size = copy.write_blob(BytesIO(b"of the copy"))
+        copy.append([event(101, blobs={again: size})])
+        done = pushed(copy, source, "main")
+        assert done.blobs == 1
+        assert source.open_blob(again).read() == b"of the copy"
+        assert source.fsck().clean
+
+
+# ---------------------------------------------------------------- what is refused
+def test_a_push_behind_new_commits_is_refused_and_says_which(
+    source: Repository, copy: Repository
+) -> None:
+    source.append([event(200)], message="Came first")
+    copy.append([event(201)])
+    with pytest.raises(NotAFastForward, match="not here"):
+        pushed(copy, source, "main")
+    fetched(copy, source)
+    with pytest.raises(NotAFastForward, match="moved on"):
+        pushed(copy, source, "main")
+
+
+def test_a_push_of_a_merge_with_upstream_second_says_the_two_ways_on(
+    source: Repository, copy: Repository
+) -> None:
+    source.append([event(200)])
+    copy.append([event(201, "other")])
+    fetched(copy, source)
+    merge(copy, "main", [tracked(copy)["main"]])
+    with pytest.raises(NotAFastForward, match="second parent") as refused:
+        pushed(copy, source, "main")
+    assert "evgit pull" in refused.value.hint
+    assert "--reappend" in refused.value.hint
+
+
+def test_a_race_is_lost_by_the_second(source: Repository, copy: Repository) -> None:
+    """The other side moves after it said where it is, and before the push arrives."""
+    copy.append([event(201)])
+
+    class Racing(Line):
+        def carry(self, message: bytes, body=()):  # type: ignore[no-untyped-def]
+            if b'"push"' in message:
+                source.append([event(200)], message="Faster")
+            return super().carry(message, body)
+
+    before = heads(copy)
+    with pytest.raises(Conflict, match="Faster"):
+        pushed(copy, source, "main", line=Racing(source))
+    assert heads(copy) == before
+    assert source.fsck().clean
+
+
+def test_refs_move_together_or_not_at_all(source: Repository, copy: Repository) -> None:
+    copy.append([event(201)])
+    copy.branches.create("new", copy.resolve_commit("main"))
+    source.append([event(202)])
+    before = heads(source)
+    with pytest.raises(NotAFastForward):
+        pushed(copy, source, "new", "main")
+    assert heads(source) == before
+
+
+def test_a_deletion_from_outside_needs_leave(source: Repository, copy: Repository) -> None:
+    source.branches.create("trial", source.resolve_commit("main"))
+    remote = Remote("origin", "there")
+    with pytest.raises(NotAFastForward, match="deleted"):
+        push(copy.store, Line(source), remote, [PushedRef(None, "refs/heads/trial")])
+    assert "trial" in heads(source)
+
+
+def test_another_repository_is_unrelated(source: Repository, tmp_path: Path) -> None:
+    with new(tmp_path / "other") as other, pytest.raises(InvalidObject, match="in common"):
+        fetched(other, source)
+
+
+def test_a_rewound_branch_is_said_to_be_one(source: Repository, copy: Repository) -> None:
+    before = source.resolve_commit("main~1")
+    source.branches.create("main", before, force=True)
+    source.append([event(300)])
+    (move,) = fetched(copy, source).moves
+    assert move.kind == "rewound"
+    assert copy.fsck().clean
+
+
+def test_pruning_forgets_what_is_gone(source: Repository, copy: Repository) -> None:
+    source.branches.create("trial", source.resolve_commit("main"))
+    fetched(copy, source)
+    source.branches.delete("trial")
+    fetched(copy, source)
+    assert "trial" in tracked(copy)
+    fetched(copy, source, wanted=Fetch(prune=True))
+    assert "trial" not in tracked(copy)
+
+
+# ---------------------------------------------------------------- interruptions
+def test_a_fetch_goes_on_where_it_was_cut(source: Repository, copy: Repository) -> None:
+    noise = Random(1)
+    for number in range(1000, 1400):
+        data = {"n": number, "noise": noise.randbytes(1500).hex()}
+        source.append([event(number, data=data)])
+    refs, rounds = copy.refs(), 0
+    with cloned(source, copy.layout.directory.parent / "whole") as clean:
+        clean_ids = ids(clean)
+    while True:
+        rounds += 1
+        line = Line(source)
+        line.cut_after = 200_000
+        try:
+            fetched(copy, source, line)
+            break
+        except TransferInterrupted:
+            assert copy.refs() == refs
+            assert rounds < 50
+    assert rounds > 3
+    assert ids(copy, "refs/remotes/origin/main") == clean_ids
+    assert copy.fsck().clean
+
+
+@pytest.mark.parametrize("place", [0, 5, 40, 300, 2000])
+def test_spoilt_bytes_leave_no_trace(source: Repository, copy: Repository, place: int) -> None:
+    source.append(events(500, 900, streams=7))
+    line = Line(source)
+    before = copy.refs(), copy.history.end()
+
+    def spoil(chunk: bytes) -> bytes:
+        at = place % len(chunk)
+        return chunk[:at] + bytes([chunk[at] ^ 16]) + chunk[at + 1 :]
+
+    line.spoil = spoil
+    with pytest.raises(InvalidObject):
+        fetched(copy, source, line)
+    assert (copy.refs(), copy.history.end()) == before
+    assert not list(copy.layout.incoming.glob("*"))
+    line.spoil = bytes
+    fetched(copy, source, line)
+    assert tracked(copy) == heads(source)
