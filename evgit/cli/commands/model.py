@@ -1,6 +1,7 @@
 """Record, compare and check the model: what events mean.
 
     evgit model check              does it load, is it deterministic, do its rules hold?
+    evgit model test               run its tests, by pytest
     evgit model commit -m TEXT     record the model of the working tree in the history
     evgit model log                what was recorded, newest first
     evgit model diff [REV [REV]]   what differs from the one at HEAD, or at REV
@@ -24,7 +25,8 @@ from evgit.cli.commit_text import plural
 from evgit.cli.event_text import short, time_text
 from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
-from evgit.cli.model_options import model_option, trust_file
+from evgit.cli.model_options import MODEL, model_option, trust_file
+from evgit.cli.model_tests import laid_out, run_tests
 from evgit.cli.opening import open_repository
 from evgit.cli.output import Output, shown_in_line
 from evgit.cli.parameters import Revision, json_option, limit_option
@@ -36,6 +38,7 @@ from evgit.formats.times import to_text
 from evgit.repository import Repository
 
 STREAM = "$model"
+WORKTREE = "worktree"
 
 
 @documented_group(__doc__, "model")
@@ -82,6 +85,28 @@ def check(invocation: Invocation, revision: str, as_json: bool) -> None:
             )
             for each in report.projections:
                 output.line(f"    {each.prefix}  {each.name}, {plural(each.documents, 'document')}")
+
+
+@command.command(
+    "test", context_settings=SETTINGS | {"ignore_unknown_options": True}, add_help_option=True
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGUMENTS]")
+@model_option
+@click.pass_obj
+@click.pass_context
+def test(context: click.Context, invocation: Invocation, words: tuple[str, ...]) -> None:
+    """Run the model's tests: model/test_*.py, model/tests/test_*.py.
+
+    Those of the model in the working tree, or of the one that --model names. Arguments go to
+    pytest, whose exit code this ends with; a path runs only the tests in it. The model must be
+    trusted.
+    """
+    with open_repository() as repository:
+        files, worktree = repository.models.to_be_tested(), repository.layout.worktree
+    if worktree is not None and context.meta.get(MODEL) in (None, WORKTREE):
+        context.exit(run_tests(worktree, files, words))
+    with laid_out(files) as directory:
+        context.exit(run_tests(directory, files, words))
 
 
 @command.command("commit", context_settings=SETTINGS)

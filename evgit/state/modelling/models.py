@@ -226,18 +226,29 @@ class Models:
         return model
 
     def _load_trusted(self, choice: Choice) -> LoadedModel:
+        self._check_trusted(choice)
+        return load(choice.files)
+
+    def _check_trusted(self, choice: Choice) -> None:
         if not self.is_trusted(choice):
             raise UntrustedModel(
                 f"{choice} is not trusted, so its code does not run",
                 hint="read it (`evgit model checkout`, `evgit model diff`), then `evgit trust`",
             )
-        return load(choice.files)
 
     def _choice_or_error(self) -> Choice:
         choice = self.choice()
         if choice is None:
             raise NotFound("there is no model here", hint="docs/models.md tells how to write one")
         return choice
+
+    def to_be_tested(self) -> ModelFiles:
+        """The files of the model whose tests are to run: of the working tree where nobody asked
+        for another and it has one. Raises NotFound and UntrustedModel. Runs nothing."""
+        files = self.in_worktree() if self._wanted is None else None
+        choice = self._choice_or_error() if files is None else Choice(files, WORKTREE, asked=True)
+        self._check_trusted(choice)
+        return choice.files
 
     def states(self) -> ModelStates | None:
         """The states of the chosen model; None where the built-in projection has to do: without a
