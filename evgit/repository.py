@@ -20,15 +20,13 @@ from evgit.errors import AlreadyExists, EvgitError, TransferInterrupted, Unknown
 from evgit.formats.canonical import id_bytes
 from evgit.formats.event import Event, EventBatch, batch_from_events
 from evgit.formats.names import check_branch_name
-from evgit.formats.tag import Tag, decode_tag
 from evgit.formats.times import to_text
 from evgit.history import stamps
-from evgit.history.branches import HEADS, Actor, Branches, Head as Head
 from evgit.history.commit_row import CommitRow
+from evgit.history.heads import HEADS, Head as Head, Heads
 from evgit.history.history import History
 from evgit.history.history_source import HistorySource
 from evgit.history.log import Log as Log
-from evgit.history.past import look_back
 from evgit.history.points import Point as Point
 from evgit.history.reading import (
     CommitEntry as CommitEntry,
@@ -48,15 +46,15 @@ from evgit.history.revision_source import (
 )
 from evgit.history.time_expression import parse_time as parse_time
 from evgit.storage import database, files
-from evgit.storage.config import Config as Config, Setting as Setting, span
-from evgit.storage.config_file import join_key
 from evgit.storage.layout import Layout
 from evgit.storage.operations import Operation as Operation, OperationLog, RefChange as RefChange
 from evgit.storage.refs import Ref as Ref, RefStore
 
 if TYPE_CHECKING:
+    from evgit.formats.tag import Tag
     from evgit.history.ancestry import Ancestry
     from evgit.history.append import Appended as Appended, Appender
+    from evgit.history.branches import Actor, Branches
     from evgit.history.expected import Expected as Expected
     from evgit.history.new_event import NewEvent as NewEvent
     from evgit.maintenance.fsck import FsckReport as FsckReport
@@ -98,6 +96,7 @@ if TYPE_CHECKING:
     from evgit.state.states import States
     from evgit.storage.blobs import BlobStore
     from evgit.storage.cache import Cache
+    from evgit.storage.config import Config as Config, Setting as Setting
     from evgit.sync.cloning import directory_of as directory_of, refs_at as refs_at
     from evgit.sync.fetching import Fetch as Fetch, Fetched as Fetched, RefMove as RefMove
     from evgit.sync.messages import RefsReply as RefsReply
@@ -135,6 +134,7 @@ _IMPORTED_LATER = {
     "evgit.state.provenance.provenance": "BlamedField BlamedLine Provenance",
     "evgit.state.provenance.stepping": "EventChanges",
     "evgit.state.state": "State",
+    "evgit.storage.config": "Config Setting",
     "evgit.sync.cloning": "directory_of refs_at",
     "evgit.sync.messages": "RefsReply",
     "evgit.sync.fetching": "Fetch Fetched RefMove",
@@ -191,7 +191,7 @@ class Repository:
     ) -> None:
         self.layout = layout
         self.model_use = model or ModelUse()
-        self.config = Config(layout.config, user_config)
+        self._user_config = user_config
         self.clock = clock
         self._author = author
         self._connection = database.open_existing(
@@ -202,7 +202,10 @@ class Repository:
         self._refs = RefStore(self._connection)
         self._operations = OperationLog(self._connection)
         if at_operation is not None:
+            from evgit.history.past import look_back
+
             self._refs, self._operations = look_back(self._connection, at_operation)
+        self._heads = Heads(self.history, self._refs)
         self._reader = Reader(self.history)
 
     # ------------------------------------------------------------------ opening
@@ -292,6 +295,13 @@ class Repository:
         """The root commit's id, which names the repository and all its clones."""
         return str(database.setting(self._connection, "repository"))
 
+    @cached_property
+    def config(self) -> Config:
+        """The settings: the repository's over the user's."""
+        from evgit.storage.config import Config
+
+        return Config(self.layout.config, self._user_config)
+
     @property
     def author(self) -> str:
         """Who commits: as given when opening, or else from the configuration."""
@@ -333,7 +343,7 @@ class Repository:
             operations=self._operations,
             blobs=self.blobs,
             branches=self.branches,
-            actor=Actor(self.author, self._writer, self.clock),
+            actor=self._actor(),
         )
 
     # ------------------------------------------------------------------ appending
@@ -366,13 +376,13 @@ class Repository:
         batch = events if isinstance(events, EventBatch) else self._batch(events)
         judge = None
         if verify and self._may_have_model():
-            ref = self.branches.current_ref() if branch is None else HEADS + branch
+            ref = self._heads.current_ref() if branch is None else HEADS + branch
             self.models.check_events(batch.events, lambda event: self._is_in(event, ref))
             judge = self.models.judge()
         return self._appender.append(
             Append(
                 batch=batch,
-                ref=self.branches.current_ref() if branch is None else HEADS + branch,
+                ref=self._heads.current_ref() if branch is None else HEADS + branch,
                 author=author or self.author,
                 now=self.clock(),
                 actor=author or self.author,
@@ -415,7 +425,7 @@ class Repository:
                 self.history,
                 self._refs,
                 self._operations,
-                self.branches,
+                self._heads,
                 lambda: self.blobs,
                 self._upstream_of,
                 self.clock,
@@ -424,6 +434,8 @@ class Repository:
 
     def _upstream_of(self, branch: str) -> str | None:
         """The full name of the remote-tracking ref that a branch follows, or None."""
+        from evgit.storage.config_file import join_key
+
         remote = self.config.get(join_key("branch", branch, "remote"))
         followed = self.config.get(join_key("branch", branch, "merge"))
         if remote is None or followed is None:
@@ -517,14 +529,16 @@ class Repository:
         line = self.history.line_of_event(object_id)
         if line is not None:
             return "event", self.history.blocks.line(line)
-        tag = self.branches.tag_line(object_id)
+        tag = self._heads.tag_line(object_id)
         if tag is not None:
             return "tag", tag
         raise UnknownObject(f"there is no object {object_id}")
 
     def tag(self, tag_id: str) -> Tag | None:
         """A tag object, or None."""
-        line = self.branches.tag_line(tag_id)
+        from evgit.formats.tag import decode_tag
+
+        line = self._heads.tag_line(tag_id)
         return None if line is None else decode_tag(line)
 
     def _row(self, commit_id: str) -> CommitRow:
@@ -534,8 +548,14 @@ class Repository:
     @cached_property
     def branches(self) -> Branches:
         """Branches, tags, HEAD and undo."""
-        actor = Actor(self.author, self._writer, self.clock)
-        return Branches(self.history, self._refs, self._operations, actor)
+        from evgit.history.branches import Branches
+
+        return Branches(self.history, self._refs, self._operations, self._actor())
+
+    def _actor(self) -> Actor:
+        from evgit.history.branches import Actor
+
+        return Actor(self.author, self._writer, self.clock)
 
     @cached_property
     def merging(self) -> Merging:
@@ -549,7 +569,7 @@ class Repository:
                 self._refs,
                 self._operations,
                 self.branches,
-                Actor(self.author, self._writer, self.clock),
+                self._actor(),
                 lambda: self.models.states() if self._may_have_model() else None,
                 lambda: self.states,
             )
@@ -564,7 +584,7 @@ class Repository:
 
     def head(self) -> Head:
         """Where HEAD is."""
-        return self.branches.head()
+        return self._heads.head()
 
     def refs(self, prefix: str = "refs/") -> list[Ref]:
         """Refs whose full names start with `prefix`."""
@@ -581,6 +601,8 @@ class Repository:
     @property
     def operations_expire(self) -> int | None:
         """The instant before which operations have expired (`operations.expire`); None: never."""
+        from evgit.storage.config import span
+
         length = span(self.config.get("operations.expire"))
         return None if length is None else self.clock() - length
 

@@ -73,11 +73,17 @@ def _is_number(word: str) -> bool:
 
 
 def _with_counts(words: list[str]) -> list[str]:
-    """`-3` as Git's people write it; the value of an option and anything else as it is."""
+    """`-3` as Git's people write it; the value of an option and anything else as it is.
+
+    `-n` is written out: click looks for a long option `-n` first, and for what may have been meant.
+    """
     found: list[str] = []
     for word in words:
         value = bool(found) and found[-1] in COUNT_OPTIONS
-        found += [word] if value or not _is_number(word) else ["-n", word[1:]]
+        if not value and _is_number(word):
+            found += ["--max-count", word[1:]]
+        else:
+            found.append("--max-count" if word == "-n" and not value else word)
     return found
 
 

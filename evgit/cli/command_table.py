@@ -5,14 +5,13 @@ A test holds each summary to the first line of its module's docstring.
 
 from __future__ import annotations
 
-from typing import NamedTuple
 
-
-class Entry(NamedTuple):
+class Entry:
     """Where a command lives (`evgit.cli.commands.<module>`), and what it does in one line."""
 
-    module: str
-    summary: str
+    def __init__(self, module: str, summary: str) -> None:
+        self.module = module
+        self.summary = summary
 
 
 SECTIONS: dict[str, dict[str, Entry]] = {

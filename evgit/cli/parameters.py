@@ -6,10 +6,10 @@ Completion never fails and never speaks: where there is no repository there is n
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from evgit.cli.opening import open_repository
 from evgit.errors import EvgitError
@@ -17,6 +17,8 @@ from evgit.errors import EvgitError
 MOST_OFFERED = 200
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     TextType = click.ParamType[str]
 else:
     TextType = click.ParamType  # not generic before click 8.4
@@ -79,8 +81,9 @@ def stream_names(prefix: str) -> list[str]:
 
 
 def _items(names: Callable[[], list[str]], incomplete: str) -> list[CompletionItem]:
+    item = import_module("click.shell_completion").CompletionItem
     try:
-        return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+        return [item(name) for name in names() if name.startswith(incomplete)]
     except (EvgitError, OSError):
         return []
 

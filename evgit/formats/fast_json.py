@@ -28,7 +28,7 @@ _TYPED_DEPTH = 4
 _SETTLED_DEPTH = 64  # containers; far below what is refused, whatever they stand in
 _QUOTE = ord('"')
 _ASTRAL_BYTES = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")  # each begins four bytes of UTF-8
-_TO_THE_END_OF_AN_ASTRAL_STRING = re.compile(rb'[\xf0-\xf4](?:[^"\\]|\\.)*+"(:?)', re.DOTALL)
+_TO_THE_END_OF_AN_ASTRAL_STRING = rb'(?s)[\xf0-\xf4](?:[^"\\]|\\.)*+"(:?)'
 
 
 def strict_type() -> Any:
@@ -76,7 +76,7 @@ def has_astral(text: bytes) -> bool:
     return (
         not text.isascii()
         and any(byte in text for byte in _ASTRAL_BYTES)
-        and any(match[1] for match in _TO_THE_END_OF_AN_ASTRAL_STRING.finditer(text))
+        and any(match[1] for match in re.finditer(_TO_THE_END_OF_AN_ASTRAL_STRING, text))
     )
 
 

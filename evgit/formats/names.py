@@ -16,15 +16,16 @@ MAX_REF_BYTES = 1024
 """Longest full ref name: a stream ref percent-encodes its stream."""
 STREAM_REFS = "refs/streams/"
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # Unicode category Cc
 _ORDINARY = re.compile(r"[A-Za-z0-9_-]{1,240}")
-_REVISION_SUFFIX = re.compile(r"@[0-9]+\Z")
-_PSEUDO_REF = re.compile(r"[A-Z][A-Z_]*")
-_REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f~^:?*\[\\#@]")
+# The others are compiled when they are used first: it takes longer than many a command.
+_CONTROL = r"[\x00-\x1f\x7f-\x9f]"  # Unicode category Cc, none of it printable
+_REVISION_SUFFIX = r"@[0-9]+\Z"
+_PSEUDO_REF = r"[A-Z][A-Z_]*"
+_REF_FORBIDDEN = r"[\x00-\x20\x7f-\x9f~^:?*\[\\#@]"
 # A dot stays as it is where it is single and neither begins nor ends the component, nor turns it
 # into a lock file's name: so what results is always a valid component of a ref.
-_STREAM_ESCAPED = re.compile(r"[^A-Za-z0-9_.-]|^\.|\.(?=\.)|(?<=\.)\.|\.$|\.(?=lock$)")
-_ESCAPED = re.compile(rb"%([0-9A-F]{2})")
+_STREAM_ESCAPED = r"[^A-Za-z0-9_.-]|^\.|\.(?=\.)|(?<=\.)\.|\.$|\.(?=lock$)"
+_ESCAPED = rb"%([0-9A-F]{2})"
 
 
 def _check_text(what: str, name: str) -> None:
@@ -38,7 +39,7 @@ def _check_text(what: str, name: str) -> None:
             if not size
             else f"{what} {name[:40]!r}… is {size} bytes long, at most {MAX_NAME_BYTES} are allowed"
         )
-    if _CONTROL.search(name):
+    if not name.isprintable() and re.search(_CONTROL, name):
         raise InvalidName(f"{what} {name!r} holds a control character")
 
 
@@ -54,7 +55,7 @@ def check_stream_name(name: str, *, appending: bool = True, reserved: bool = Fal
         raise InvalidName(f"stream name {name!r} has an empty, '.' or '..' component")
     if name.startswith("$") and not reserved:
         raise InvalidName(f"stream name {name!r} is reserved: it begins with '$'")
-    if _REVISION_SUFFIX.search(name):
+    if re.search(_REVISION_SUFFIX, name):
         raise InvalidName(
             f"stream name {name!r} ends in '@' and digits",
             hint="that is how a revision of a stream is written",
@@ -92,7 +93,7 @@ def _check_ref(what: str, name: str, limit: int) -> None:
         raise refuse("is empty")
     if size > limit:
         raise InvalidName(f"{what} {name[:40]!r}… is longer than {limit} bytes")
-    forbidden = _REF_FORBIDDEN.search(name)
+    forbidden = re.search(_REF_FORBIDDEN, name)
     if forbidden:
         raise refuse(f"holds {forbidden[0]!r}")
     if ".." in name:
@@ -111,7 +112,7 @@ def _check_ref(what: str, name: str, limit: int) -> None:
 def check_ref_name(name: str) -> None:
     """Raises InvalidName unless `name` is a full ref name, such as refs/heads/main or HEAD."""
     _check_ref("ref name", name, MAX_REF_BYTES)
-    if "/" not in name and not _PSEUDO_REF.fullmatch(name):
+    if "/" not in name and not re.fullmatch(_PSEUDO_REF, name):
         raise InvalidName(f"ref name {name!r} has no '/'", hint=f"refs/heads/{name}?")
 
 
@@ -137,7 +138,7 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 def stream_ref(branch: str, stream: str) -> str:
     """`refs/streams/<branch>/<stream>`, the stream percent-encoded into one component."""
-    return f"{STREAM_REFS}{branch}/{_STREAM_ESCAPED.sub(_escape, stream)}"
+    return f"{STREAM_REFS}{branch}/{re.sub(_STREAM_ESCAPED, _escape, stream)}"
 
 
 def parse_stream_ref(ref: str) -> tuple[str, str]:
@@ -145,7 +146,7 @@ def parse_stream_ref(ref: str) -> tuple[str, str]:
     branch, slash, encoded = ref.removeprefix(STREAM_REFS).rpartition("/")
     if ref.startswith(STREAM_REFS) and branch and slash and encoded:
         try:
-            stream = _ESCAPED.sub(_unescape, encoded.encode("utf-8")).decode("utf-8")
+            stream = re.sub(_ESCAPED, _unescape, encoded.encode("utf-8")).decode("utf-8")
         except UnicodeError:
             stream = ""
         if stream and stream_ref(branch, stream) == ref:
@@ -181,7 +182,7 @@ _PARTICIPLES = {
 }
 # fmt: on
 _PAST_WORDS = frozenset(_PARTICIPLES.values()) - {"put", "set", "left"}
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_WORDS = r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+"
 
 
 def looks_like_command(event_type: str) -> str | None:
@@ -190,7 +191,7 @@ def looks_like_command(event_type: str) -> str | None:
     None where it does not, or where that can't be told: a list of verbs, no grammar.
     """
     prefix, dot, last = event_type.rpartition(".")
-    words = _WORDS.findall(last)
+    words = re.findall(_WORDS, last)
     lowered = [word.lower() for word in words]
     if not lowered or lowered[0] not in _PARTICIPLES:
         return None

@@ -27,7 +27,7 @@ _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 _SHAPE = b"0000-00-00T00:00:00.000000Z"
 _STRIDE = len(_SHAPE) + 1
 
-_LENIENT = re.compile(
+_LENIENT = (
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[Tt ](?P<clock>[0-9]{2}:[0-9]{2})(?P<seconds>:[0-9]{2})?(?:\.(?P<fraction>[0-9]+))?"
     r"\ ?(?P<zone>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
@@ -59,7 +59,7 @@ def parse_instant(text: str) -> int:
     six fractional digits, second 60, and years outside 0001 to 9999 (after the offset is applied)
     raise InvalidTime: nothing is rounded.
     """
-    match = _LENIENT.fullmatch(text)
+    match = re.fullmatch(_LENIENT, text)
     if match is None:
         raise InvalidTime(f"{text!r} is not a time", hint=_HINT)
     fraction = match["fraction"] or ""

@@ -14,27 +14,14 @@ from evgit.errors import AlreadyExists, Conflict, EvgitError, NotAFastForward, N
 from evgit.formats.canonical import id_bytes
 from evgit.formats.names import check_branch_name
 from evgit.formats.tag import Tag, decode_tag
+from evgit.history.heads import HEADS, TAGS, Heads
 from evgit.history.history import History
 from evgit.history.kept import Kept, kept
 from evgit.history.past import refs_after
-from evgit.history.points import Point
 from evgit.storage import database
-from evgit.storage.database import fetch_one
 from evgit.storage.in_progress import InProgress
 from evgit.storage.operations import Operation, OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, Ref, RefStore
-
-HEADS = "refs/heads/"
-TAGS = "refs/tags/"
-HEAD_COMMANDS = ("switch", "checkout")
-"""What `set_head` may be called with: the operations that `@{-N}` counts."""
-
-
-class Head(msgspec.Struct, frozen=True):
-    """Where HEAD is. `branch`: its short name, None when detached. `point`: what it stands for."""
-
-    branch: str | None
-    point: Point
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -45,43 +32,16 @@ class Actor(msgspec.Struct, frozen=True):
     now: Callable[[], int]
 
 
-class Branches:
+class Branches(Heads):
     """Reads and moves the refs of one repository."""
 
     def __init__(
         self, history: History, refs: RefStore, operations: OperationLog, actor: Actor
     ) -> None:
-        self._history = history
-        self._refs = refs
+        super().__init__(history, refs)
         self._operations = operations
         self._actor = actor
         self._in_progress = InProgress(history.connection)
-
-    # ------------------------------------------------------------------ reading
-    def head(self) -> Head:
-        """HEAD, resolved."""
-        target = self._refs.get("HEAD")
-        if target is None:
-            raise NotFound("this repository has no HEAD", hint="`evgit switch BRANCH` sets it")
-        if target.startswith(SYMBOLIC):
-            name = target.removeprefix(SYMBOLIC)
-            commit = self._refs.get(name)
-            if commit is None:
-                raise NotFound(
-                    f"HEAD names {name}, which does not exist",
-                    hint="`evgit switch BRANCH` goes to a branch that exists",
-                )
-            return Head(name.removeprefix(HEADS), self._point(commit))
-        return Head(None, self._point(target))
-
-    def current_ref(self) -> str:
-        """The ref that an append to HEAD moves: the current branch, or HEAD itself."""
-        target = self._refs.get("HEAD") or ""
-        return target.removeprefix(SYMBOLIC) if target.startswith(SYMBOLIC) else "HEAD"
-
-    def _point(self, target: str) -> Point:
-        commit, _, size = target.partition("#")
-        return Point(commit, int(size) if size else self._history.graph.get(commit).size)
 
     # ------------------------------------------------------------------ branches
     def create(self, name: str, commit: str, *, force: bool = False) -> None:
@@ -193,15 +153,6 @@ class Branches:
                 "INSERT OR IGNORE INTO objects(id, data) VALUES(?,?)", (bytes.fromhex(tag.id), line)
             )
         return tag.id
-
-    def tag_line(self, tag_id: str) -> bytes | None:
-        """A tag object's canonical bytes, or None."""
-        row = fetch_one(
-            self._history.connection,
-            "SELECT data FROM objects WHERE id=?",
-            (id_bytes(tag_id),),
-        )
-        return None if row is None else bytes(row[0])
 
     def delete_tag(self, name: str) -> str:
         """Delete a tag; returns what it pointed at."""

@@ -12,7 +12,7 @@ from evgit.errors import InvalidObject
 from evgit.formats.block import encode_block
 from evgit.formats.commit import Commit, decode_commit, root_commit, verify_commit_line
 from evgit.formats.merkle import Frontier
-from evgit.history.branches import HEADS
+from evgit.history.heads import HEADS
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
 from evgit.storage import database

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from evgit.errors import UnknownObject
 from evgit.formats.canonical import digest
-from evgit.formats.tag import decode_tag
-from evgit.history.branches import HEAD_COMMANDS, HEADS, Branches
+from evgit.history.heads import HEAD_COMMANDS, HEADS, Heads
 from evgit.history.history import History
 from evgit.history.points import Point
 from evgit.history.reading import Reader
@@ -32,7 +31,7 @@ class HistorySource:
         history: History,
         refs: RefStore,
         operations: OperationLog,
-        branches: Branches,
+        heads: Heads,
         blobs: Callable[[], BlobStore],
         upstream_of: Callable[[str], str | None],
         clock: Callable[[], int],
@@ -41,7 +40,7 @@ class HistorySource:
         self._reader = Reader(history)
         self._refs = refs
         self._operations = operations
-        self._branches = branches
+        self._heads = heads
         self._blobs = blobs
         self._upstream_of = upstream_of
         self._clock = clock
@@ -58,7 +57,7 @@ class HistorySource:
 
     def ref_before(self, name: str, operations: int) -> str | None:
         if name == "HEAD":
-            name = self._branches.current_ref()
+            name = self._heads.current_ref()
         found = next(islice(self._operations.changes_of(name), operations - 1, operations), None)
         return None if found is None else found[1].old
 
@@ -91,9 +90,11 @@ class HistorySource:
         return found[:limit]
 
     def tag_target(self, tag: str) -> str:
-        line = self._branches.tag_line(tag)
+        line = self._heads.tag_line(tag)
         if line is None:
             raise UnknownObject(f"there is no tag object {tag}")
+        from evgit.formats.tag import decode_tag  # few repositories have any
+
         return decode_tag(line).target
 
     # ------------------------------------------------------------------ commits and logs

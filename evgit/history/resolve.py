@@ -44,8 +44,8 @@ Wanted: TypeAlias = Literal["any", "commit", "event"]
 
 BEYOND_ANY_LOG = 10**15  # and still small enough for every integer type
 _SHOWN_CANDIDATES = 20
-_ID_PREFIX = re.compile(r"[0-9a-fA-F]{4,64}")
-_STREAM_REVISION = re.compile(r"(.+)@([0-9]+)", re.DOTALL)
+_ID_PREFIX = r"[0-9a-fA-F]{4,64}"
+_STREAM_REVISION = r"(?s)(.+)@([0-9]+)"
 # Which kinds are looked for together; a later group only where the earlier ones have nothing.
 _PREFERENCES: dict[Wanted, tuple[frozenset[Kind], ...]] = {
     "any": (frozenset(("commit", "tag", "event", "blob")),),
@@ -277,15 +277,15 @@ class Resolver:
 
     # ------------------------------------------------------------------ names
     def _name(self, text: str, wanted: Wanted) -> Resolved:
-        if len(text) == 64 and _ID_PREFIX.fullmatch(text) and (found := self._id(text, wanted)):
+        if len(text) == 64 and re.fullmatch(_ID_PREFIX, text) and (found := self._id(text, wanted)):
             return found
         if ref := self._refs.find(text):
             return self._target(SYMBOLIC + ref, wanted)
         if parsed := self._stream_ref(text):
             return self._stream_event(*parsed, None)
-        if _ID_PREFIX.fullmatch(text) and (found := self._id(text, wanted)):
+        if re.fullmatch(_ID_PREFIX, text) and (found := self._id(text, wanted)):
             return found
-        if match := _STREAM_REVISION.fullmatch(text):
+        if match := re.fullmatch(_STREAM_REVISION, text):
             branch, stream = self._stream_ref(match[1]) or (None, match[1])
             return self._stream_event(branch, stream, match[2])
         raise UnknownRevision(f"unknown revision {text!r}", hint=self._hint(text))

@@ -142,15 +142,15 @@ class SymmetricRange(msgspec.Struct, frozen=True):
 
 Expression: TypeAlias = Revision | Document | Excluded | Range | SymmetricRange
 
-_DIVIDER = re.compile(r"[@^]\{[^}]*\}|(?P<divider>:|\.\.\.?)")
-_NAME = re.compile(r"(?:[^~^#@]|@(?!\{))*")
-_SUFFIX = re.compile(
+# Patterns are compiled when they are used first: most revisions are just a name.
+_DIVIDER = r"[@^]\{[^}]*\}|(?P<divider>:|\.\.\.?)"
+_NAME = r"(?:[^~^#@]|@(?!\{))*"
+_SUFFIX = (
     r"~(?P<generations>[0-9]*)|\^\{(?P<kind>[^}]*)\}|\^(?P<parent>[0-9]*)"
     r"|#(?P<position>[0-9]+)|@\{(?P<braces>[^}]*)\}"
 )
-_STREAM_REVISION = rf"(.+@[0-9]+)((?:{re.sub('[?]P<[a-z]+>', '?:', _SUFFIX.pattern)})*)"
-_ENDS_IN_A_NUMBER = re.compile(r"@[0-9]+\Z")
-_BAD_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_ENDS_IN_A_NUMBER = r"@[0-9]+\Z"
+_BAD_CHARACTER = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"  # none of which is printable
 
 
 def parse(text: str) -> Expression:
@@ -234,7 +234,7 @@ def _check_characters(text: str) -> None:
         raise UsageError(
             f"a revision of {len(text)} characters is too long; the limit is {MAX_LENGTH}"
         )
-    if bad := _BAD_CHARACTER.search(text):
+    if not text.isprintable() and (bad := re.search(_BAD_CHARACTER, text)):
         raise UsageError(
             f"the revision {text!r} holds a character that no revision can hold: {bad[0]!r}"
         )
@@ -242,7 +242,9 @@ def _check_characters(text: str) -> None:
 
 def _divide(text: str) -> tuple[str, str, str] | None:
     """What stands before the first divider outside braces, the divider, and what follows."""
-    for match in _DIVIDER.finditer(text):
+    if ":" not in text and ".." not in text:
+        return None
+    for match in re.finditer(_DIVIDER, text):
         if match["divider"]:
             return text[: match.start()], match["divider"], text[match.end() :]
     return None
@@ -261,9 +263,9 @@ def _parse_plain_revision(text: str, whole: str) -> Revision:
 
 
 def _parse_revision(text: str) -> Revision:
-    name = cast(re.Match[str], _NAME.match(text))[0]  # it matches the empty text, so always
+    name = cast(re.Match[str], re.match(_NAME, text))[0]  # it matches the empty text, so always
     suffixes = _split_suffixes(text[len(name) :])
-    if suffixes is None and (match := re.fullmatch(_STREAM_REVISION, text)):
+    if suffixes is None and (match := re.fullmatch(_stream_revision(), text)):
         name = match[1]
         suffixes = _split_suffixes(match[2])
     if suffixes is None:
@@ -277,7 +279,7 @@ def _parse_revision(text: str) -> Revision:
             f"{text!r} does not say of which revision",
             hint=f"for the current one say {HEAD + text!r}",
         )
-    hidden = name.startswith(".") and not _ENDS_IN_A_NUMBER.search(name)
+    hidden = name.startswith(".") and not re.search(_ENDS_IN_A_NUMBER, name)
     if hidden or name.endswith("."):
         # No ref is called that, but streams are: `.config@0`.
         raise UsageError(f"{text!r}: no name begins or ends with a dot")
@@ -287,12 +289,18 @@ def _parse_revision(text: str) -> Revision:
     return node
 
 
+def _stream_revision() -> str:
+    """`account-42@7` and its suffixes."""
+    suffix = re.sub("[?]P<[a-z]+>", "?:", _SUFFIX)
+    return rf"(.+@[0-9]+)((?:{suffix})*)"
+
+
 def _split_suffixes(text: str) -> list[re.Match[str]] | None:
     """All suffixes in `text`, or None if there is anything else in it."""
     found = []
     at = 0
     while at < len(text):
-        match = _SUFFIX.match(text, at)
+        match = re.compile(_SUFFIX).match(text, at)
         if match is None:
             return None
         found.append(match)

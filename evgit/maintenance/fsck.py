@@ -19,10 +19,10 @@ from evgit.formats.canonical import digest, object_id
 from evgit.formats.commit import Commit, decode_commit, verify_commit_line
 from evgit.formats.event import EventBatch, decode_event, verified_batch, verify_event_lines
 from evgit.formats.tag import decode_tag
-from evgit.history.branches import TAGS
 from evgit.history.commit_row import CommitRow
 from evgit.history.derive import commit_to_index, order_problem, split_again
 from evgit.history.frontiers import Frontiers
+from evgit.history.heads import TAGS
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
 from evgit.maintenance.index_check import IndexCheck

@@ -14,9 +14,10 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import apsw
+import msgspec
 
 from evgit.errors import (
     Damage,
@@ -141,7 +142,7 @@ def translate_errors(path: Path) -> Iterator[None]:
         raise translated(error, path) from error
 
 
-class _Answer(NamedTuple):
+class _Answer(msgspec.Struct, frozen=True):
     """What evgit says where SQLite says `errors`, about the file at {path}."""
 
     errors: tuple[type[Exception], ...]

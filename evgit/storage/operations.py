@@ -8,6 +8,7 @@ module must not know what a ref points to.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import apsw
@@ -45,9 +46,17 @@ class Operation(NamedTuple):
     changes: list[RefChange]
 
 
-_decode_changes = msgspec.json.Decoder(list[RefChange]).decode
-_decode_arguments = msgspec.json.Decoder(dict[str, Any]).decode
 _COLUMNS = "number, started, finished, actor, writer, command, arguments, changes"
+
+
+@cache
+def _changes_decoder() -> msgspec.json.Decoder[list[RefChange]]:
+    return msgspec.json.Decoder(list[RefChange])
+
+
+@cache
+def _arguments_decoder() -> msgspec.json.Decoder[dict[str, Any]]:
+    return msgspec.json.Decoder(dict[str, Any])
 
 
 class OperationLog:
@@ -117,7 +126,7 @@ class OperationLog:
             "SELECT number, writer, command, changes FROM operations ORDER BY number DESC LIMIT 1",
         )
         try:
-            return None if row is None else (*row[:3], _decode_changes(row[3]))
+            return None if row is None else (*row[:3], _changes_decoder().decode(row[3]))
         except (msgspec.MsgspecError, TypeError):
             return None  # damaged: leave it as it is
 
@@ -242,8 +251,8 @@ def _operation(row: Any) -> Operation:
             actor,
             writer,
             command,
-            _decode_arguments(arguments),
-            _decode_changes(changes),
+            _arguments_decoder().decode(arguments),
+            _changes_decoder().decode(changes),
         )
     except (msgspec.MsgspecError, TypeError) as error:
         raise Damage(

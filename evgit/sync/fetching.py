@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from evgit.errors import InvalidObject, NotFound, UnsupportedFormat
 from evgit.formats.canonical import object_id
 from evgit.formats.names import check_ref_name
-from evgit.history.branches import HEADS, TAGS
 from evgit.history.commit_row import CommitRow
+from evgit.history.heads import HEADS, TAGS
 from evgit.storage.operations import RefChange
 from evgit.storage.refs import Ref
 from evgit.sync.messages import (

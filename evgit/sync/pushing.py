@@ -12,8 +12,8 @@ from itertools import chain
 from evgit.errors import Conflict, NotAFastForward, NotFound, UsageError
 from evgit.formats.event import decode_event
 from evgit.formats.transfer import encode_transfer
-from evgit.history.branches import HEADS, TAGS
 from evgit.history.commit_row import CommitRow
+from evgit.history.heads import HEADS, TAGS
 from evgit.storage.database import fetch_one
 from evgit.storage.operations import RefChange
 from evgit.sync.messages import (

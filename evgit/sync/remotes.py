@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from evgit.errors import AlreadyExists, InvalidName, NotFound, UsageError
-from evgit.history.branches import HEADS
+from evgit.history.heads import HEADS
 from evgit.storage.config import Config
 from evgit.storage.config_file import join_key
 

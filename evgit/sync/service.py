@@ -22,8 +22,8 @@ from evgit.errors import (
 from evgit.formats.canonical import object_id
 from evgit.formats.names import check_ref_name
 from evgit.formats.transfer import encode_transfer
-from evgit.history.branches import HEADS, TAGS
 from evgit.history.commit_row import CommitRow
+from evgit.history.heads import HEADS, TAGS
 from evgit.storage.operations import RefChange
 from evgit.sync.messages import (
     AnyRequest,

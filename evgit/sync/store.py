@@ -16,8 +16,9 @@ from evgit.errors import EvgitError, InvalidObject
 from evgit.formats.canonical import id_bytes
 from evgit.formats.tag import decode_tag
 from evgit.formats.transfer import decode_transfer
-from evgit.history.branches import HEADS, TAGS, Actor, Branches
+from evgit.history.branches import Actor, Branches
 from evgit.history.commit_row import CommitRow
+from evgit.history.heads import HEADS, TAGS
 from evgit.history.history import History
 from evgit.storage import database
 from evgit.storage.blobs import BlobStore

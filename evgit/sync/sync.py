@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from evgit.errors import NotFound, UsageError
-from evgit.history.branches import HEADS, TAGS
+from evgit.history.heads import HEADS, TAGS
 from evgit.storage.config import Config
 from evgit.storage.operations import RefChange
 from evgit.storage.refs import SYMBOLIC

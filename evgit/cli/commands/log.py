@@ -30,13 +30,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from evgit.cli.attribution_text import message_line
-from evgit.cli.change_text import change_document, write_changes, write_statistics
-from evgit.cli.changed_events import Changed, changed_events, with_changes
 from evgit.cli.command import documented
 from evgit.cli.commit_text import (
     Decorations,
@@ -46,15 +43,11 @@ from evgit.cli.commit_text import (
 )
 from evgit.cli.decorations import decorations
 from evgit.cli.documents import split_words
-from evgit.cli.event_selection import Placed, events, only_tip
-from evgit.cli.event_text import compact, event_document, event_line
-from evgit.cli.graph_lines import Drawing, Graph
 from evgit.cli.invocation import Invocation
 from evgit.cli.model_options import model_option
 from evgit.cli.opening import open_repository
-from evgit.cli.output import Output, shown_in_line
+from evgit.cli.output import Output
 from evgit.cli.parameters import Revision, json_option, limit_option, skip_option
-from evgit.cli.provenance_words import documents_or_directories
 from evgit.cli.selection import (
     CommitTest,
     Filters,
@@ -69,6 +62,9 @@ from evgit.cli.titles import commit_title
 from evgit.errors import UsageError
 from evgit.formats.names import STREAM_REFS, parse_stream_ref
 from evgit.repository import CommitEntry, Repository, Selection
+
+if TYPE_CHECKING:
+    from evgit.cli.graph_lines import Drawing
 
 Item = TypeVar("Item")
 
@@ -145,26 +141,22 @@ def command(
                 "--graph draws commits, and with a path the events are listed that changed it",
                 hint="leave --graph out",
             )
-        places = documents_or_directories(repository, paths)
+        places: list[str] = []
+        if paths:
+            from evgit.cli.provenance_words import documents_or_directories
+
+            places = documents_or_directories(repository, paths)
         selection = _selected(invocation, repository, revisions, filters)
 
         def cut(items: Iterable[Item]) -> Iterable[Item]:
             shown = islice(items, skip, None if limit is None else skip + limit)
             return reversed(list(shown)) if reverse else shown
 
-        if places:
-            changed = cut(changed_events(repository, selection, filters, places))
-            with invocation.paged() as output:
-                _write_changed(output, changed, patch=patch, stat=stat, as_json=as_json)
-            return
-        if as_events:
-            listing = cut(events(repository, selection, filters))
-            with invocation.paged() as output:
-                if patch or stat:
-                    changed = with_changes(repository, only_tip(selection), listing)
-                    _write_changed(output, changed, patch=patch, stat=stat, as_json=as_json)
-                else:
-                    _write_events(output, listing, as_json=as_json)
+        if places or as_events:
+            from evgit.cli.event_listing import Look, list_events  # most list commits
+
+            look = Look(patch=patch, stat=stat, as_json=as_json)
+            list_events(invocation, repository, (selection, filters, places), cut, look)
             return
         marks = sides(repository, selection) if left_right else {}
         entries = walk(repository, selection, first_parent=first_parent)
@@ -209,37 +201,6 @@ def _refuse_together(**flags: bool) -> None:
     if all(flags.values()):
         names = " and ".join(f"--{name}" for name in flags)
         raise UsageError(f"{names} don't go together", hint="leave one of them out")
-
-
-def _write_events(output: Output, listing: Iterable[Placed], *, as_json: bool) -> None:
-    for position, revision, event in listing:
-        if as_json:
-            output.json(event_document(event, position=position, revision=revision))
-        else:
-            output.line(event_line(output, event, position=position, revision=revision))
-
-
-def _write_changed(
-    output: Output, listing: Iterable[Changed], *, patch: bool, stat: bool, as_json: bool
-) -> None:
-    for (position, revision, event), by, changes in listing:
-        if as_json:
-            document = event_document(event, position=position, revision=revision)
-            document |= {"commit": by.commit_id, "actor": by.actor, "message": by.commit.message}
-            if patch:
-                document["changes"] = [change_document(change) for change in changes]
-            output.json(document)
-            continue
-        said = ": ".join(text for text in (shown_in_line(by.actor), message_line(by)) if text)
-        line = event_line(output, event, position=position, revision=revision)
-        if not (patch or stat):
-            output.line(f"{line}  {said}")
-            continue
-        output.line(line)
-        output.line(f"        {said}")
-        output.line(f"        {compact(event.data)}")
-        for each in (write_changes if patch else write_statistics)(output, changes):
-            output.line(f"        {each}")
 
 
 class _CommitWriter:
@@ -287,6 +248,8 @@ class _CommitWriter:
 
         Every commit takes part in the drawing, so that the lines lead from one shown to the next.
         """
+        from evgit.cli.graph_lines import Graph
+
         graph = Graph()
         number = 0
         for entry in entries:
@@ -321,6 +284,8 @@ class _CommitWriter:
         else:
             lines = commit_lines(self._output, entry.id, entry.commit, self._names)
         if (self._patch or self._stat) and entry.commit.parents:
+            from evgit.cli.change_text import write_changes, write_statistics
+
             changes = self._repository.diff(entry.commit.parents[0], entry.id)
             write: Callable[..., Iterator[str]] = write_changes if self._patch else write_statistics
             found = list(write(self._output, changes))

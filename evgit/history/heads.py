@@ -1,0 +1,69 @@
+"""Where refs lead: HEAD, the current branch, the objects of tags. Only reading.
+
+It knows names of refs and ids, and not how refs are moved (see `branches`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from evgit.errors import NotFound
+from evgit.formats.canonical import id_bytes
+from evgit.history.history import History
+from evgit.history.points import Point
+from evgit.storage.database import fetch_one
+from evgit.storage.refs import SYMBOLIC, RefStore
+
+HEADS = "refs/heads/"
+TAGS = "refs/tags/"
+HEAD_COMMANDS = ("switch", "checkout")
+"""What `Branches.set_head` may be called with: the operations that `@{-N}` counts."""
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Where HEAD is. `branch`: its short name, None when detached. `point`: what it stands for."""
+
+    branch: str | None
+    point: Point
+
+
+class Heads:
+    """Follows the refs of one repository."""
+
+    def __init__(self, history: History, refs: RefStore) -> None:
+        self._history = history
+        self._refs = refs
+
+    def head(self) -> Head:
+        """HEAD, resolved."""
+        target = self._refs.get("HEAD")
+        if target is None:
+            raise NotFound("this repository has no HEAD", hint="`evgit switch BRANCH` sets it")
+        if target.startswith(SYMBOLIC):
+            name = target.removeprefix(SYMBOLIC)
+            commit = self._refs.get(name)
+            if commit is None:
+                raise NotFound(
+                    f"HEAD names {name}, which does not exist",
+                    hint="`evgit switch BRANCH` goes to a branch that exists",
+                )
+            return Head(name.removeprefix(HEADS), self._point(commit))
+        return Head(None, self._point(target))
+
+    def current_ref(self) -> str:
+        """The ref that an append to HEAD moves: the current branch, or HEAD itself."""
+        target = self._refs.get("HEAD") or ""
+        return target.removeprefix(SYMBOLIC) if target.startswith(SYMBOLIC) else "HEAD"
+
+    def tag_line(self, tag_id: str) -> bytes | None:
+        """A tag object's canonical bytes, or None."""
+        row = fetch_one(
+            self._history.connection,
+            "SELECT data FROM objects WHERE id=?",
+            (id_bytes(tag_id),),
+        )
+        return None if row is None else bytes(row[0])
+
+    def _point(self, target: str) -> Point:
+        commit, _, size = target.partition("#")
+        return Point(commit, int(size) if size else self._history.graph.get(commit).size)
