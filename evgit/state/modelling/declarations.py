@@ -123,11 +123,13 @@ class AnyProjection:
     categories: ClassVar[str | Sequence[str]] = ()
     """Categories of its streams; none for all."""
     order: ClassVar[Literal["strict", "any"]] = "strict"
-    """Recorded for merging: whether its documents may differ with the order of events."""
+    """For merging: "any" where its documents may come out differently with the order of events."""
     ignore: ClassVar[Sequence[str]] = ()
-    """Recorded for merging: JSON pointers of fields that don't count."""
-    commuting: ClassVar[Sequence[str]] = ()
-    """Recorded for merging: types of events whose order does not matter."""
+    """For merging: JSON pointers of fields whose differences don't count ("/updated")."""
+    sets: ClassVar[Sequence[str]] = ()
+    """For merging: JSON pointers of arrays in which order does not count ("/tags")."""
+    commuting: ClassVar[str | Sequence[str]] = ()
+    """For merging: types of events whose order among themselves does not matter."""
 
 
 class KeyedProjection(AnyProjection):

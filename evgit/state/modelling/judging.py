@@ -152,6 +152,11 @@ class Walk:
         self._position += len(events)
         return list(violations(self._model, self._shown, _paths(self._fold(events))))
 
+    def broken(self, path: str | None) -> list[Violation]:
+        """What does not hold now of a document, or of all together."""
+        found = violations(self._model, self._shown, ["" if path is None else path])
+        return [each for each in found if each.path == path]
+
     def take(self, events: Sequence[Event]) -> tuple[Violation, int] | None:
         """Take in a commit's events: what it breaks, and the position of the event that did."""
         before = self._fold(events)

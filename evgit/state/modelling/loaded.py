@@ -37,6 +37,12 @@ class LoadedProjection:
         """The beginning of all its paths."""
         return self.declared.prefix
 
+    @property
+    def commuting(self) -> frozenset[str]:
+        """The types of events whose order among themselves it says not to matter."""
+        types = self.declared.commuting
+        return frozenset([types] if isinstance(types, str) else types)
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedInvariant:
@@ -67,6 +73,21 @@ class LoadedModel:
         """All types of events that it handles, upcasts or lists."""
         handled = {name for projection in self.projections for name in projection.handlers}
         return frozenset(handled | self.upcasting.newest.keys() | self.settings.ignore)
+
+    @property
+    def commuting(self) -> frozenset[str]:
+        """Types of events whose order does not matter: some projection says so, and so does every
+        other that is strict and handles them."""
+        declared = {name for each in self.projections for name in each.commuting}
+        return frozenset(
+            name
+            for name in declared
+            if all(
+                name in each.commuting
+                for each in self.projections
+                if name in each.handlers and each.declared.order == "strict"
+            )
+        )
 
     def is_judged(self, prefix: str) -> bool:
         """Does any invariant look at documents of the projection that owns this prefix?"""

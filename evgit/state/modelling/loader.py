@@ -420,6 +420,22 @@ def _check_declared(found: type[AnyProjection], file: str, line: int) -> None:
         refuse('unknown must be "ignore" or "error"')
     if found.order not in ("strict", "any"):
         refuse('order must be "strict" or "any"')
+    _check_merging(found, refuse)
+
+
+def _check_merging(found: type[AnyProjection], refuse: Callable[[str], None]) -> None:
+    for name in ("ignore", "sets"):
+        pointers = getattr(found, name)
+        if not _are_texts(pointers) or not all(each.startswith("/") for each in pointers):
+            refuse(f'{name} lists JSON pointers: {name} = ["/updated"]')
+    if not isinstance(found.commuting, str) and not _are_texts(found.commuting):
+        refuse('commuting lists types of events: commuting = ["deposit_made"]')
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list | tuple | set | frozenset) and all(
+        isinstance(each, str) for each in value
+    )
 
 
 def _refuse_collisions(projections: Sequence[LoadedProjection]) -> None:

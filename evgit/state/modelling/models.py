@@ -263,6 +263,26 @@ class Models:
             self._states = {model.id: ModelStates(self._cache(), model, skipped=self._skipped())}
         return self._states[model.id]
 
+    def states_of(
+        self, files: ModelFiles, called: str, made_of: Sequence[ModelFiles] = ()
+    ) -> ModelStates | None:
+        """The states of a model that is recorded nowhere yet, which errors name `called`; None
+        where it is not trusted. It is trusted if all the models are that it is `made_of`."""
+        trust = self._trust
+        if trust is not None and not trust.trusts(self._directory, files.id):
+            known = [self.is_trusted(Choice(each, HEAD, asked=False)) for each in made_of]
+            trust = trust if known and all(known) else None
+        if trust is None:
+            self._say(
+                f"note: the model {called} ({files.id[:12]}) is not trusted: no model is used\n"
+                "hint: read it, then `evgit trust`"
+            )
+            return None
+        if files.id not in self._states:
+            model = load(files)
+            self._states[files.id] = ModelStates(self._cache(), model, skipped=self._skipped())
+        return self._states[files.id]
+
     def _skipped(self) -> Skipped:
         if not self._skip:
             return NOTHING_SKIPPED
