@@ -316,19 +316,12 @@ class Repository:
         self._author = author
 
     # ------------------------------------------------------------------ other repositories
-    def sync(
-        self,
-        *,
-        ssh: tuple[str, ...] = ("ssh",),
-        token: Callable[[str], str | None] = lambda url: None,
-    ) -> Sync:
-        """Remotes, fetch and push. `ssh`: the command in words. `token`: the bearer token for an
-        http address, or None."""
+    def sync(self, using: Connecting | None = None) -> Sync:
+        """Remotes, fetch and push. `using`: how to go to other repositories."""
         from evgit.sync.sync import Sync
         from evgit.sync.transports.connecting import Connecting
 
-        using = Connecting(self.author, self.clock, ssh, token)
-        return Sync(self.store, self.config, using)
+        return Sync(self.store, self.config, using or Connecting(self.author, self.clock))
 
     @cached_property
     def store(self) -> Store:
@@ -858,7 +851,7 @@ def clone(
         layout, author=using.author, clock=using.now, user_config=user_config, model=model
     )
     try:
-        sync = repository.sync(ssh=using.ssh, token=using.token)
+        sync = repository.sync(using)
         remote = sync.remotes.set_url("origin", address)
         fetched = sync.fetch(remote, progress=progress)
         sync.begin_branch(fetched, remote, branch)

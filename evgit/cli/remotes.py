@@ -28,12 +28,12 @@ def token_for(url: str) -> str | None:
 def sync_of(repository: Repository) -> Sync:
     """What the repository does with others, as this person."""
     repository.author = identity(repository).author
-    return repository.sync(ssh=ssh_words(), token=token_for)
+    return repository.sync(connecting(repository.author))
 
 
 def connecting(author: str) -> Connecting:
     """How to go to another repository before there is one here."""
-    return Connecting(author, now, ssh_words(), token_for)
+    return Connecting(author, now, ssh_words(), token_for, os.environ.get("EVGIT_CERTIFICATES"))
 
 
 def write_moves(output: Output, moves: list[RefMove]) -> None:

@@ -106,6 +106,14 @@ class Layout(msgspec.Struct, frozen=True):
         return cls(path.absolute() if bare else path.absolute() / DIRECTORY_NAME)
 
     @classmethod
+    def exactly(cls, path: Path) -> Layout | None:
+        """The repository of this very directory, which holds `.evgit` or is bare; None if none."""
+        for layout in (cls.at(path), cls.at(path, bare=True)):
+            if layout.database.is_file():
+                return layout
+        return None
+
+    @classmethod
     def find(cls, start: Path) -> Layout:
         """The repository of `start`, looked for in it and upwards.
 

@@ -246,7 +246,10 @@ class Service:
 
     def _refuse_reader(self, what: str) -> None:
         if not self._policy.write:
-            raise AccessDenied(f"this repository may be read here, but not to {what}")
+            raise AccessDenied(
+                f"this repository may be read here, but you may not {what}",
+                hint="over http, a token with the right to write goes into EVGIT_TOKEN",
+            )
 
 
 def _from(chunks: Iterator[bytes], offset: int) -> Iterator[bytes]:

@@ -19,21 +19,29 @@ _FAILED = 0xFFFF_FFFF
 _LENGTH_BYTES = 4
 
 
-def write_message(target: BinaryIO, message: bytes, body: Iterable[bytes] = ()) -> None:
-    """Write a message with its body. Raises OSError, and what the body raises (having said so)."""
-    target.write(message + b"\n")
+def framed(message: bytes, body: Iterable[bytes] = ()) -> Iterator[bytes]:
+    """A message with its body, as bytes to be sent. Raises what the body raises, having said so."""
+    yield message + b"\n"
     try:
         for whole in body:
             for start in range(0, len(whole), MAX_CHUNK_BYTES):
                 chunk = whole[start : start + MAX_CHUNK_BYTES]
-                target.write(len(chunk).to_bytes(_LENGTH_BYTES, "big"))
-                target.write(chunk)
-    except BaseException:
-        target.write(_FAILED.to_bytes(_LENGTH_BYTES, "big"))
-        target.flush()
+                yield len(chunk).to_bytes(_LENGTH_BYTES, "big") + chunk
+    except GeneratorExit:
         raise
-    target.write(bytes(_LENGTH_BYTES))
-    target.flush()
+    except BaseException:
+        yield _FAILED.to_bytes(_LENGTH_BYTES, "big")
+        raise
+    yield bytes(_LENGTH_BYTES)
+
+
+def write_message(target: BinaryIO, message: bytes, body: Iterable[bytes] = ()) -> None:
+    """Write a message with its body. Raises OSError, and what the body raises."""
+    try:
+        for part in framed(message, body):
+            target.write(part)
+    finally:
+        target.flush()
 
 
 def read_message(source: BinaryIO) -> bytes | None:

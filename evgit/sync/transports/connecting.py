@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from evgit.errors import NotARepository, UsageError
+from evgit.errors import NotARepository
 from evgit.storage.layout import Layout
 from evgit.sync.service import Policy, Service
 from evgit.sync.store import Store
 from evgit.sync.transport import Transport
 from evgit.sync.transports.address import parse_address
+from evgit.sync.transports.http import HttpTransport
 from evgit.sync.transports.local import LocalTransport
 from evgit.sync.transports.ssh import SshTransport
 
@@ -21,13 +22,14 @@ class Connecting:
     """How to go to other repositories. `author`: who is named in their op logs.
 
     `ssh`: the command that stands for `ssh`, in words. `token`: gives the bearer token for a URL,
-    or None.
+    or None. `certificates`: a file of those to trust for https, in place of the system's.
     """
 
     author: str
     now: Callable[[], int]
     ssh: tuple[str, ...] = ("ssh",)
     token: Callable[[str], str | None] = lambda url: None
+    certificates: str | None = None
 
 
 def connect(address: str, using: Connecting) -> Transport:
@@ -39,12 +41,12 @@ def connect(address: str, using: Connecting) -> Transport:
     if found.kind == "ssh":
         return SshTransport(found, using.ssh)
     if found.kind == "http":
-        raise UsageError(f"{address}: http is not spoken yet")
+        return HttpTransport(found.url, using.token(found.url), using.certificates)
     path = Path(found.path).expanduser()
-    for layout in (Layout.at(path), Layout.at(path, bare=True)):
-        if layout.database.is_file():
-            store = Store.open(layout, using.author, using.now)
-            return LocalTransport(Service(store, Policy()), store.close)
+    layout = Layout.exactly(path)
+    if layout is not None:
+        store = Store.open(layout, using.author, using.now)
+        return LocalTransport(Service(store, Policy()), store.close)
     raise NotARepository(
         f"there is no evgit repository at {path}",
         hint="give the directory that holds `.evgit`, or a bare repository",

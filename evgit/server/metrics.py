@@ -1,0 +1,42 @@
+"""What the server counts, in the text format of Prometheus (exposition format 0.0.4)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from threading import Lock
+
+_HELP = {
+    "evgit_requests_total": "Requests, by what was asked and the status of the answer.",
+    "evgit_received_bytes_total": "Bytes of request bodies.",
+    "evgit_sent_bytes_total": "Bytes of response bodies.",
+}
+
+
+class Metrics:
+    """Counters that several threads add to."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._lock = Lock()
+        self.active = 0
+
+    def add(self, name: str, labels: str = "", amount: int = 1) -> None:
+        """Count. `labels` as the format writes them, without braces."""
+        with self._lock:
+            self._counts[name, labels] += amount
+
+    def text(self) -> str:
+        """All counters."""
+        lines = [
+            "# HELP evgit_active_requests Requests being answered now.",
+            "# TYPE evgit_active_requests gauge",
+            f"evgit_active_requests {self.active}",
+        ]
+        with self._lock:
+            counts = sorted(self._counts.items())
+        for name, meaning in _HELP.items():
+            lines += [f"# HELP {name} {meaning}", f"# TYPE {name} counter"]
+            for (counted, labels), value in counts:
+                if counted == name:
+                    lines.append(f"{name}{{{labels}}} {value}" if labels else f"{name} {value}")
+        return "\n".join(lines) + "\n"

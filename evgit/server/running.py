@@ -1,0 +1,68 @@
+"""Runs the server with uvicorn until it is told to stop."""
+
+from __future__ import annotations
+
+import resource
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvicorn
+
+from evgit.errors import Unavailable, UsageError
+from evgit.server.app import make_app
+from evgit.server.settings import ServerSettings
+
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 15
+WANTED_FILES = 65_536
+
+
+def run(
+    settings: ServerSettings,
+    version: str,
+    *,
+    host: str,
+    port: int,
+    cert: str | None = None,
+    key: str | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve until SIGINT or SIGTERM. `say` is told where. Raises Unavailable, UsageError."""
+    if (cert is None) != (key is None):
+        raise UsageError("--cert and --key go together")
+    allow_many_files()
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise Unavailable(
+            f"can't listen on {host}:{port}: {error.strerror}", hint="choose another --port"
+        ) from None
+    config = uvicorn.Config(
+        make_app(settings, version),
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        h11_max_incomplete_event_size=settings.max_header_bytes,
+        ssl_certfile=cert,
+        ssl_keyfile=key,
+    )
+    name = f"[{host}]" if ":" in host else host
+    scheme = "http" if cert is None else "https"
+    say(f"serving {settings.root} on {scheme}://{name}:{listening.getsockname()[1]}")
+    with listening, suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def allow_many_files() -> None:
+    """Raise this process's own limit of open files, as far as it may: a connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_FILES)
+    if soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,170 @@
+"""The transport over HTTP: one POST a message, framed as over ssh.
+
+It must not know what is carried. Redirects are not followed: a token must not reach a host that
+nobody named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from io import RawIOBase
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from evgit.errors import (
+    AccessDenied,
+    EvgitError,
+    InvalidObject,
+    NotARepository,
+    TransferInterrupted,
+    UsageError,
+)
+from evgit.sync.messages import printable
+from evgit.sync.stdio import framed, read_body, read_message
+from evgit.sync.transport import Carried
+
+if TYPE_CHECKING:
+    import httpx
+
+MEDIA_TYPE = "application/x-evgit"
+CONNECT_SECONDS = 15.0
+SILENT_SECONDS = 120.0
+
+
+class HttpTransport:
+    """A client for one repository of an `evgit serve`. `verify`: a file of certificates to trust
+    in place of the system's."""
+
+    def __init__(self, url: str, token: str | None, verify: str | None = None) -> None:
+        self._httpx = _httpx()
+        self._url = url + "/evgit"
+        headers = {"Content-Type": MEDIA_TYPE, "Accept": MEDIA_TYPE}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        ssl = import_module("ssl")  # what only https needs is not loaded by other addresses
+        context = True if verify is None else ssl.create_default_context(cafile=verify)
+        self._client = self._httpx.Client(
+            headers=headers,
+            timeout=self._httpx.Timeout(SILENT_SECONDS, connect=CONNECT_SECONDS),
+            follow_redirects=False,
+            verify=context,
+        )
+        self._open: httpx.Response | None = None
+        self.round_trips = 0
+
+    def carry(self, message: bytes, body: Iterable[bytes] = ()) -> Carried:
+        """POST a message; the answer is read as it comes. Raises AccessDenied and others."""
+        self.round_trips += 1
+        self._finish()
+        request = self._client.build_request("POST", self._url, content=framed(message, body))
+        try:
+            response = self._client.send(request, stream=True)
+        except self._httpx.HTTPError as error:
+            raise self._silent(error) from None
+        self._open = response
+        if response.status_code != 200:
+            raise self._refused(response)
+        source = cast(BinaryIO, _Stream(response.iter_raw(), self._httpx.HTTPError, self._silent))
+        answer = read_message(source)
+        if answer is None:
+            raise TransferInterrupted(f"{self._url} answered with nothing")
+        return Carried(answer, self._body(source))
+
+    def _body(self, source: BinaryIO) -> Iterator[bytes]:
+        yield from read_body(source)
+        self._finish()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._finish()
+        self._client.close()
+
+    def _finish(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def _silent(self, error: Exception) -> TransferInterrupted:
+        return TransferInterrupted(
+            f"{self._url} can't be reached, or fell silent: "
+            f"{printable(str(error)) or type(error).__name__}",
+            hint="what came whole is kept: the same command goes on from there",
+        )
+
+    def _refused(self, response: httpx.Response) -> EvgitError:
+        code = response.status_code
+        text = _beginning(response)
+        if code in (401, 403):
+            return AccessDenied(
+                f"{self._url}: {text or 'access is denied'}",
+                hint="give a token that may do that in EVGIT_TOKEN",
+            )
+        if code == 404:
+            return NotARepository(f"{self._url}: {text or 'there is no such repository'}")
+        if code in (301, 302, 303, 307, 308):
+            where = printable(response.headers.get("location", ""))
+            return UsageError(
+                f"{self._url} says to go to {where}", hint="name that address, if you trust it"
+            )
+        if code in (408, 429, 502, 503, 504):
+            return TransferInterrupted(f"{self._url}: {text or code}", hint="try again later")
+        return InvalidObject(f"{self._url} answered with status {code}: {text}")
+
+
+class _Stream(RawIOBase):
+    """A response's body as a file to read from."""
+
+    def __init__(self, chunks: Iterator[bytes], broken: Any, say: Any) -> None:
+        self._chunks = chunks
+        self._broken = broken
+        self._say = say
+        self._held = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while len(self._held) < size or size < 0:
+            more = self._more()
+            if not more:
+                break
+            self._held += more
+        end = len(self._held) if size < 0 else size
+        taken, self._held = self._held[:end], self._held[end:]
+        return taken
+
+    def readline(self, size: int | None = -1) -> bytes:
+        limit = -1 if size is None else size
+        while b"\n" not in self._held and (limit < 0 or len(self._held) < limit):
+            more = self._more()
+            if not more:
+                break
+            self._held += more
+        end = self._held.find(b"\n") + 1 or len(self._held)
+        end = end if limit < 0 else min(end, limit)
+        taken, self._held = self._held[:end], self._held[end:]
+        return taken
+
+    def _more(self) -> bytes:
+        try:
+            return next(self._chunks, b"")
+        except self._broken as error:
+            raise self._say(error) from None
+
+
+def _beginning(response: httpx.Response) -> str:
+    text = b""
+    for chunk in response.iter_raw():
+        text += chunk
+        if len(text) > 500:
+            break
+    return printable(text[:500].decode("utf-8", "replace").strip())
+
+
+def _httpx() -> Any:
+    try:
+        return import_module("httpx")
+    except ImportError:
+        raise UsageError(
+            "http addresses need the package httpx", hint="pip install 'evgit[http]'"
+        ) from None
