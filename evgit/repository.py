@@ -46,6 +46,7 @@ from evgit.history.revision_source import (
 )
 from evgit.history.time_expression import parse_time as parse_time
 from evgit.storage import database, files
+from evgit.storage.in_progress import Begun, InProgress
 from evgit.storage.layout import Layout
 from evgit.storage.operations import Operation as Operation, OperationLog, RefChange as RefChange
 from evgit.storage.refs import Ref as Ref, RefStore
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
     from evgit.history.new_event import NewEvent as NewEvent
     from evgit.maintenance.fsck import FsckReport as FsckReport
     from evgit.merging.merging import Merging
+    from evgit.merging.problems import Problem as Problem
+    from evgit.merging.rebase import Rebased as Rebased
     from evgit.state.diff import (
         MISSING as MISSING,
         DocumentChange as DocumentChange,
@@ -124,6 +127,8 @@ _IMPORTED_LATER = {
     "evgit.history.expected": "Expected",
     "evgit.history.new_event": "NewEvent",
     "evgit.maintenance.fsck": "FsckReport",
+    "evgit.merging.problems": "Problem",
+    "evgit.merging.rebase": "Rebased",
     "evgit.state.diff": "MISSING DocumentChange FieldChange field_changes",
     "evgit.state.modelling.files": "ModelFiles",
     "evgit.state.modelling.schema_diff": "TypeDiff",
@@ -567,6 +572,10 @@ class Repository:
                 lambda: self.states,
             )
         )
+
+    def in_progress(self) -> Begun | None:
+        """What was begun and waits for a decision: a merge with conflicts, a stopped rebase."""
+        return InProgress(self._connection).get()
 
     @cached_property
     def ancestry(self) -> Ancestry:

@@ -49,6 +49,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "switch": Entry("switch", "Switch to a branch, and the working tree with it."),
         "checkout": Entry("checkout", "Write the state at a branch or any past point as files."),
         "restore": Entry("restore", "Write documents anew over edited or deleted files."),
+        "rebase": Entry("rebase", "Re-append the current branch's commits behind another point."),
         "tag": Entry("tag", "List, make or delete tags."),
         "reflog": Entry("reflog", "Show where a branch has pointed."),
         "op": Entry("op", "List, show and restore operations: what each command did to refs."),

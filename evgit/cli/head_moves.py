@@ -59,6 +59,7 @@ def go_to_branch(
     if make_at is not None:
         repository.branches.check_new(name, make_at)
     point = repository.resolve(make_at or HEADS + name)
+    repository.branches.check_may_go(f"ref: {HEADS}{name}", command)
     changed = _write(invocation, repository, point, force=force, always=always)
     if make_at is not None:
         repository.branches.create_and_go(name, make_at, command)
@@ -79,10 +80,11 @@ def go_to_point(
     always: bool = False,
 ) -> None:
     """Put HEAD on a point without a branch, and make the files show its state."""
-    changed = _write(invocation, repository, point, force=force, always=always)
     entry = repository.commit(point.commit)
     whole = point.size == entry.commit.log.size
     target = point.commit if whole else f"{point.commit}#{point.size}"
+    repository.branches.check_may_go(target, command)
+    changed = _write(invocation, repository, point, force=force, always=always)
     repository.branches.set_head(target, command, {"target": target})
     invocation.done(f"HEAD is at {target}")
     with invocation.output() as output:

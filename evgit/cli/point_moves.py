@@ -44,6 +44,7 @@ def go_to(
 ) -> None:
     """Make the files show a target's state, where there are files, and put HEAD on it."""
     point = point_of_target(repository, target)
+    repository.branches.check_may_go(target, command)
     if repository.layout.worktree is not None:
         before = repository.head().point
         write_files(invocation, repository, point, before=before, force=force)

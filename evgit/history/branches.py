@@ -112,6 +112,11 @@ class Branches(Heads):
                 changes.append(RefChange("HEAD", head + old, head + new))
             self._move(changes, "branch -m", {"old": old, "new": new})
 
+    def check_may_go(self, target: str, command: str) -> None:
+        """Raise Conflict if something in progress keeps HEAD where it is, and that is not here."""
+        if self._refs.get("HEAD") != target:
+            self._in_progress.refuse_any(command)
+
     def set_head(self, target: str, command: str, arguments: Mapping[str, Any]) -> None:
         """Put HEAD on a branch (`ref: refs/heads/…`), a commit id, or `<id>#<size>`."""
         with self._transaction():
@@ -184,6 +189,10 @@ class Branches(Heads):
                 raise EvgitError("nothing to redo", hint="only an undo can be redone, at once")
             self._reverse(operation, "redo", {"undo": operation.number})
             return operation
+
+    def net_changes(self, operation: Operation) -> list[RefChange]:
+        """What an operation, with all the steps that it brought to an end, did to refs."""
+        return self._operations.net_changes(operation)
 
     def refs_at(self, number: int) -> dict[str, str]:
         """{ref: target} as they were when an operation had finished."""

@@ -51,6 +51,8 @@ class InProgress:
         """Raise Conflict if something is in progress: `command` must wait until it is ended."""
         begun = self.get()
         if begun is not None:
+            if command == f"a {begun.kind}":
+                command = f"another {begun.kind}"
             raise Conflict(
                 f"a {begun.kind} is in progress, so {command} has to wait",
                 hint=f"`evgit status` shows it; end it with `evgit {begun.kind} --continue` or "
@@ -59,7 +61,7 @@ class InProgress:
 
     def begin(self, kind: str, details: dict[str, Any]) -> None:
         """Begin something. Raises Conflict if anything is in progress."""
-        self.refuse_any(f"another {kind}" if self._is(kind) else f"a {kind}")
+        self.refuse_any(f"a {kind}")
         self._write(Begun(kind, details))
 
     def update(self, details: dict[str, Any]) -> None:
@@ -72,10 +74,6 @@ class InProgress:
     def end(self) -> None:
         """Nothing is in progress any more."""
         self._connection.execute("DELETE FROM settings WHERE name=?", (_NAME,))
-
-    def _is(self, kind: str) -> bool:
-        begun = self.get()
-        return begun is not None and begun.kind == kind
 
     def _write(self, begun: Begun) -> None:
         database.set_setting(self._connection, _NAME, msgspec.json.encode(begun).decode())

@@ -18,6 +18,7 @@ from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
 from evgit.cli.event_selection import shared_beginning
 from evgit.cli.head_moves import place, where
+from evgit.cli.in_progress import in_progress_document, in_progress_lines
 from evgit.cli.invocation import Invocation
 from evgit.cli.model_options import state_options
 from evgit.cli.opening import open_repository
@@ -53,6 +54,8 @@ def command(invocation: Invocation, briefly: bool, as_json: bool) -> None:
                 _write_briefly(output, status)
         else:
             output.line(f"{where(repository, head)}: {plural(head.point.size, 'event')}")
+            for line in in_progress_lines(repository):
+                output.line(line)
             _write(repository, output, head, status)
 
 
@@ -62,6 +65,7 @@ def _document(repository: Repository, head: Head, status: Status | None) -> dict
         "commit": head.point.commit,
         "size": head.point.size,
         "bare": status is None,
+        "in_progress": in_progress_document(repository),
     }
     if status is None:
         return document

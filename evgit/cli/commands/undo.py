@@ -43,7 +43,7 @@ def take_back(invocation: Invocation, *, redo: bool, no_checkout: bool, as_json:
                     output.line(f"Took back the undo, operation {operation.number}:")
                 else:
                     output.line(f"Took back operation {operation.number}, {operation.command}:")
-                for change in reversed(operation.changes):
+                for change in reversed(repository.branches.net_changes(operation)):
                     output.line(f"    {change_text(RefChange(change.ref, change.new, change.old))}")
         if not no_checkout:
             update_after_move(invocation, repository, before)
