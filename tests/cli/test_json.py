@@ -74,7 +74,7 @@ def test_lists_print_a_line_for_each(bank) -> None:  # type: ignore[no-untyped-d
             ["diff", "trial", "main"],
             {"added", "deleted", "changed", "pointer", "old", "new"},
         ),
-        ("`status`", ["status"], {"commit", "size", "path", "reason", "file"}),
+        ("`status`", ["status"], {"kind", "commit", "size", "path", "reason", "file"}),
         ("`streams`", ["streams"], set()),
         ("`ls-tree`", ["ls-tree", "HEAD"], set()),
         ("`branch`", ["branch"], set()),
