@@ -46,7 +46,6 @@ from evgit.history.revision_source import (
 )
 from evgit.history.time_expression import parse_time as parse_time
 from evgit.storage import database, files
-from evgit.storage.in_progress import Begun, InProgress
 from evgit.storage.layout import Layout
 from evgit.storage.operations import Operation as Operation, OperationLog, RefChange as RefChange
 from evgit.storage.refs import Ref as Ref, RefStore
@@ -99,6 +98,7 @@ if TYPE_CHECKING:
     from evgit.state.states import States
     from evgit.storage.blobs import BlobStore
     from evgit.storage.cache import Cache
+    from evgit.storage.in_progress import Begun
     from evgit.storage.config import Config as Config, Setting as Setting
     from evgit.sync.cloning import directory_of as directory_of, refs_at as refs_at
     from evgit.sync.fetching import Fetch as Fetch, Fetched as Fetched, RefMove as RefMove
@@ -575,6 +575,8 @@ class Repository:
 
     def in_progress(self) -> Begun | None:
         """What was begun and waits for a decision: a merge with conflicts, a stopped rebase."""
+        from evgit.storage.in_progress import InProgress
+
         return InProgress(self._connection).get()
 
     @cached_property
