@@ -98,8 +98,8 @@ if TYPE_CHECKING:
     from evgit.state.states import States
     from evgit.storage.blobs import BlobStore
     from evgit.storage.cache import Cache
-    from evgit.storage.in_progress import Begun
     from evgit.storage.config import Config as Config, Setting as Setting
+    from evgit.storage.in_progress import Begun
     from evgit.sync.cloning import directory_of as directory_of, refs_at as refs_at
     from evgit.sync.fetching import Fetch as Fetch, Fetched as Fetched, RefMove as RefMove
     from evgit.sync.messages import RefsReply as RefsReply
