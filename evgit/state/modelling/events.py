@@ -1,7 +1,8 @@
 """Events as handlers get them: read-only, decoded as late as can be.
 
 Stored lines are decoded at C speed into what folding needs; data is decoded anew for every fold, so
-that nothing a handler does to it is seen by anyone else.
+that nothing a handler does to it is seen by anyone else. A long replay folds each event once, and
+decodes no more of it than handlers ask for.
 """
 
 from __future__ import annotations
@@ -42,45 +43,55 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     stream: str
     type: str
-    time: str
     version: int
-    stored_data: msgspec.Raw = msgspec.field(name="data")
-    stored_meta: msgspec.Raw | msgspec.UnsetType = msgspec.field(name="meta", default=msgspec.UNSET)
-    stored_blobs: msgspec.Raw | msgspec.UnsetType = msgspec.field(
-        name="blobs", default=msgspec.UNSET
-    )
-    key: str | None = None
-    origin: str | None = None
     position: int = msgspec.field(name="(position)", default=-1)
     data: Any = msgspec.field(name="(data)", default=None)
+
+    def _stored(self) -> StoredEvent:
+        raise NotImplementedError
+
+    @property
+    def time(self) -> str:
+        """When it happened, UTC, as it is stored."""
+        return self._stored().time
+
+    @property
+    def key(self) -> str | None:
+        """The idempotency key."""
+        return self._stored().key
+
+    @property
+    def origin(self) -> str | None:
+        """The writing process that stamped it."""
+        return self._stored().origin
 
     @property
     def meta(self) -> MappingProxyType[str, Any]:
         """Who, why and from where."""
-        stored = self.stored_meta
+        stored = self._stored().stored_meta
         return MappingProxyType({} if stored is msgspec.UNSET else _decode_value(stored))
 
     @property
     def blobs(self) -> MappingProxyType[str, int]:
         """Blob id -> size in bytes."""
-        stored = self.stored_blobs
+        stored = self._stored().stored_blobs
         return MappingProxyType({} if stored is msgspec.UNSET else _decode_value(stored))
 
     @property
     def line(self) -> bytes:
         """The canonical bytes, as they are stored."""
-        unset = msgspec.UNSET
+        event, unset = self._stored(), msgspec.UNSET
         return _encode(
             _Line(
-                blobs=self.stored_blobs,
-                data=self.stored_data,
-                key=unset if self.key is None else self.key,
-                meta=self.stored_meta,
-                origin=unset if self.origin is None else self.origin,
-                stream=self.stream,
-                time=self.time,
-                type=self.type,
-                version=self.version,
+                blobs=event.stored_blobs,
+                data=event.stored_data,
+                key=unset if event.key is None else event.key,
+                meta=event.stored_meta,
+                origin=unset if event.origin is None else event.origin,
+                stream=event.stream,
+                time=event.time,
+                type=event.type,
+                version=event.version,
             )
         )
 
@@ -90,41 +101,57 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return canonical.object_id(self.line)
 
 
-class Lines:
-    """A text of canonical lines, split when somebody asks for one."""
+class StoredEvent(Event, frozen=True, kw_only=True, gc=False):
+    """An event that may be folded more than once: it keeps all that its line says."""
 
-    __slots__ = ("_first", "_lines", "_text")
+    time: str
+    stored_data: msgspec.Raw = msgspec.field(name="data")
+    stored_meta: msgspec.Raw | msgspec.UnsetType = msgspec.field(name="meta", default=msgspec.UNSET)
+    stored_blobs: msgspec.Raw | msgspec.UnsetType = msgspec.field(
+        name="blobs", default=msgspec.UNSET
+    )
+    key: str | None = None
+    origin: str | None = None
+
+    def _stored(self) -> StoredEvent:
+        return self
+
+
+class OnceEvent(Event, frozen=True, kw_only=True, gc=False):
+    """An event that is folded once: its data is decoded with it, and all else when asked for."""
+
+    data: Any = msgspec.field(name="data")
+    source: Any = msgspec.field(name="(source)", default=None)
+
+    def _stored(self) -> StoredEvent:
+        stored: StoredEvent = self.source.event(self.position)
+        return stored
+
+
+class Lines:
+    """The text that events were decoded from, for those who ask for more of one."""
+
+    __slots__ = ("_first", "_last", "_lines", "_text")
 
     def __init__(self, text: bytes, first: int) -> None:
         """`first`: the position of its first line."""
         self._text = text
         self._first = first
         self._lines: list[bytes] | None = None
+        self._last: tuple[int, StoredEvent] | None = None
 
-    def at(self, position: int) -> bytes:
-        """The line of the event at a position."""
-        if self._lines is None:
-            self._lines = self._text.split(b"\n")
-        return self._lines[position - self._first]
-
-
-class OnceEvent(Event, frozen=True, kw_only=True, gc=False):
-    """An event that is folded once: its data is decoded together with it, and is used up then."""
-
-    data: Any = msgspec.field(name="data")
-    stored_data: msgspec.Raw = msgspec.field(name="(stored data)", default=msgspec.Raw(b""))
-    source: Any = msgspec.field(name="(source)", default=None)
-
-    @property
-    def line(self) -> bytes:
-        """The canonical bytes, as they are stored."""
-        line: bytes = self.source.at(self.position)
-        return line
+    def event(self, position: int) -> StoredEvent:
+        """The event at a position. The last one is kept: who asks once asks twice."""
+        if self._last is None or self._last[0] != position:
+            if self._lines is None:
+                self._lines = self._text.split(b"\n")
+            self._last = position, _decode_stored(self._lines[position - self._first])
+        return self._last[1]
 
 
-decode_lines = msgspec.json.Decoder(Event).decode_lines
+decode_lines = msgspec.json.Decoder(StoredEvent).decode_lines
 decode_lines_once = msgspec.json.Decoder(OnceEvent).decode_lines
-_decode_stored = msgspec.json.Decoder(Event).decode
+_decode_stored = msgspec.json.Decoder(StoredEvent).decode
 
 # A frozen struct is read-only to everybody else; these fill in what its line does not say.
 set_position: Callable[[Event, int], None] = Event.__dict__["position"].__set__
@@ -139,6 +166,4 @@ def read_only(data: Any) -> Any:
 
 def fresh_data(event: Event) -> Any:
     """The data as it is stored, decoded anew."""
-    if isinstance(event, OnceEvent):
-        return _decode_value(_decode_stored(event.line).stored_data)
-    return _decode_value(event.stored_data)
+    return _decode_value(event._stored().stored_data)
