@@ -129,7 +129,7 @@ def test_check_finds_what_is_not_deterministic(bank: Repository, value: str) -> 
         f'account["balance"] += event.data["amount"]\n        {later}',
     ))  # fmt: skip
     assert isinstance(error, NotDeterministic)
-    assert "'accounts/'" in error.message
+    assert "bank.Accounts (model/bank.py, line 4) is not deterministic" in error.message
     assert "accounts/1.json" in error.message
     assert "position 23 " in error.message
 

@@ -148,6 +148,9 @@ COMMANDS = [
     ("model", "log"), ("model", "diff"), ("model", "checkout"), ("model", "check"), ("export",),
     ("switch", "-c", "other"), ("restore", "."), ("trust", "--list"),
     ("show", "--model", "head", "HEAD:accounts/1.json"), ("model", "commit"),
+    ("schema", "list"), ("schema", "check"), ("schema", "diff", "--check"), ("model", "test"),
+    ("log", "-p", "--model", "head"), ("blame", "streams/account-1.json"), ("step", "back"),
+    ("bisect", "start", "HEAD", "main#0"), ("bisect", "reset"), ("diff", "--model", "head", "HEAD"),
 ]  # fmt: skip
 
 

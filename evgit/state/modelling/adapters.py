@@ -31,7 +31,12 @@ from evgit.state.modelling.events import (
     set_position,
     set_source,
 )
-from evgit.state.modelling.failures import at_place, event_text, file_of, raise_failed
+from evgit.state.modelling.failures import (
+    at_place,
+    event_text,
+    place_of_function,
+    raise_failed,
+)
 from evgit.state.modelling.upcasting import Upcasting, upcast_data
 from evgit.state.projection import GONE, Groups, Unstorable
 
@@ -148,10 +153,7 @@ class Adapter:
         given = event.data
         self.prepare(event)
         if event.data != given:
-            method = self._handlers[event.type].method
-            code = getattr(method, "__code__", None)
-            file = None if code is None else file_of(code.co_filename)
-            line = None if code is None else code.co_firstlineno
+            file, line = place_of_function(self._handlers[event.type].method)
             raise HandlerFailed(
                 f"{self.name} changes the data of {event_text(event)}{at_place(file, line)}",
                 event_id=event.id,
@@ -239,10 +241,14 @@ class KeyedAdapter(Adapter):
         return f"{self.prefix}{key}{self.suffix}"
 
     def _fail_key(self, event: Event, key: object) -> NoReturn:
+        file, line = place_of_function(self._declared.key)
         raise HandlerFailed(
-            f"{self.name}.key returned {key!r} on {event_text(event)}: a key is a text or None",
+            f"{self.name}.key returned {key!r} on {event_text(event)}{at_place(file, line)}: a key "
+            "is a text or None",
             event_id=event.id,
             position=event.position,
+            file=file,
+            line=line,
         )
 
     def key_of(self, path: str) -> str:
@@ -446,7 +452,11 @@ class KeyedAdapter(Adapter):
                     self._stored(path, value)
                 except BaseException as found:
                     raise_failed(
-                        found, f"storing the document of {self.name}", event=event, path=path
+                        found,
+                        f"storing the document of {self.name}",
+                        event=event,
+                        path=path,
+                        code=self._handlers[event.type].method,
                     )
         raise_failed(error, f"storing the document of {self.name}", path=path)
 
@@ -489,8 +499,9 @@ class GeneralAdapter(Adapter):
         try:
             return canonical.encode(value)
         except (InvalidJSON, TypeError, ValueError, RecursionError) as error:
-            what = f"storing the document of {self.name}"
-            raise_failed(error, what, event=self._touched.get(path), path=path)
+            what, event = f"storing the document of {self.name}", self._touched.get(path)
+            code = None if event is None else self._handlers[event.type].method
+            raise_failed(error, what, event=event, path=path, code=code)
 
 
 class Scoped(MutableMapping[str, Any]):

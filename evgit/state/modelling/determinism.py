@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,9 +24,10 @@ POINTS = 16
 _SHIFT_SECONDS = 400 * 86_400 + 3_661
 
 
-def compare_replays(directory: Path, log: Log, files: ModelFiles) -> None:
+def compare_replays(directory: Path, log: Log, files: ModelFiles, names: Mapping[str, str]) -> None:
     """Replay a log twice by a model. Raises NotDeterministic, naming projection, document and
-    position, and whatever replaying raises. Runs the model's code."""
+    position, and whatever replaying raises. Runs the model's code. `names`: prefix -> how the
+    projection is to be called."""
     low, high = 0, log.size
     prefix = _differing(_both(directory, log, files, _points(low, high), watch=True))
     if prefix is None:
@@ -52,7 +53,7 @@ def compare_replays(directory: Path, log: Log, files: ModelFiles) -> None:
     event = f"the event at position {high - 1}" if high else "no event"
     exactly = event if high - low <= 1 else f"the events at positions {low} to {high - 1}"
     raise NotDeterministic(
-        f"the projection of {where!r} is not deterministic:{which} differs between two replays "
+        f"{names[where]} is not deterministic:{which} differs between two replays "
         f"from {exactly} on".replace(":,", ":"),
         hint="a projection may depend on nothing but its documents and events: no clock, no "
         "randomness, no order of sets, no files",

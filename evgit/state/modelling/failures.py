@@ -5,8 +5,9 @@ Model files are compiled under names of a form of their own, by which their fram
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from evgit.errors import EvgitError, HandlerFailed
 from evgit.state.modelling.events import Event
@@ -37,6 +38,15 @@ def place_of(error: BaseException) -> tuple[str | None, int | None]:
     return found
 
 
+def place_of_function(function: Callable[..., Any]) -> tuple[str | None, int | None]:
+    """(file, line) where a function of a model is written."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return None, None
+    file = file_of(code.co_filename)
+    return (None, None) if file is None else (file, code.co_firstlineno)
+
+
 def describe(error: BaseException) -> str:
     """The error on one line, as Python says it."""
     text = str(error).strip().split("\n", 1)[0]
@@ -62,14 +72,19 @@ def raise_failed(
     *,
     event: Event | None = None,
     path: str | None = None,
+    code: Callable[..., Any] | None = None,
 ) -> NoReturn:
     """Raise HandlerFailed for an error of model code while it did `what`.
 
-    What a person or the system wants (an interrupt) and what evgit says itself passes through.
+    `code`: the function to name where the error comes from no line of the model, but from what a
+    function left behind. What a person or the system wants (an interrupt) and what evgit says
+    itself passes through.
     """
     if isinstance(error, KeyboardInterrupt | HandlerFailed):
         raise error
     file, line = place_of(error)
+    if file is None and code is not None:
+        file, line = place_of_function(code)
     on_event = "" if event is None else f" on {event_text(event)}"
     on_path = "" if path is None else f", document {path}"
     hint = "correct the model"

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from evgit.errors import (
     HandlerFailed,
+    InvalidModel,
     InvariantViolated,
     NotFound,
     UnknownVersion,
@@ -34,7 +35,7 @@ from evgit.state.modelling.loaded import LoadedModel
 from evgit.state.modelling.loader import load
 from evgit.state.modelling.model_states import ModelStates
 from evgit.state.modelling.model_stream import STREAM, events_of_change, files_from, recorded_ids
-from evgit.state.modelling.new_events import check_new_events
+from evgit.state.modelling.new_events import ALL_THE_SAME, REFUSED, check_new_events
 from evgit.state.modelling.schema_diff import TypeDiff, diff_schemas
 from evgit.state.modelling.schema_review import (
     FailedEvent,
@@ -181,7 +182,7 @@ class Models:
         """The model to see states with, whether trusted or not; None where there is none."""
         wanted = self._wanted
         if wanted is None:
-            there, recorded = self.in_worktree(), self.at(self._head())
+            there, recorded = self.in_worktree(), self._recorded_at_head()
             if there is not None and (recorded is None or there.id != recorded.id):
                 return Choice(there, WORKTREE, asked=False)
             return None if recorded is None else Choice(recorded, HEAD, asked=False)
@@ -195,6 +196,15 @@ class Models:
                 f"there is no model {where}", hint="`evgit model log` shows what was recorded"
             )
         return Choice(files, wanted, asked=True)
+
+    def _recorded_at_head(self) -> ModelFiles | None:
+        """The model at HEAD. Events that make no model (anybody can send them) must not stand in
+        the way of seeing the data: they count as none, which is said."""
+        try:
+            return self.at(self._head())
+        except InvalidModel as error:
+            self._say(f"note: what is recorded as the model at HEAD is none: {error}")
+            return None
 
     # ------------------------------------------------------------------ running them
     def is_trusted(self, choice: Choice) -> bool:
@@ -305,7 +315,8 @@ class Models:
         model = self._load_trusted(choice)
         model.schemas.compile()
         log = self._history.log(point)
-        compare_replays(self._directory, log, choice.files)
+        names = {p.prefix: f"{p.name} ({p.file}, line {p.line})" for p in model.projections}
+        compare_replays(self._directory, log, choice.files, names)
         broken = first_broken(model, self._history, log.row, log, progress)
         state = ModelStates(self._cache(), model).at(log)
         projections = [
@@ -346,9 +357,14 @@ class Models:
         """Raise UnknownVersion for events that the model can't read, and SchemaViolated for data
         that its schemas don't allow. Events that are `known`, in the log already, may be as they
         are."""
-        model = self.chosen()
-        if model is not None:
-            check_new_events(model, events, known)
+        try:
+            model = self.chosen()
+            if model is not None:
+                check_new_events(model, events, known)
+        except InvalidModel as error:
+            error.message += REFUSED
+            error.hint = error.hint or f"correct the model; {ALL_THE_SAME}"
+            raise
 
     def judge(self) -> Callable[[CommitRow, EventBatch], None] | None:
         """What refuses new events that break an invariant, None where there are no invariants.
