@@ -570,6 +570,10 @@ class Repository:
                 self._actor(),
                 lambda: self.models.states() if self._may_have_model() else None,
                 lambda: self.states,
+                lambda: self.builtin_states,
+                lambda: self.models if self._may_have_model() else None,
+                lambda: self.blobs,
+                lambda: self._appender,
             )
         )
 

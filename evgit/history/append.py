@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from evgit.errors import InvalidInput, UsageError
+from evgit.errors import Conflict, InvalidInput, UsageError
 from evgit.formats.block import EncodedBlock, close_block, encode_block
 from evgit.formats.canonical import digest
 from evgit.formats.commit import MAX_EVENTS, Commit, LogHead, MergeRecord
@@ -37,7 +37,10 @@ class Append(msgspec.Struct, kw_only=True):
     `expected`: stream -> revision that the caller believes to be its last.
     `recorded_at_event_time`: record as an imported batch (docs/format.md, "Time").
     `judge` raises for new events that must not follow a commit; it is asked under the lock.
-    `further_parents` and `left_out` (event ids) make the commit a merge.
+    `further_parents` and `left_out` (event ids) make the commit a merge; `model` and `resolved` are
+    kept in it as evidence. `at`: the commit that the ref must be at still. `first_parent`: the
+    commit to go on from, where that is not the one that the ref is at. `along` is called in the
+    same transaction; what it raises undoes everything.
     """
 
     batch: EventBatch
@@ -55,6 +58,11 @@ class Append(msgspec.Struct, kw_only=True):
     judge: Callable[[CommitRow, EventBatch], None] | None = None
     further_parents: Sequence[str] = ()
     left_out: Sequence[str] = ()
+    model: str | None = None
+    resolved: Sequence[Any] = ()
+    at: str | None = None
+    first_parent: str | None = None
+    along: Callable[[], None] | None = None
     command: str = "commit"
     arguments: Mapping[str, Any] = {}
 
@@ -139,7 +147,7 @@ class Appender:
 
     def _append(self, request: Append) -> tuple[Appended, Tip]:
         history, batch = self._history, request.batch
-        tip = self._tips.of(request.ref)
+        tip, moved_from = self._start(request)
         parent = tip.row
         number, latest = self._end or history.end()
         found = sort_out(history, batch, parent, latest, number)
@@ -173,7 +181,7 @@ class Appender:
             events=len(found.fresh),
             guards=expected,
             log=LogHead(root=frontier.root().hex(), size=frontier.size),
-            merge=MergeRecord(left_out=list(request.left_out)) if request.left_out else None,
+            merge=_merge_record(request),
             message=request.message,
             meta=request.meta,
             parents=[parent.hex, *request.further_parents],
@@ -205,7 +213,7 @@ class Appender:
                 )
             )
         target = row.hex
-        self._move(request, tip.target, target)
+        self._move(request, moved_from, target)
         outcome = Appended(
             target,
             target,
@@ -227,8 +235,22 @@ class Appender:
             writer=request.writer,
             command=request.command,
             arguments=request.arguments,
-            continues=True,
+            continues=not request.further_parents,
         )
+        if request.along is not None:
+            request.along()
+
+    def _start(self, request: Append) -> tuple[Tip, str]:
+        """(what to go on from, what the ref is at)."""
+        tip = self._tips.of(request.ref)
+        if request.at is not None and tip.target != request.at:
+            raise Conflict(
+                f"{request.ref} was moved meanwhile, to {tip.target[:12]}",
+                hint="look at it again and repeat the command if it still makes sense",
+            )
+        if request.first_parent is None:
+            return tip, tip.target
+        return self._tips.at(request.first_parent), tip.target
 
     # ------------------------------------------------------------------ parts of a commit
     def _added(
@@ -259,6 +281,14 @@ class Appender:
             for place in found.fresh
         ]
         return encode_block(lines, commit_line)
+
+
+def _merge_record(request: Append) -> MergeRecord | None:
+    if not (request.left_out or request.model or request.resolved):
+        return None
+    return MergeRecord(
+        left_out=list(request.left_out), model=request.model, resolved=list(request.resolved)
+    )
 
 
 def _drop_incoming(found: Sorted, merged: Incoming) -> None:

@@ -82,6 +82,10 @@ class Tips:
                 "HEAD is at a point inside a commit; appending there would lose what follows",
                 hint="make a branch from a whole commit, or switch to a branch",
             )
+        return self.at(target)
+
+    def at(self, target: str) -> Tip:
+        """What it takes to append to a commit. Raises UnknownObject, or Damage as `of`."""
         row = self._history.graph.get(target)
         frontier = self._history.log_of(row).frontier()
         try:

@@ -15,12 +15,16 @@ from evgit.storage.operations import OperationLog, RefChange
 from evgit.storage.refs import RefStore
 
 if TYPE_CHECKING:
+    from evgit.history.append import Appender
     from evgit.state.modelling.model_states import ModelStates
+    from evgit.state.modelling.models import Models
     from evgit.state.states import States
+    from evgit.storage.blobs import BlobStore
 
 
 class Ground(NamedTuple):
-    """Stores and ways to states. `model_states`: those of the model, None where there is none."""
+    """Stores and ways to states. `model_states`: those of the model, None where there is none;
+    `models` is None where there can't be any."""
 
     history: History
     refs: RefStore
@@ -29,6 +33,10 @@ class Ground(NamedTuple):
     actor: Actor
     model_states: Callable[[], ModelStates | None]
     states: Callable[[], States | ModelStates]
+    builtin_states: Callable[[], States]
+    models: Callable[[], Models | None]
+    blobs: Callable[[], BlobStore]
+    appender: Callable[[], Appender]
 
     @property
     def in_progress(self) -> InProgress:

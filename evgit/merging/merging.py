@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from evgit.merging.ground import Ground
+from evgit.merging.merge import Merge
 from evgit.merging.rebase import Rebase
 
 
@@ -13,6 +14,11 @@ class Merging:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
+
+    @cached_property
+    def merge(self) -> Merge:
+        """Merging another history into a branch."""
+        return Merge(self._ground)
 
     @cached_property
     def rebase(self) -> Rebase:
