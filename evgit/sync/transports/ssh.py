@@ -39,11 +39,14 @@ class SshTransport:
             ) from None
         self._input = cast(BinaryIO, self._process.stdin)
         self._output = cast(BinaryIO, self._process.stdout)
+        self._unread: Iterator[bytes] = iter(())
         self.round_trips = 0
 
     def carry(self, message: bytes, body: Iterable[bytes] = ()) -> Carried:
         """Write a message and read the answer's. Raises TransferInterrupted."""
         self.round_trips += 1
+        for _ in self._unread:
+            pass  # or it would be taken for the next answer
         try:
             write_message(self._input, message, body)
         except OSError:
@@ -54,10 +57,8 @@ class SshTransport:
             raise self._silent(error.strerror) from None
         if answer is None:
             raise self._silent()
-        return Carried(answer, self._body())
-
-    def _body(self) -> Iterator[bytes]:
-        yield from read_body(self._output)
+        self._unread = read_body(self._output)
+        return Carried(answer, self._unread)
 
     def _silent(self, why: str | None = None) -> TransferInterrupted:
         code = self._process.poll()

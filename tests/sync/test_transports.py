@@ -1,0 +1,315 @@
+"""The same conversation over every transport: a plain path, a real sshd, a real HTTP server."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from evgit.repository import Repository
+from evgit.server.access import hash_of
+from tests.sync.servers import serving, ssh_host
+
+TOKEN, READER, OLD = "a-writer's-token", "a-reader's-token", "yesterday's-token"
+
+CONFIG = f"""
+public = ["open"]
+
+[[token]]
+name = "writer"
+hash = "{hash_of(TOKEN)}"
+right = "write"
+repositories = ["ledger"]
+
+[[token]]
+name = "reader"
+hash = "{hash_of(READER)}"
+repositories = ["ledger"]
+
+[[token]]
+name = "old"
+hash = "{hash_of(OLD)}"
+right = "write"
+expires = "2020-01-01"
+"""
+
+
+@dataclass
+class Person:
+    """Somebody at a machine of their own, whose evgit is a process of its own."""
+
+    directory: Path
+    environment: dict[str, str]
+
+    def __call__(self, *words: str, at: str = ".", code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "evgit", "-C", str(self.directory / at), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environment,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    def commit(self, stream: str, at: str) -> None:
+        self("commit", "-q", "-s", stream, "-t", "happened", "n=1", "-m", f"To {stream}", at=at)
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Person:
+    home = tmp_path / "home"
+    home.mkdir()
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("EVGIT_", "XDG_"))}
+    own = {
+        "HOME": str(home),
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "EVGIT_AUTHOR_NAME": "Ada",
+        "EVGIT_AUTHOR_EMAIL": "ada@example.org",
+        "EVGIT_TRUST_FILE": str(tmp_path / "trusted.json"),
+    }
+    return Person(tmp_path, kept | own)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A directory of repositories to serve."""
+    place = tmp_path / "srv"
+    for name in ("ledger", "open", "secret"):
+        with Repository.init(place / name, bare=True, author="Eve <eve@example.org>") as made:
+            made.append([_new(n) for n in range(300)], message="The first three hundred")
+    return place
+
+
+def _new(number: int):  # type: ignore[no-untyped-def]
+    from evgit import NewEvent
+
+    return NewEvent(f"s-{number % 7}", "counted", {"n": number})
+
+
+@pytest.fixture(params=["path", "file", "ssh", "scp", "http"])
+def address(
+    request: pytest.FixtureRequest, root: Path, tmp_path: Path, person: Person
+) -> Iterator[str]:
+    """The ledger's address over one transport, ready to be used."""
+    if request.param == "path":
+        yield str(root / "ledger")
+    elif request.param == "file":
+        yield f"file://{root}/ledger"
+    elif request.param == "http":
+        config = tmp_path / "server.toml"
+        config.write_text(CONFIG)
+        person.environment["EVGIT_TOKEN"] = TOKEN
+        with serving(root, "--config", str(config)) as url:
+            yield f"{url}/ledger"
+    else:
+        with ssh_host(tmp_path / "ssh") as (command, host):
+            person.environment["EVGIT_SSH_COMMAND"] = command
+            yield (
+                f"{host}:{root}/ledger" if request.param == "scp" else f"ssh://{host}{root}/ledger"
+            )
+
+
+def root_of(person: Person, at: str) -> str:
+    shown = json.loads(person("show", "--json", "HEAD", at=at))
+    return str(shown["log"]["root"])
+
+
+def test_two_machines(person: Person, address: str, root: Path) -> None:
+    """Clone twice, commit on both, push, be refused, fetch, and end with equal histories."""
+    person("clone", address, "one")
+    person("clone", address, "two")
+    assert root_of(person, "one") == root_of(person, "two")
+
+    person.commit("a-1", at="one")
+    person.commit("b-1", at="one")
+    assert "2 commits, 2 events" in person("push", at="one")
+
+    person.commit("c-1", at="two")
+    refused = person("push", at="two", code=4)
+    assert "not here" in refused
+    assert "evgit pull" in refused
+
+    person("fetch", at="two")
+    person("switch", "-c", "fresh", "origin/main", at="two")
+    person.commit("d-1", at="two")
+    assert "1 commit, 1 event" in person("push", "origin", "fresh:main", at="two")
+    person("fetch", at="one")
+    shown = person("rev-parse", "origin/main", at="one")
+    assert shown == person("rev-parse", "fresh", at="two")
+    for at in ("one", "two", str(root / "ledger")):
+        assert "All is well" in person("fsck", at=at)
+    assert person("ls-remote", at="one").splitlines()[0].startswith(shown.strip())
+
+
+def test_https_with_a_certificate(person: Person, root: Path, tmp_path: Path) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        + ["-keyout", str(key), "-out", str(cert), "-subj", "/CN=127.0.0.1"]
+        + ["-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True,
+        capture_output=True,
+    )
+    with serving(root, "--cert", str(cert), "--key", str(key)) as url:
+        assert url.startswith("https://")
+        refused = person("clone", f"{url}/open", "unknown", code=7)
+        assert "certificate" in refused
+        assert not (tmp_path / "unknown").exists()
+        person.environment["EVGIT_CERTIFICATES"] = str(cert)
+        person("clone", f"{url}/open", "known")
+
+
+# ---------------------------------------------------------------- who may do what over HTTP
+@pytest.fixture
+def url(root: Path, tmp_path: Path) -> Iterator[str]:
+    config = tmp_path / "server.toml"
+    config.write_text(CONFIG + "\nmax_body_bytes = 100000\nmax_header_bytes = 4096\n")
+    # Plain settings stand before the tables in TOML.
+    text = config.read_text()
+    config.write_text(
+        "max_body_bytes = 100000\nmax_header_bytes = 4096\nsilent_seconds = 1\n" + CONFIG
+    )
+    assert text
+    with serving(root, "--config", str(config)) as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "code", "said"),
+    [
+        ("ledger", None, 7, "a valid token is needed"),
+        ("ledger", "guessed", 7, "a valid token is needed"),
+        ("ledger", OLD, 7, "expired"),
+        ("secret", TOKEN, 7, "not for this repository"),
+        ("absent", None, 7, "a valid token is needed"),
+        ("open", None, 0, "300 events"),
+        ("ledger", READER, 0, "300 events"),
+    ],
+)
+def test_reading(
+    person: Person, url: str, name: str, token: str | None, code: int, said: str, tmp_path: Path
+) -> None:
+    if token is not None:
+        person.environment["EVGIT_TOKEN"] = token
+    assert said in person("clone", f"{url}/{name}", "copy", code=code)
+    assert (tmp_path / "copy").exists() is (code == 0)
+
+
+def test_a_token_to_read_does_not_push(person: Person, url: str) -> None:
+    person.environment["EVGIT_TOKEN"] = READER
+    person("clone", f"{url}/ledger", "copy")
+    person.commit("a-1", at="copy")
+    assert "may not push" in person("push", at="copy", code=7)
+    person.environment["EVGIT_TOKEN"] = TOKEN
+    person("push", at="copy")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../srv/secret", "open/../secret", "%2e%2e/srv/secret", "open/.evgit", "open%00", "//etc"],
+)
+def test_no_name_leads_out_of_the_root(url: str, path: str) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 10) as raw:
+        raw.sendall(
+            f"POST /{path}/evgit HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n"
+            "Connection: close\r\n\r\n".encode()
+            + b'{"do":"refs"}\n'
+        )
+        answer = b""
+        while more := raw.recv(4096):
+            answer += more
+    assert answer.split(b" ")[1] in (b"400", b"401", b"404"), answer
+
+
+def test_what_is_too_large_or_too_slow_is_refused(url: str) -> None:
+    big = httpx.post(f"{url}/open/evgit", content=bytes(200_000))
+    assert big.status_code == 413
+    chunks = (bytes(1000) for _ in range(1000))
+    try:
+        assert httpx.post(f"{url}/open/evgit", content=chunks).status_code == 413
+    except httpx.WriteError:
+        pass  # refused before all of it was sent
+    headers = {"X-Long": "x" * 100_000}
+    try:
+        assert httpx.post(f"{url}/open/evgit", content=b"", headers=headers).status_code == 400
+    except (httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError):
+        pass
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 10) as slow:
+        slow.sendall(b"POST /open/evgit HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{")
+        assert slow.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_idle_connections_hold_nobody_up(url: str, person: Person) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    idle = [socket.create_connection((host, int(port)), 10) for _ in range(1000)]
+    try:
+        assert "300 events" in person("clone", f"{url}/open", "copy")
+    finally:
+        for each in idle:
+            each.close()
+
+
+def test_the_server_says_how_it_is(url: str) -> None:
+    assert httpx.get(f"{url}/health").text == "ok\n"
+    httpx.post(f"{url}/open/evgit", content=b'{"do":"refs"}\n\0\0\0\0')
+    assert 'evgit_requests_total{status="200"} 1' in httpx.get(f"{url}/metrics").text
+    described = httpx.get(f"{url}/openapi.json").json()
+    assert described["openapi"].startswith("3.")
+    assert "/{repository}/evgit" in described["paths"]
+    assert httpx.get(f"{url}/open/evgit").status_code == 405
+
+
+def test_a_redirect_is_not_followed(person: Person) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "evgit", "ls-remote", f"http://127.0.0.1:{port}/x"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=person.environment | {"EVGIT_TOKEN": "secret"},
+        )
+        peer, _ = listening.accept()
+        with peer:
+            peer.recv(65536)
+            peer.sendall(
+                b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2/y\r\nContent-Length: 0\r\n\r\n"
+            )
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "127.0.0.2" in said
+
+
+def test_a_password_in_an_address_is_refused(person: Person) -> None:
+    assert "EVGIT_TOKEN" in person("clone", "https://ada:secret@example.org/x", "copy", code=5)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["ssh://-oProxyCommand=touch${IFS}made/x", "-oProxyCommand=touch made:x", "ssh://host/-x"],
+)
+def test_no_address_becomes_an_option(person: Person, address: str, tmp_path: Path) -> None:
+    person("init", "-q", "r")
+    person("remote", "add", "bad", "ssh://example.org/x", at="r")
+    done = subprocess.run(
+        [sys.executable, "-m", "evgit", "ls-remote", "--", address],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=person.environment | {"EVGIT_SSH_COMMAND": "echo"},
+    )
+    assert done.returncode in (2, 3, 5, 7), done
+    assert not (tmp_path / "made").exists()
+    assert "Traceback" not in done.stderr
