@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from evgit.maintenance.fsck import FsckReport as FsckReport
     from evgit.merging.merging import Merging
     from evgit.merging.problems import Problem as Problem
-    from evgit.merging.rebase import Rebased as Rebased
+    from evgit.merging.reappend import Reappended as Reappended
     from evgit.state.diff import (
         MISSING as MISSING,
         DocumentChange as DocumentChange,
@@ -128,7 +128,7 @@ _IMPORTED_LATER = {
     "evgit.history.new_event": "NewEvent",
     "evgit.maintenance.fsck": "FsckReport",
     "evgit.merging.problems": "Problem",
-    "evgit.merging.rebase": "Rebased",
+    "evgit.merging.reappend": "Reappended",
     "evgit.state.diff": "MISSING DocumentChange FieldChange field_changes",
     "evgit.state.modelling.files": "ModelFiles",
     "evgit.state.modelling.schema_diff": "TypeDiff",

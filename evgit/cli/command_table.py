@@ -50,6 +50,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "checkout": Entry("checkout", "Write the state at a branch or any past point as files."),
         "restore": Entry("restore", "Write documents anew over edited or deleted files."),
         "rebase": Entry("rebase", "Re-append the current branch's commits behind another point."),
+        "cherry-pick": Entry("cherry_pick", "Re-append single commits to the current branch."),
+        "revert": Entry("revert", "Take commits back, by events that compensate for theirs."),
         "tag": Entry("tag", "List, make or delete tags."),
         "reflog": Entry("reflog", "Show where a branch has pointed."),
         "op": Entry("op", "List, show and restore operations: what each command did to refs."),

@@ -9,7 +9,7 @@ from evgit.cli.commit_text import plural
 from evgit.cli.event_text import short
 from evgit.cli.output import shown_in_line
 from evgit.cli.titles import commit_title
-from evgit.repository import Problem, Rebased, Repository
+from evgit.repository import Problem, Reappended, Repository
 
 LISTED = 10
 
@@ -39,7 +39,7 @@ def stopped_lines(repository: Repository, commit: str, problems: Sequence[Proble
     return [f"Stopped at {place_of(repository, commit)}:", *problem_lines(repository, problems)]
 
 
-def rebased_document(found: Rebased) -> dict[str, Any]:
+def rebased_document(found: Reappended) -> dict[str, Any]:
     """What a rebase did, for `--json`."""
     return {
         "ref": found.ref,

@@ -127,6 +127,19 @@ def walk(
             yield entry
 
 
+def oldest_first(invocation: Invocation, repository: Repository, words: Sequence[str]) -> list[str]:
+    """Ids of the commits that words name, in their order: of `A..B`, what B has and A has not,
+    parents before children; of anything else, the commit that it stands for."""
+    found: list[str] = []
+    for word in words:
+        if ".." in word or word.startswith("^"):
+            part = list(commit_ids(repository, chosen(invocation, repository, [word])))
+            found += reversed(part)
+        else:
+            found.append(repository.resolve_commit(word))
+    return list(dict.fromkeys(found))
+
+
 def sides(repository: Repository, selection: Selection) -> dict[str, str]:
     """`<` or `>` for each commit that only the left, or only the right of `A...B` has."""
     found: dict[str, str] = {}

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from evgit.merging.ground import Ground
-from evgit.merging.merge import Merge
-from evgit.merging.rebase import Rebase
+
+if TYPE_CHECKING:
+    from evgit.merging.compensation import Reverted
+    from evgit.merging.merge import Merge
+    from evgit.merging.reappend import Reappended
+    from evgit.merging.rebase import Rebase
 
 
 class Merging:
@@ -18,9 +24,29 @@ class Merging:
     @cached_property
     def merge(self) -> Merge:
         """Merging another history into a branch."""
+        from evgit.merging.merge import Merge
+
         return Merge(self._ground)
 
     @cached_property
     def rebase(self) -> Rebase:
         """Re-appending a branch behind another point."""
+        from evgit.merging.rebase import Rebase
+
         return Rebase(self._ground)
+
+    def cherry_pick(self, commits: Sequence[str], **settings: Any) -> Reappended:
+        """Re-append single commits to the current branch: see `picking.pick`."""
+        from evgit.merging.picking import pick
+
+        return pick(self._ground, commits, **settings)
+
+    def compensating(self, commits: Sequence[str]) -> Reverted:
+        """The events that take back commits of the current branch, as its model has it."""
+        from evgit.merging.compensation import compensating
+
+        ground = self._ground
+        head = ground.tip(ground.branches.current_ref())
+        rows = [ground.row(commit) for commit in commits]
+        states = ground.model_states()
+        return compensating(ground.history, states, head, rows, ground.actor.now)

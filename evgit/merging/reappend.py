@@ -42,6 +42,8 @@ class Step(NamedTuple):
     guards: dict[str, int]
     problems: list[Problem]
     reused: bool
+    message: str | None = None
+    """In the place of the source's."""
 
 
 @dataclass(slots=True)
@@ -54,6 +56,49 @@ class Plan:
     gone: list[CommitRow] = field(default_factory=list)
     stopped: CommitRow | None = None
     problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Reappended:
+    """What re-appending did, so far or in the end.
+
+    `written`: (id of the commit as it was, id now) of each that went through this time; both are
+    the same where it stands there already. `gone`: ids of commits of which nothing was missing
+    there. `skipped`: of the one left out. `accepted`: what spoke against commits that went through.
+    `stopped`: the commit with `problems`, and `left` how many are still to go, itself included.
+    `head`: where it led, the commit that `ref` is at unless it stopped or was only tried.
+    """
+
+    ref: str
+    old: str
+    head: str
+    written: list[tuple[str, str]] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    skipped: str | None = None
+    accepted: list[Problem] = field(default_factory=list)
+    stopped: str | None = None
+    problems: list[Problem] = field(default_factory=list)
+    left: int = 0
+
+    @classmethod
+    def of(cls, ref: str, old: CommitRow, planned: Plan, rows: Sequence[CommitRow]) -> Reappended:
+        """What a plan for `rows` says, before anything is written."""
+        found = cls(ref, old.hex, planned.head.hex)
+        found.accepted = [problem for step in planned.steps for problem in step.problems]
+        found.gone = [row.hex for row in planned.gone]
+        if planned.stopped is not None:
+            found.stopped = planned.stopped.hex
+            found.problems = planned.problems
+            numbers = [row.number for row in rows]
+            found.left = len(rows) - numbers.index(planned.stopped.number)
+        return found
+
+    def note_written(self, planned: Plan, written: Sequence[CommitRow]) -> None:
+        """Take in the commits that the plan's steps became."""
+        self.head = written[-1].hex if written else planned.head.hex
+        self.written = [
+            (step.source.row.hex, row.hex) for step, row in zip(planned.steps, written, strict=True)
+        ]
 
 
 def sources_of(
@@ -109,7 +154,7 @@ class Judge:
     def __init__(self, history: History, states: ModelStates | None) -> None:
         self._history = history
         self._states = states
-        self._commuting = _commuting(states)
+        self._commuting = frozenset() if states is None else states.model.commuting
 
     # ------------------------------------------------------------------ guards and keys
     def failed_guards(
@@ -182,20 +227,6 @@ class Judge:
         touched = [each.path for each in like if each.path is not None] or [""]
         for each in violations(self._states.model, state, touched):
             yield each.name, each.path
-
-
-def _commuting(states: ModelStates | None) -> frozenset[str]:
-    """Types of events that every projection of the model that handles them says commute."""
-    if states is None:
-        return frozenset()
-    handled: set[str] = set()
-    strict: set[str] = set()
-    for projection in states.model.projections:
-        types = set(projection.handlers)
-        handled |= types
-        if projection.declared.order != "any":
-            strict |= types - set(projection.declared.commuting)
-    return frozenset(handled - strict)
 
 
 def plan(
@@ -308,7 +339,7 @@ def _anew(step: Step, now: int) -> NewCommit:
         meta[ACCEPTED] = [str(problem) for problem in step.problems]
     return NewCommit(
         author=source.commit.author,
-        message=source.commit.message,
+        message=source.commit.message if step.message is None else step.message,
         time=now,
         ids=source.ids,
         streams=source.streams,

@@ -8,7 +8,6 @@ that it survives restarts. All that a rebase did, however often it stopped, is u
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -18,7 +17,7 @@ from evgit.history.ancestry import compare, parents_first
 from evgit.history.commit_row import CommitRow
 from evgit.merging.ground import Ground
 from evgit.merging.problems import Problem
-from evgit.merging.reappend import Judge, Plan, plan, write
+from evgit.merging.reappend import Judge, Plan, Reappended, plan, write
 from evgit.storage.operations import ABORT, SINCE, RefChange
 from evgit.storage.refs import SYMBOLIC
 
@@ -41,29 +40,6 @@ class Stopped(msgspec.Struct, kw_only=True):
     problems: list[Problem]
     began: int
     verify: bool = True
-
-
-@dataclass(slots=True)
-class Rebased:
-    """What a rebase did, so far or in the end.
-
-    `written`: (id of the commit as it was, id now) of each that went through this time; both are
-    the same where it stands there already. `gone`: ids of commits of which nothing was missing
-    there. `skipped`: of the one left out. `accepted`: what spoke against commits that went through.
-    `stopped`: the commit with `problems`, and `left` how many are still to go, itself included.
-    `head`: where it led, the commit that `ref` is at unless it stopped or was only tried.
-    """
-
-    ref: str
-    old: str
-    head: str
-    written: list[tuple[str, str]] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-    skipped: str | None = None
-    accepted: list[Problem] = field(default_factory=list)
-    stopped: str | None = None
-    problems: list[Problem] = field(default_factory=list)
-    left: int = 0
 
 
 class Rebase:
@@ -94,7 +70,7 @@ class Rebase:
         accept_all: bool = False,
         dry_run: bool = False,
         arguments: Mapping[str, Any] | None = None,
-    ) -> Rebased:
+    ) -> Reappended:
         """Re-append what the current branch has and `upstream` has not behind `onto`, by default
         `upstream` itself. All three are ids of commits.
 
@@ -109,7 +85,7 @@ class Rebase:
         base, behind = ground.row(upstream), ground.row(onto or upstream)
         rows = _between(ground, base, old)
         planned = self._plan(behind, rows, old, verify, None if accept_all else ())
-        found = self._outcome(ref, old, planned, rows)
+        found = Reappended.of(ref, old, planned, rows)
         if dry_run:
             return found
         state = Stopped(
@@ -126,7 +102,7 @@ class Rebase:
         )
         return self._write(state, state.head, planned, found, arguments or {}, started=True)
 
-    def go_on(self, *, accept: bool = False, skip: bool = False) -> Rebased:
+    def go_on(self, *, accept: bool = False, skip: bool = False) -> Reappended:
         """Go on with the rebase that waits, behind what HEAD is at now.
 
         The commit that stopped it is judged again; with `accept` it goes through whatever speaks
@@ -148,7 +124,7 @@ class Rebase:
         accepted = {state.todo[0]} if accept else set()
         old = ground.row(state.old)
         planned = self._plan(head, rows, old, state.verify, accepted)
-        found = self._outcome(state.ref, old, planned, rows)
+        found = Reappended.of(state.ref, old, planned, rows)
         found.skipped = skipped
         return self._write(state, at, planned, found, {}, started=False)
 
@@ -185,29 +161,16 @@ class Rebase:
         held = {line for row in (old, head) for line in history.indexer.held_back_lines(row)}
         return plan(history, head, rows, judge, held=held, accept=accept)
 
-    def _outcome(
-        self, ref: str, old: CommitRow, planned: Plan, rows: Sequence[CommitRow]
-    ) -> Rebased:
-        found = Rebased(ref, old.hex, planned.head.hex)
-        found.accepted = [problem for step in planned.steps for problem in step.problems]
-        found.gone = [row.hex for row in planned.gone]
-        if planned.stopped is not None:
-            found.stopped = planned.stopped.hex
-            found.problems = planned.problems
-            numbers = [row.number for row in rows]
-            found.left = len(rows) - numbers.index(planned.stopped.number)
-        return found
-
     def _write(
         self,
         state: Stopped,
         at: str,
         planned: Plan,
-        found: Rebased,
+        found: Reappended,
         arguments: Mapping[str, Any],
         *,
         started: bool,
-    ) -> Rebased:
+    ) -> Reappended:
         ground = self._ground
         history = ground.history
         try:
@@ -226,10 +189,7 @@ class Rebase:
         except BaseException:
             history.forget()
             raise
-        found.head = head.hex
-        found.written = [
-            (step.source.row.hex, row.hex) for step, row in zip(planned.steps, written, strict=True)
-        ]
+        found.note_written(planned, written)
         return found
 
     def _expect(self, state: Stopped, at: str) -> None:
@@ -280,7 +240,7 @@ class Rebase:
         state: Stopped,
         at: str,
         head: CommitRow,
-        found: Rebased,
+        found: Reappended,
         arguments: Mapping[str, Any],
         *,
         started: bool,

@@ -36,7 +36,7 @@ from evgit.cli.parameters import Revision, json_option
 from evgit.cli.rebase_text import accepted_lines, place_of, rebased_document, stopped_lines
 from evgit.cli.tree_update import update_after_move
 from evgit.errors import UsageError
-from evgit.repository import Rebased, Repository
+from evgit.repository import Reappended, Repository
 
 EXIT_STOPPED = 1
 
@@ -121,7 +121,7 @@ def _check(
         )
 
 
-def _note(invocation: Invocation, found: Rebased) -> None:
+def _note(invocation: Invocation, found: Reappended) -> None:
     """What is durable, for those who may not get the answer."""
     if found.stopped is None:
         invocation.done(f"{found.ref} is re-appended, at {found.head}")
@@ -129,7 +129,7 @@ def _note(invocation: Invocation, found: Rebased) -> None:
         invocation.done(f"the rebase stopped at {found.stopped}")
 
 
-def _write(repository: Repository, output: Output, found: Rebased, *, dry_run: bool) -> None:
+def _write(repository: Repository, output: Output, found: Reappended, *, dry_run: bool) -> None:
     name = found.ref.removeprefix("refs/heads/")
     if found.skipped:
         output.line(f"Left out {place_of(repository, found.skipped)}")
