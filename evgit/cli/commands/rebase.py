@@ -1,4 +1,4 @@
-"""Re-append the current branch's commits behind another point.
+"""Re-append a branch's commits behind another point.
 
 What the branch has and UPSTREAM has not goes behind UPSTREAM, or behind NEW with --onto, commit by
 commit, as if it had been decided there. Events keep their ids; commits are new, and their guards
