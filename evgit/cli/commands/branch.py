@@ -1,7 +1,7 @@
 """List, make, rename or delete branches.
 
     evgit branch                     list them; the current one has a star
-    evgit branch -v                  with where they are
+    evgit branch -v                  with where they are; -vv: and what they follow
     evgit branch trial               make one at HEAD, and stay where you are
     evgit branch trial main~3        make one elsewhere; `main@{2015-06-01}` is a place, too
     evgit branch -m trial better     rename it
@@ -27,6 +27,7 @@ from evgit.cli.invocation import Invocation
 from evgit.cli.output import Output
 from evgit.cli.parameters import Branch, Revision, json_option
 from evgit.cli.titles import commit_title
+from evgit.cli.tracking_text import tracking_document, tracking_mark
 from evgit.errors import UsageError
 from evgit.repository import FoundEvent, Repository
 
@@ -37,7 +38,9 @@ HEADS = "refs/heads/"
 @click.argument("name", required=False, type=Branch())
 @click.argument("start", required=False, type=Revision(), metavar="[START]")
 @click.option("-l", "--list", "listing", is_flag=True, help="List; NAME may be a pattern.")
-@click.option("-v", "--verbose", is_flag=True, help="List with commit and title.")
+@click.option(
+    "-v", "--verbose", count=True, help="List with commit and title; -vv: and what each follows."
+)
 @click.option("-m", "--move", is_flag=True, help="Rename: [OLD] NEW.")
 @click.option("-d", "--delete", is_flag=True, help="Delete NAME.")
 @click.option("-D", "force_delete", is_flag=True, help="Delete even what no other branch has.")
@@ -71,7 +74,7 @@ def command(
     name: str | None,
     start: str | None,
     listing: bool,
-    verbose: bool,
+    verbose: int,
     move: bool,
     delete: bool,
     force_delete: bool,
@@ -153,7 +156,7 @@ def _list(
     pattern: str | None,
     tests: Sequence[Callable[[str], bool]],
     *,
-    verbose: bool,
+    verbose: int,
     as_json: bool,
 ) -> None:
     head = repository.head()
@@ -177,11 +180,14 @@ def _list(
                     "current": current,
                     "size": entry.commit.log.size,
                     "time": entry.commit.time,
+                    "upstream": tracking_document(repository, name),
                 }
             )
             continue
         shown = output.style(name.ljust(width if verbose else 0), *(["green"] if current else []))
         line = f"{'*' if current else ' '} {shown}"
         if entry is not None:
-            line += f" {output.style(short(target), 'yellow')} {commit_title(repository, entry)}"
+            title = commit_title(repository, entry)
+            mark = tracking_mark(repository, name) if verbose > 1 else ""
+            line += f" {output.style(short(target), 'yellow')} {f'{mark} ' if mark else ''}{title}"
         output.line(line)

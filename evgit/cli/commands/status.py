@@ -24,6 +24,7 @@ from evgit.cli.model_options import state_options
 from evgit.cli.opening import open_repository
 from evgit.cli.output import Output, shown_in_line
 from evgit.cli.parameters import json_option
+from evgit.cli.tracking_text import tracking_document, tracking_line
 from evgit.repository import Head, Point, Repository, Status
 
 MOST_LISTED = 20
@@ -54,6 +55,9 @@ def command(invocation: Invocation, briefly: bool, as_json: bool) -> None:
                 _write_briefly(output, status)
         else:
             output.line(f"{where(repository, head)}: {plural(head.point.size, 'event')}")
+            follows = tracking_line(repository, head.branch) if head.branch else None
+            if follows is not None:
+                output.line(follows)
             for line in in_progress_lines(repository):
                 output.line(line)
             _write(repository, output, head, status)
@@ -65,6 +69,7 @@ def _document(repository: Repository, head: Head, status: Status | None) -> dict
         "commit": head.point.commit,
         "size": head.point.size,
         "bare": status is None,
+        "upstream": tracking_document(repository, head.branch),
         "in_progress": in_progress_document(repository),
     }
     if status is None:
