@@ -30,6 +30,14 @@ _POSITION = re.compile(r"0|[1-9][0-9]*")
 _TIME_HINT = "give --time TIME for all such lines, or --time-field PATH to where each has its time"
 
 
+class LineOptions(msgspec.Struct, frozen=True):
+    """How one input's lines are read: what `EventLines` was made with, the format settled."""
+
+    format: Format
+    time: int | None
+    time_field: str | None
+
+
 class _Peek(msgspec.Struct):
     """The members of a line that decide how to read it."""
 
@@ -64,9 +72,15 @@ class EventLines:
         if time is not None and time_field is not None:
             raise UsageError("a time for all lines and a time field exclude each other")
         self._format = format
+        self._instant = time
         self._time = None if time is None else to_text(time)
         self._path = None if time_field is None else _steps(time_field)
         self._field = time_field
+
+    @property
+    def options(self) -> LineOptions:
+        """What another process needs to read further lines in the same way."""
+        return LineOptions(self._format, self._instant, self._field)
 
     def events(self, batch: LineBatch) -> EventBatch:
         """The events of a batch. Raises InvalidEvent naming the line that is refused."""

@@ -20,7 +20,8 @@ from typing import BinaryIO
 
 from evgit.bridges.event_lines import EventLines, Format
 from evgit.bridges.git_history import GitHistory
-from evgit.bridges.json_lines import LineReader
+from evgit.bridges.json_lines import LineBatch, LineReader
+from evgit.bridges.line_preparing import LinePreparing, jobs_to_use
 from evgit.bridges.twins import Twins
 from evgit.errors import EvgitError, UsageError
 from evgit.formats.event import Event, EventBatch, batch_from_events
@@ -68,7 +69,8 @@ class _Target:
     progress: Progress | None
     report: ImportReport
 
-    def append(self, batch: EventBatch, label: str) -> None:
+    def append(self, batch: EventBatch, label: str) -> int:
+        """Append a batch; the size of the log afterwards."""
         appended = self.repository.append(
             batch,
             branch=self.branch,
@@ -90,6 +92,7 @@ class _Target:
                 report.warnings.append(warning)
         if self.progress is not None:
             self.progress(report)
+        return appended.size
 
 
 def import_lines(
@@ -104,14 +107,17 @@ def import_lines(
     now: bool = False,
     message: str | None = None,
     author: str | None = None,
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Append the events of a file, `-` (standard input) or an open binary file, line by line.
 
     time: the time (an instant, or its text) of lines that have none; time_field: where such a
     line has it (see EventLines). now: record commits at the present, not at their events' times.
-    message: of every commit, in place of `import NAME: lines A-B`. progress: called after each
-    batch, always with the same report.
+    message: of every commit, in place of `import NAME: lines A-B`. jobs: processes that prepare
+    batches while this one stores, 1 for none; by default two, where there are as many cores and
+    the input is not small. The result is the same. progress: called after each batch, always with
+    the same report.
 
     Raises InvalidEvent (with the line), InvalidInput, KeyReused, … : batches before are stored,
     and the error's hint says how much that was. An interrupt (KeyboardInterrupt) passes through.
@@ -121,16 +127,42 @@ def import_lines(
     reading = EventLines(format, time=instant, time_field=time_field)
     twins = Twins()
     report = ImportReport()
-    with LineReader(source) as reader:
+    size = 0
+
+    def store(lines: LineBatch, batch: EventBatch, done: int) -> None:
+        nonlocal size
+        batch = twins.tell_apart(batch)
+        report.done = done
+        report.twins = twins.given
+        size = target.append(batch, f"lines {lines.numbers[0]}-{lines.numbers[-1]}")
+
+    with (
+        LineReader(source) as reader,
+        LinePreparing(reading, jobs_to_use(jobs), store, lambda: size) as preparing,
+    ):
         report.total = reader.bytes_total
         target = _Target(repository, branch, now, author, reader.name, message, progress, report)
+        reader.before_waiting = preparing.drain
+        batches = reader.batches(batch_size)
         with _saying_what_is_stored(report):
-            for lines in reader.batches(batch_size):
-                batch = twins.tell_apart(reading.events(lines))
-                report.done = reader.bytes_read
-                report.twins = twins.given
-                target.append(batch, f"lines {lines.numbers[0]}-{lines.numbers[-1]}")
+            while True:
+                try:
+                    lines = next(batches, None)
+                except EvgitError:
+                    preparing.drain()  # what comes before the part that can't be read
+                    raise
+                if lines is None:
+                    break
+                preparing.take(lines, reader.bytes_read, reader.bytes_total)
+            preparing.drain()
+        if preparing.lost:
+            report.warnings.append(_lost_workers(preparing.lost))
     return report
+
+
+def _lost_workers(count: int) -> str:
+    processes = "a worker process" if count == 1 else f"{count} worker processes"
+    return f"{processes} ended unexpectedly; what was left undone was done without"
 
 
 def import_git_history(

@@ -17,9 +17,10 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import select
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
@@ -61,11 +62,13 @@ class LineReader:
     """Reads lines in batches from a path, `-` (standard input) or an open binary file.
 
     `name` is for messages. `bytes_read` counts what was taken from the source, compressed as it
-    is; `bytes_total` is its size, None where that is not known (a pipe).
+    is; `bytes_total` is its size, None where that is not known (a pipe). `before_waiting` is called
+    when nothing is there to be read yet.
     """
 
     def __init__(self, source: str | os.PathLike[str] | BinaryIO) -> None:
         self.bytes_read = 0
+        self.before_waiting: Callable[[], None] | None = None
         self._opened: IO[bytes] | None = None
         if not isinstance(source, str | os.PathLike):
             self.name = str(getattr(source, "name", "input"))
@@ -195,7 +198,12 @@ class LineReader:
     def _raw(self) -> Iterator[bytes]:
         # read1 gives what a pipe has now; a plain raw file has read alone, which does the same.
         read = getattr(self._file, "read1", self._file.read)
-        while chunk := read(_CHUNK_BYTES):
+        while True:
+            if self.before_waiting is not None and _would_wait(self._file):
+                self.before_waiting()
+            chunk = read(_CHUNK_BYTES)
+            if not chunk:
+                return
             self.bytes_read += len(chunk)
             yield chunk
 
@@ -288,6 +296,14 @@ def _size(file: IO[bytes]) -> int | None:
     except (OSError, AttributeError, io.UnsupportedOperation):
         return None
     return status.st_size if status.st_size else None
+
+
+def _would_wait(file: IO[bytes]) -> bool:
+    """May reading from it wait for somebody to write?"""
+    try:
+        return not select.select([file], [], [], 0)[0]
+    except (OSError, ValueError, TypeError, io.UnsupportedOperation):
+        return False  # no file of the system's
 
 
 def _join(first: Sequence[int], second: Sequence[int]) -> Sequence[int]:

@@ -82,12 +82,16 @@ class StreamIndex:
     # ------------------------------------------------------------------ writing
     def postings(self, names: list[str], first_position: int) -> array[int]:
         """Postings of events that stand one after another from `first_position` on."""
-        distinct = set(names)
-        if not distinct <= self._numbers.keys():
-            if len(self._numbers) + len(distinct) > REMEMBERED_NAMES:
-                self._numbers.clear()
-            self._number_all(sorted(distinct - self._numbers.keys()))
-        numbers = array("I", map(self._numbers.__getitem__, names))
+        try:
+            numbers = array("I", map(self._numbers.__getitem__, names))
+        except KeyError:
+            known = self._numbers
+            new = {name for name in names if name not in known}
+            if len(known) + len(new) > REMEMBERED_NAMES:
+                known.clear()
+                new = set(names)
+            self._number_all(sorted(new))
+            numbers = array("I", map(known.__getitem__, names))
         return paired(numbers, array("I", range(first_position, first_position + len(names))))
 
     def _number_all(self, names: list[str]) -> None:

@@ -16,6 +16,9 @@ back: where a line is older than one before it, it counts as recorded with that 
 `main@{TIME}` can hold fewer events than the input has lines up to TIME. Of identical lines, the
 second and later ones get a key, so that each is one event, and a rerun adds nothing.
 
+An input that is not small is parsed, checked, hashed and compressed by further processes while
+this one stores: --jobs says how many. The result is the same with any number.
+
 The working tree is left as it is; `evgit checkout` brings it up to date.
 """
 
@@ -32,6 +35,7 @@ from evgit.bridges.importing import (
     import_git_history,
     import_lines,
 )
+from evgit.bridges.line_preparing import MAX_JOBS
 from evgit.cli.clock import time_expression
 from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
@@ -69,6 +73,12 @@ EXIT_INTERRUPTED = 130
 )
 @click.option("--time", metavar="TIME", help="The time of lines that have none.")
 @click.option("--time-field", metavar="PATH", help="Where lines without a time have it.")
+@click.option(
+    "--jobs",
+    type=Count(1, MAX_JOBS),
+    metavar="N",
+    help="Processes that prepare batches of lines, 1 for none [2 if there are as many cores].",
+)
 @click.option("--now", "at_present", is_flag=True, help="Record the commits at the present.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @json_option("one document")
@@ -84,11 +94,12 @@ def command(
     line_format: Literal["auto", "evgit", "cloudevents"],
     time: str | None,
     time_field: str | None,
+    jobs: int | None,
     at_present: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    _check(source, git, revision, time, time_field)
+    _check(source, git, revision, time, time_field, jobs)
     invocation: Invocation = context.obj
     with open_to_change() as repository:
         check_branch_exists(repository, branch)
@@ -128,6 +139,7 @@ def command(
                         now=at_present,
                         message=message,
                         author=who.author,
+                        jobs=jobs,
                         progress=progress,
                     )
             except KeyboardInterrupt:
@@ -154,6 +166,7 @@ def _check(
     revision: str | None,
     time: str | None,
     time_field: str | None,
+    jobs: int | None,
 ) -> None:
     if (source is None) == (git is None):
         raise UsageError(
@@ -162,6 +175,8 @@ def _check(
         )
     if git is None and revision is not None:
         raise UsageError("--revision belongs to --git", hint="leave it out")
+    if git is not None and jobs is not None:
+        raise UsageError("--jobs belongs to lines, not to --git", hint="leave it out")
     if git is not None and (time is not None or time_field is not None):
         raise UsageError("a Git history has its own times", hint="leave out --time, --time-field")
 

@@ -1,0 +1,226 @@
+"""Work done ahead by other processes, for work that takes all the time Python has.
+
+`Workers` starts processes of this interpreter, hands them requests, and gives the answers in the
+order of the requests. Requests and answers are bytes. What can't be answered, because the worker
+failed at it or is gone, comes back as None: whoever asked does it then, and no request is lost.
+
+Processes are started from scratch, not forked: a forked child would share SQLite's locks with its
+parent and could wait for ever for a thread that it doesn't have; nor does a script that uses evgit
+need `if __name__ == "__main__"`. This module must not know what the requests are about.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import evgit
+from evgit.storage.worker import LENGTH_BYTES
+
+AHEAD = 3  # requests that a worker is given before their answers are taken
+_PIPE_BYTES = 1 << 20  # requests and answers find room, so that neither side waits for the other
+_CHUNK_BYTES = 1 << 20
+# -I and -S: neither the environment nor `site` is needed, since all paths are given.
+_FLAGS = ("-I", "-S", "-B") if sys.dont_write_bytecode else ("-I", "-S")
+_START = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]);"
+    "from evgit.storage.worker import serve; serve(sys.argv[2])"
+)
+
+
+def workers_possible() -> bool:
+    """Can there be workers at all: pipes that can be waited for, and an interpreter to start?"""
+    return os.name == "posix" and bool(sys.executable)
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Workers:
+    """`count` processes, each answering with `begin(setup)`, a function of bytes.
+
+    `begin`: where that function is, as `module:name`. They start in the background: until one is
+    ready, `submit` takes nothing. Used as a context manager, which ends them.
+    """
+
+    def __init__(self, begin: str, setup: bytes, count: int) -> None:
+        self.lost = 0
+        """How many workers ended before their time."""
+        self._selector = selectors.DefaultSelector()
+        self._workers: list[_Worker] = []
+        self._asked: deque[_Worker] = deque()
+        for _ in range(count):
+            try:
+                worker = _Worker(begin)
+            except OSError:  # no more processes, or pipes: there will be fewer
+                self.lost += 1
+                continue
+            self._workers.append(worker)
+            self._selector.register(worker.answers_fd, selectors.EVENT_READ, worker)
+            self._send(worker, setup)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all processes, whatever they are at."""
+        for worker in self._workers:
+            worker.end()
+        self._workers.clear()
+        self._asked.clear()
+        self._selector.close()
+
+    def wait(self) -> None:
+        """Waits until every worker is ready or gone: for who can't do the work alone."""
+        while any(worker.alive and not worker.ready for worker in self._workers):
+            self._pump(None)
+
+    def submit(self, request: bytes) -> bool:
+        """Asks a worker, if one is ready and has not enough to do already."""
+        self._pump(0)
+        free = [w for w in self._workers if w.ready and w.asked < AHEAD]
+        if not free:
+            return False
+        worker = min(free, key=lambda one: one.asked)
+        self._asked.append(worker)
+        worker.asked += 1
+        self._send(worker, request)
+        return True
+
+    def next(self) -> bytes | None:
+        """The answer to the oldest request that has not had one; None: it has to be done again."""
+        worker = self._asked.popleft()
+        worker.asked -= 1
+        while not worker.answers and worker.alive:
+            self._pump(None)
+        return worker.answers.popleft() or None if worker.answers else None
+
+    # ------------------------------------------------------------------ pipes
+    def _send(self, worker: _Worker, data: bytes) -> None:
+        worker.to_write += (len(data).to_bytes(LENGTH_BYTES, "little"), memoryview(data))
+        self._write(worker)
+
+    def _pump(self, timeout: float | None) -> None:
+        """Reads and writes what can be; waits for something to do if that is allowed."""
+        for key, _ in self._selector.select(timeout):
+            worker: _Worker = key.data
+            if not worker.alive:
+                continue
+            if key.fd == worker.answers_fd:
+                self._read(worker)
+            else:
+                self._write(worker)
+
+    def _write(self, worker: _Worker) -> None:
+        try:
+            while worker.to_write:
+                piece = worker.to_write[0]
+                written = os.write(worker.requests_fd, piece)
+                if written == len(piece):
+                    worker.to_write.popleft()
+                else:
+                    worker.to_write[0] = memoryview(piece)[written:]
+        except BlockingIOError:
+            if not worker.writing:
+                self._selector.register(worker.requests_fd, selectors.EVENT_WRITE, worker)
+                worker.writing = True
+            return
+        except OSError:
+            self._lose(worker)
+            return
+        if worker.writing:
+            self._selector.unregister(worker.requests_fd)
+            worker.writing = False
+
+    def _read(self, worker: _Worker) -> None:
+        try:
+            chunk = os.read(worker.answers_fd, _CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        if chunk:
+            worker.take(chunk)
+        else:
+            self._lose(worker)
+
+    def _lose(self, worker: _Worker) -> None:
+        self.lost += 1
+        self._selector.unregister(worker.answers_fd)
+        if worker.writing:
+            self._selector.unregister(worker.requests_fd)
+        worker.end()
+
+
+class _Worker:
+    """One process, and what is under way to and from it."""
+
+    def __init__(self, begin: str) -> None:
+        home = str(Path(evgit.__file__).parents[1])  # for installations that use import hooks
+        paths = [path for path in sys.path if isinstance(path, str)]
+        self.process = subprocess.Popen(
+            [sys.executable, *_FLAGS, "-c", _START, json.dumps([*paths, home]), begin],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            pipesize=_PIPE_BYTES,
+            process_group=0,  # Ctrl-C is for whoever started it
+        )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.requests_fd = self.process.stdin.fileno()
+        self.answers_fd = self.process.stdout.fileno()
+        os.set_blocking(self.requests_fd, False)
+        os.set_blocking(self.answers_fd, False)
+        self.ready = False
+        self.alive = True
+        self.asked = 0  # requests whose answers were not taken yet
+        self.to_write: deque[bytes | memoryview] = deque()
+        self.writing = False
+        self.answers: deque[bytes] = deque()
+        self._read = bytearray()
+
+    def take(self, chunk: bytes) -> None:
+        """More of its answers. The first one only says that it is ready."""
+        self._read += chunk
+        while len(self._read) >= LENGTH_BYTES:
+            end = LENGTH_BYTES + int.from_bytes(self._read[:LENGTH_BYTES], "little")
+            if len(self._read) < end:
+                return
+            answer = bytes(self._read[LENGTH_BYTES:end])
+            del self._read[:end]
+            if self.ready:
+                self.answers.append(answer)
+            else:
+                self.ready = True
+
+    def end(self) -> None:
+        """Ends the process."""
+        self.alive = self.ready = False
+        self.process.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        self.process.wait()
