@@ -238,7 +238,8 @@ def test_frames_decoded_at_once_are_those_decoded_one_by_one(
     elif change == "empty":
         frame[:] = zstandard.ZstdCompressor(write_checksum=True).compress(b"")
     else:
-        frame += {"more": b"x", "skippable": b"\x50\x2a\x4d\x18\0\0\0\0", "twice": bytes(frame)}[change]
+        skippable = b"\x50\x2a\x4d\x18\0\0\0\0"
+        frame += {"more": b"x", "skippable": skippable, "twice": bytes(frame)}[change]
     frames[place] = bytes(frame)
     found = decode_frames(frames)
     if found is not None:
