@@ -168,17 +168,27 @@ def verify_commit_line(line: bytes) -> str | None:
     Raises UnsupportedFormat as `decode_commit` does.
     """
     try:
-        decode_commit(line)
-        members = canonical.parse(line)
-        if canonical.encode(members) != line:
-            return "not in canonical form"
-        if isinstance(members, dict) and (problem := _absent_not_empty(members)):
-            return problem
-    except UnsupportedFormat:
-        raise
-    except EvgitError as error:
+        verified_commit(line)
+    except InvalidObject as error:
         return error.message
     return None
+
+
+def verified_commit(line: bytes) -> Commit:
+    """The commit of a line that must be exactly canonical.
+
+    Raises as `decode_commit` does, and InvalidObject where the line is not canonical.
+    """
+    commit = decode_commit(line)
+    try:
+        members = canonical.parse(line)
+        if canonical.encode(members) != line:
+            raise InvalidObject("not in canonical form")
+    except InvalidJSON as error:
+        raise InvalidObject(error.message, hint=error.hint) from None
+    if isinstance(members, dict) and (problem := _absent_not_empty(members)):
+        raise InvalidObject(problem)
+    return commit
 
 
 def _absent_not_empty(members: dict[str, Any]) -> str | None:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from evgit.errors import Damage, DamagedObject, EvgitError, UnsupportedFormat
+from evgit.errors import Damage, DamagedObject, EvgitError, InvalidObject, UnsupportedFormat
 from evgit.formats.canonical import digest, object_id
-from evgit.formats.commit import Commit, decode_commit, verify_commit_line
+from evgit.formats.commit import Commit, verified_commit
 from evgit.formats.event import EventBatch, decode_event, verified_batch, verify_event_lines
 from evgit.formats.tag import decode_tag
 from evgit.history.commit_row import CommitRow
@@ -196,12 +196,12 @@ class _Fsck:
         commit_id = digest(commit_line)
         self._commit = commit_id.hex()
         self._seen[1].append(_print(self._commit))
-        problem = verify_commit_line(commit_line)
-        if problem:
+        try:
+            commit = verified_commit(commit_line)
+        except InvalidObject as error:
             self._bad.add(entry.first_line)
-            self._add("format", f"commit {commit_id.hex()}: {problem}", commit_id.hex())
+            self._add("format", f"commit {commit_id.hex()}: {error.message}", commit_id.hex())
             return
-        commit = decode_commit(commit_line)
         own, again = split_again(lines)
         batch = self._events(own)
         self.report.events += len(own)

@@ -15,7 +15,7 @@ from evgit.errors import DamagedObject, InvalidObject
 from evgit.formats.again import again_line
 from evgit.formats.block import encode_block
 from evgit.formats.canonical import digest, object_id
-from evgit.formats.commit import decode_commit, verify_commit_line
+from evgit.formats.commit import verified_commit
 from evgit.formats.event import EventBatch, verified_batch, verify_event_lines
 from evgit.formats.tag import decode_tag
 from evgit.formats.times import to_instant
@@ -90,12 +90,12 @@ class Quarantine:
     def _block(self, block: ReceivedBlock) -> None:
         history = self._history
         commit_id = digest(block.commit_line)
-        problem = verify_commit_line(block.commit_line)
-        if problem:
-            raise InvalidObject(f"commit {commit_id.hex()}: {problem}")
+        try:
+            commit = verified_commit(block.commit_line)
+        except InvalidObject as error:
+            raise InvalidObject(f"commit {commit_id.hex()}: {error.message}") from None
         if history.graph.find(commit_id) is not None:
             return  # sent though it is here: no harm, and nothing to do
-        commit = decode_commit(block.commit_line)
         if not commit.parents:
             raise InvalidObject(
                 f"{commit_id.hex()} is the root commit of another repository",
