@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from evgit.merging.merging import Merging
     from evgit.merging.problems import Problem as Problem
     from evgit.merging.reappend import Reappended as Reappended
+    from evgit.merging.what_if import Tried as Tried
     from evgit.state.diff import (
         MISSING as MISSING,
         DocumentChange as DocumentChange,
@@ -129,6 +130,7 @@ _IMPORTED_LATER = {
     "evgit.maintenance.fsck": "FsckReport",
     "evgit.merging.problems": "Problem",
     "evgit.merging.reappend": "Reappended",
+    "evgit.merging.what_if": "Tried",
     "evgit.state.diff": "MISSING DocumentChange FieldChange field_changes",
     "evgit.state.modelling.files": "ModelFiles",
     "evgit.state.modelling.schema_diff": "TypeDiff",
@@ -371,7 +373,7 @@ class Repository:
         """
         from evgit.history.append import Append
 
-        batch = events if isinstance(events, EventBatch) else self._batch(events)
+        batch = events if isinstance(events, EventBatch) else self.batch(events)
         judge = None
         if verify and self._may_have_model():
             ref = self._heads.current_ref() if branch is None else HEADS + branch
@@ -408,7 +410,8 @@ class Repository:
 
         return Appender(self.history, self._refs, self._operations)
 
-    def _batch(self, events: Sequence[NewEvent | Event]) -> EventBatch:
+    def batch(self, events: Sequence[NewEvent | Event]) -> EventBatch:
+        """Events, checked and stamped where they have no time. Raises InvalidEvent."""
         from evgit.history.new_event import stamped
 
         return batch_from_events(

@@ -58,6 +58,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "bring histories together": {
         "rebase": Entry("rebase", "Re-append a branch's commits behind another point."),
         "cherry-pick": Entry("cherry_pick", "Re-append single commits to the current branch."),
+        "what-if": Entry(
+            "what_if", "See what would be if an event had not happened, or another one had."
+        ),
         "revert": Entry("revert", "Take commits back, by events that compensate for theirs."),
     },
     "work with other repositories": {

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from evgit.merging.merge import Merge
     from evgit.merging.reappend import Reappended
     from evgit.merging.rebase import Rebase
+    from evgit.merging.what_if import Tried
 
 
 class Merging:
@@ -40,6 +41,12 @@ class Merging:
         from evgit.merging.picking import pick
 
         return pick(self._ground, commits, **settings)
+
+    def what_if(self, tip: str, **settings: Any) -> Tried:
+        """Tell a history anew without some events, or with others: see `what_if.what_if`."""
+        from evgit.merging.what_if import what_if
+
+        return what_if(self._ground, tip, **settings)
 
     def compensating(self, commits: Sequence[str]) -> Reverted:
         """The events that take back commits of the current branch, as its model has it."""

@@ -12,7 +12,7 @@ from evgit.state.modelling.invariants import Violation
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`kind`: "guard", "invariant" or "key".
+    """`kind`: "guard", "invariant", "key", or "model" where the model itself fails (`reason`).
 
     `commit`: id of the commit that it is about, as it was written first. `stream`: of a guard or a
     key; `revision`: what the guard says, -1 for no such stream; `events`: ids of those that the
@@ -36,6 +36,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
             where = "" if self.path is None else f" for {self.path}"
             reason = f": {self.reason}" if self.reason else ""
             return f"invariant {self.name!r} does not hold{where}{reason}"
+        if self.kind == "model":
+            return f"the model fails: {self.reason}"
         if self.kind == "key":
             return f"stream {self.stream!r} has two different events with one key"
         believed = "none" if self.revision == -1 else f"at revision {self.revision}"
@@ -44,7 +46,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
             parts.append(f"{_count(self.events)} came before")
         if self.missing:
             parts.append(f"{_count(self.missing)} not there any more")
-        return f"stream {self.stream!r} was decided on {believed}: {', '.join(parts)}"
+        what = ", ".join(parts) or "its events stand in another order"
+        return f"stream {self.stream!r} was decided on {believed}: {what}"
 
     def document(self) -> dict[str, Any]:
         """For `--json`."""
@@ -59,8 +62,8 @@ def of_guard(failed: FailedGuard, seen: Sequence[str], found: Sequence[str]) -> 
         failed.commit.hex,
         stream=failed.stream,
         revision=failed.revision,
-        events=list(found),
-        missing=list(seen),
+        events=[each for each in found if each not in seen],
+        missing=[each for each in seen if each not in found],
     )
 
 

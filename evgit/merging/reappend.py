@@ -167,11 +167,19 @@ class Judge:
         moved = [each for source in sources for each in source.ranges]
         rows = [source.row for source in sources if source.row.hex not in accepted]
         apart = [source.row for source in sources if source.row.hex in accepted]
+        found = self.guards_behind(head, rows, moved)
+        for commit, problems in self.guards_behind(head, apart, moved).items():
+            found.setdefault(commit, []).extend(problems)
+        return found
+
+    def guards_behind(
+        self, head: CommitRow, rows: Sequence[CommitRow], moved: Sequence[LineRange]
+    ) -> dict[str, list[Problem]]:
+        """The same for commits some of whose events are among `moved`, which follow `head`."""
         found: dict[str, list[Problem]] = {}
-        for part in filter(None, (rows, apart)):
-            for each in failed_guards(self._history, part, head, moved, self._commuting):
-                problem = of_guard(each, self._ids(each.seen), self._ids(each.found))
-                found.setdefault(problem.commit, []).append(problem)
+        for each in failed_guards(self._history, rows, head, moved, self._commuting):
+            problem = of_guard(each, self._ids(each.seen), self._ids(each.found))
+            found.setdefault(problem.commit, []).append(problem)
         return found
 
     def _ids(self, lines: Sequence[int]) -> list[str]:
@@ -247,7 +255,7 @@ def plan(
     sources, gone = sources_of(history, rows, head, held)
     found = Plan(head, gone=gone)
     parent: CommitRow | None = head
-    revisions = _Revisions(history, head)
+    revisions = Revisions(history, head)
     for source, problems in _judged(judge, head, sources, accept, history):
         stop = accept is not None and source.row.hex not in accept
         if problems and stop:
@@ -292,7 +300,7 @@ def _judged(
         yield source, problems
 
 
-class _Revisions:
+class Revisions:
     """The last revisions of streams behind a commit, while events are appended."""
 
     def __init__(self, history: History, head: CommitRow) -> None:
