@@ -59,7 +59,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "rebase": Entry("rebase", "Re-append a branch's commits behind another point."),
         "cherry-pick": Entry("cherry_pick", "Re-append single commits to the current branch."),
         "what-if": Entry(
-            "what_if", "See what would be if an event had not happened, or another one had."
+            "what_if", "See what would be if an event had not happened, or another had."
         ),
         "revert": Entry("revert", "Take commits back, by events that compensate for theirs."),
     },

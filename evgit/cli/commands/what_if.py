@@ -1,4 +1,4 @@
-"""See what would be if an event had not happened, or another one had.
+"""See what would be if an event had not happened, or another had.
 
 A new branch tells the history anew, from the first change on, without some events or with others
 inserted. It forks off before that, keeps the times at which everything was recorded, and shares all
