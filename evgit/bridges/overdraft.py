@@ -9,7 +9,6 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-_ACCOUNTS = 1000
 _START = datetime(2025, 1, 1, tzinfo=UTC)
 _SECONDS = 300 * 24 * 3600
 
@@ -22,8 +21,10 @@ class OverdraftHistory(NamedTuple):
     account: str
 
 
-def overdraft_history(events: int, choose: random.Random) -> OverdraftHistory:
-    """Events at a thousand accounts.
+def overdraft_history(
+    events: int, choose: random.Random, accounts: int = 1000
+) -> OverdraftHistory:
+    """Events at so many accounts.
 
     No account goes below zero but by the event at that position, which is in the last nine
     tenths; the account is frozen after it. `events` is at least 10.
@@ -33,13 +34,13 @@ def overdraft_history(events: int, choose: random.Random) -> OverdraftHistory:
     frozen = -1
     lines = []
     for number in range(events):
-        account = choose.randrange(_ACCOUNTS)
+        account = choose.randrange(accounts)
         if number == position:
             account = frozen = choose.choice(list(balances))
             kind, amount = "money_withdrawn", balances[account] + choose.randrange(1, 500)
         else:
             while account == frozen:
-                account = choose.randrange(_ACCOUNTS)
+                account = choose.randrange(accounts)
             balance = balances.get(account, 0)
             if balance and choose.random() < 0.5:
                 kind, amount = "money_withdrawn", choose.randrange(1, balance + 1)

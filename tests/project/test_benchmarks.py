@@ -63,3 +63,19 @@ def test_less_is_better_where_time_is_measured() -> None:
     [figure] = figures([result])
     assert not figure.reached
     assert figure.measured == "2.50x"
+
+
+def test_the_benchmark_of_models_runs(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.models", "--quick"]
+    done = subprocess.run(
+        [*command, "--output", str(tmp_path / "out")],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answers = json.loads((tmp_path / "out.json").read_text())
+    assert {"evgit", "sqlite", "past", "blame", "bisect", "refresh"} <= answers["samples"].keys()
+    assert len(answers["figures"]) >= 6
+    assert "| figure | bound | measured | |" in (tmp_path / "out.md").read_text()
