@@ -58,6 +58,9 @@ if TYPE_CHECKING:
     from evgit.history.expected import Expected as Expected
     from evgit.history.new_event import NewEvent as NewEvent
     from evgit.maintenance.fsck import FsckReport as FsckReport
+    from evgit.merging.conflicts import MergeConflict as MergeConflict
+    from evgit.merging.details import Detail as Detail, Details as Details, Seen as Seen
+    from evgit.merging.merged import Merged as Merged
     from evgit.merging.merging import Merging
     from evgit.merging.problems import Problem as Problem
     from evgit.merging.reappend import Reappended as Reappended
@@ -128,6 +131,9 @@ _IMPORTED_LATER = {
     "evgit.history.expected": "Expected",
     "evgit.history.new_event": "NewEvent",
     "evgit.maintenance.fsck": "FsckReport",
+    "evgit.merging.conflicts": "MergeConflict",
+    "evgit.merging.details": "Detail Details Seen",
+    "evgit.merging.merged": "Merged",
     "evgit.merging.problems": "Problem",
     "evgit.merging.reappend": "Reappended",
     "evgit.merging.what_if": "Tried",

@@ -10,7 +10,7 @@ from typing import Any
 
 from evgit.cli.event_text import compact, plain, short, time_text
 from evgit.cli.output import Output, shown, shown_in_line
-from evgit.formats.commit import Commit
+from evgit.formats.commit import Commit, MergeRecord
 
 Decorations = Mapping[str, Sequence[str]]  # commit id -> "HEAD -> main", "tag: v1", …
 
@@ -52,11 +52,27 @@ def commit_lines(
     for stream, revision in commit.guards.items():
         believed = "no such stream" if revision < 0 else f"at revision {revision}"
         lines.append(f"Guard:  {shown_in_line(stream)}: {believed}")
+    if commit.merge is not None:
+        lines += _merge_lines(commit.merge)
     if commit.meta:
         lines.append(f"Meta:   {compact(commit.meta)}")
     if commit.message.strip():
         lines.append("")
         lines += [f"    {line}" for line in shown(commit.message.strip()).split("\n")]
+    return lines
+
+
+def _merge_lines(merge: MergeRecord) -> list[str]:
+    """What a merge decided."""
+    lines = []
+    if merge.left_out:
+        some = " ".join(short(event_id) for event_id in merge.left_out[:5])
+        more = " …" if len(merge.left_out) > 5 else ""
+        lines.append(f"Left out: {plural(len(merge.left_out), 'event')}: {some}{more}")
+    for each in merge.resolved:
+        if isinstance(each, dict) and "conflict" in each:
+            how = shown_in_line(str(each.get("how", "resolved")))
+            lines.append(f"Resolved: {shown_in_line(str(each['conflict']))}: {how}")
     return lines
 
 

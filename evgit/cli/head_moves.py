@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from evgit.cli.clock import now
 from evgit.cli.commit_text import plural
 from evgit.cli.event_text import short
 from evgit.cli.invocation import Invocation
+from evgit.cli.model_options import trust_file
+from evgit.cli.output import shown_in_line
 from evgit.cli.titles import commit_title
 from evgit.cli.tree_update import follows_head, write_files
-from evgit.errors import NotFound, UnknownRevision
-from evgit.repository import Head, Point, Repository
+from evgit.errors import LocalChanges, NotFound, UnknownRevision
+from evgit.formats.times import to_text
+from evgit.repository import Head, ModelFiles, Point, Repository
 
 HEADS = "refs/heads/"
 
@@ -125,3 +129,56 @@ def _write(
     if result.removed:
         changes.append(f"{plural(result.removed, 'file')} removed")
     return f" ({', '.join(changes)})" if changes else ""
+
+
+def refuse_edited(repository: Repository) -> None:
+    """Raise LocalChanges where files that follow HEAD were edited by hand."""
+    if not follows_head(repository) or repository.working_tree.shown is None:
+        return
+    status = repository.working_tree.status(repository.state(repository.head().point))
+    edited = sorted([*status.modified, *status.deleted, *status.in_the_way])
+    if edited:
+        names = ", ".join(map(shown_in_line, edited[:3])) + (", …" if len(edited) > 3 else "")
+        raise LocalChanges(
+            f"{plural(len(edited), 'file')} edited by hand: {names}",
+            paths=edited,
+            hint="`evgit restore FILE` writes one anew; --no-checkout leaves all files alone",
+        )
+
+
+def update_model(invocation: Invocation, repository: Repository, before: Point) -> None:
+    """Bring the model's files along where a move changed the recorded model, and the files were
+    those recorded before."""
+    if repository.layout.worktree is None:
+        return
+    models, directory = repository.models, repository.layout.directory
+    old, new = models.at(before), models.at(repository.head().point)
+    there = models.in_worktree()
+    if new is None or (old is not None and old.id == new.id):
+        return
+    if there is not None and (old is None or there.id != old.id):
+        if there.id != new.id:
+            invocation.hint("the recorded model has changed: evgit model checkout")
+        return
+    changed = repository.checkout_model(new)
+    invocation.note(f"{plural(len(changed), 'file')} of the model updated")
+    if _is_trusted(repository, new):
+        return
+    trust = trust_file()
+    if trust.owns(directory, repository.id):
+        trust.disown(directory)
+    invocation.hint("the model has changed and is not trusted; read it, then `evgit trust`")
+
+
+def _is_trusted(repository: Repository, new: ModelFiles) -> bool:
+    """Is a model trusted, itself or as made of those at the parents of HEAD, that all are?"""
+    trust, directory = trust_file(), repository.layout.directory
+    if trust.trusts(directory, new.id):
+        return True
+    head = repository.head().point.commit
+    parents = repository.commit(head).commit.parents
+    sides = [repository.models.at(repository.resolve(parent)) for parent in parents]
+    if len(sides) < 2 or not all(s is not None and trust.trusts(directory, s.id) for s in sides):
+        return False
+    trust.add(directory, new.id, to_text(now()))
+    return True

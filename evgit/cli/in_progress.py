@@ -7,7 +7,7 @@ from typing import Any
 
 from evgit.repository import Repository
 
-TEXTS = {"rebase": "evgit.cli.rebase_text"}
+TEXTS = {"merge": "evgit.cli.merge_text", "rebase": "evgit.cli.rebase_text"}
 """By kind, the module with its `waiting_lines(repository)` and `waiting_document(repository)`;
 loaded when it is needed."""
 

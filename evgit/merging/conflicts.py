@@ -25,7 +25,7 @@ MODEL_FILES = "$model/"
 """With what the paths of a model's files begin, as documents of a merge."""
 
 
-class Conflict(msgspec.Struct, frozen=True, omit_defaults=True, tag_field=None):
+class MergeConflict(msgspec.Struct, frozen=True, omit_defaults=True, tag_field=None):
     """One conflict. What it is about stands in the members that its kind has:
 
     guard: `stream`. document: `path`. invariant: `rule` and, unless it is about all documents

@@ -17,7 +17,7 @@ from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.line_ranges import LineAt, LineRange
 from evgit.merging.both_orders import BothOrders, Replay
-from evgit.merging.conflicts import MODEL_FILES, Conflict
+from evgit.merging.conflicts import MODEL_FILES, MergeConflict
 from evgit.merging.differences import IncomingCommit
 from evgit.merging.evidence import places_by_document
 from evgit.merging.judgement import Judgement
@@ -52,7 +52,7 @@ class Detail:
     of its document (of its stream, for a guard: the last revision), MISSING for none, under the
     names in ORDERS; empty where it is about no value."""
 
-    conflict: Conflict
+    conflict: MergeConflict
     ours: list[Seen]
     theirs: list[Seen]
     values: dict[str, Any]
@@ -73,13 +73,13 @@ class Details:
         self._builtin = builtin
         self._folded: dict[str, BothOrders] = {}
 
-    def of(self, conflict: Conflict) -> Detail:
+    def of(self, conflict: MergeConflict) -> Detail:
         """The details of a conflict. Raises ModelError."""
         ours, theirs = self.lines(conflict)
         values = self._values(conflict)
         return Detail(conflict, self._events(ours), self._events(theirs), values)
 
-    def commits(self, conflict: Conflict) -> list[IncomingCommit]:
+    def commits(self, conflict: MergeConflict) -> list[IncomingCommit]:
         """The incoming commits without which the conflict would not be there, as far as can be
         told before trying."""
         incoming = self._judgement.incoming
@@ -93,7 +93,7 @@ class Details:
         ]
 
     # ------------------------------------------------------------------ events
-    def lines(self, conflict: Conflict) -> tuple[list[int], list[int]]:
+    def lines(self, conflict: MergeConflict) -> tuple[list[int], list[int]]:
         """Lines of the events of ours and of theirs that a conflict is about."""
         found = self._judgement.found
         if conflict.kind == "torn":
@@ -126,7 +126,7 @@ class Details:
             self._of_document(part, path, found.ours, found.b, replay.b),
         )
 
-    def _of_guard(self, conflict: Conflict) -> tuple[list[int], list[int]]:
+    def _of_guard(self, conflict: MergeConflict) -> tuple[list[int], list[int]]:
         found, stream = self._judgement.found, str(conflict.stream)
         guard = self._judgement.guards[stream]
         ours, theirs = self._in_stream(found.a, stream), self._in_stream(found.b, stream)
@@ -136,7 +136,7 @@ class Details:
             theirs = _lines(self._incoming(conflict).own)
         return [*missing, *ours], [*known, *theirs]
 
-    def _incoming(self, conflict: Conflict) -> IncomingCommit:
+    def _incoming(self, conflict: MergeConflict) -> IncomingCommit:
         return next(e for e in self._judgement.incoming if e.row.hex == conflict.commit)
 
     def _in_stream(self, ranges: Sequence[LineRange], stream: str) -> list[int]:
@@ -182,7 +182,7 @@ class Details:
             replay = self._judgement.replay = Replay(self._history, found, own)
         return replay
 
-    def _values(self, conflict: Conflict) -> dict[str, Any]:
+    def _values(self, conflict: MergeConflict) -> dict[str, Any]:
         path = conflict.path
         if conflict.kind == "guard":
             return self._revisions(str(conflict.stream))

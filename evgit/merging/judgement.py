@@ -17,7 +17,7 @@ import msgspec
 from evgit.formats import canonical
 from evgit.history.history import History
 from evgit.merging.both_orders import BothOrders, Replay
-from evgit.merging.conflicts import MODEL_FILES, Conflict, Note
+from evgit.merging.conflicts import MODEL_FILES, MergeConflict, Note
 from evgit.merging.differences import (
     Difference,
     IncomingCommit,
@@ -54,8 +54,8 @@ class Judgement:
     found: Difference
     incoming: list[IncomingCommit]
     states: ModelStates | None = None
-    conflicts: list[Conflict] = field(default_factory=list)
-    compensated: list[Conflict] = field(default_factory=list)
+    conflicts: list[MergeConflict] = field(default_factory=list)
+    compensated: list[MergeConflict] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     guards: dict[str, FailedGuard] = field(default_factory=dict)
     keys: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -130,9 +130,9 @@ class _Work:
             self._add(conflict, compensated=conflict.stream in self._own_streams)
         for each in judgement.incoming:
             if each.torn:
-                self._add(Conflict("torn", commit=each.row.hex))
+                self._add(MergeConflict("torn", commit=each.row.hex))
 
-    def _add(self, conflict: Conflict, *, compensated: bool = False) -> None:
+    def _add(self, conflict: MergeConflict, *, compensated: bool = False) -> None:
         judgement = self._judgement
         (judgement.compensated if compensated else judgement.conflicts).append(conflict)
 
@@ -143,14 +143,16 @@ class _Work:
             self._history, self._found.commits, self._found.ours, self._found.b, commuting
         ):
             self._judgement.guards[failed.stream] = failed
-            conflict = Conflict("guard", stream=failed.stream, commit=failed.commit.hex)
+            conflict = MergeConflict("guard", stream=failed.stream, commit=failed.commit.hex)
             self._add(conflict, compensated=failed.stream in self._own_streams)
 
     def _streams(self) -> None:
         ours = streams_of(self._history.blocks.texts(self._found.a))
         both = ours & streams_of(self._replay.b) if ours else set()
         for stream in sorted(both - self._judgement.guards.keys()):
-            self._add(Conflict("stream", stream=stream), compensated=stream in self._own_streams)
+            self._add(
+                MergeConflict("stream", stream=stream), compensated=stream in self._own_streams
+            )
 
     # ------------------------------------------------------------------ documents
     def _documents(self, part: Part, projection: LoadedProjection) -> None:
@@ -160,7 +162,7 @@ class _Work:
         orders = self._replay.fold(part.states)
         judgement.orders[projection.prefix] = orders
         notes: list[Note] = []
-        conflicts: list[Conflict] = []
+        conflicts: list[MergeConflict] = []
         for change in orders.differences():
             one, other = (_shown(part, each) for each in (change.old_bytes, change.new_bytes))
             if one == other:
@@ -170,7 +172,7 @@ class _Work:
             elif _alike(projection.declared, one, other):
                 notes.append(Note(change.path, "order"))
             else:
-                conflicts.append(Conflict("document", path=change.path))
+                conflicts.append(MergeConflict("document", path=change.path))
         if conflicts and projection.commuting:
             conflicts = self._without_commuting(part, projection, conflicts, notes)
         unequal = {note.path for note in notes} | {str(each.path) for each in conflicts}
@@ -183,9 +185,9 @@ class _Work:
         self,
         part: Part,
         projection: LoadedProjection,
-        conflicts: list[Conflict],
+        conflicts: list[MergeConflict],
         notes: list[Note],
-    ) -> list[Conflict]:
+    ) -> list[MergeConflict]:
         """The conflicts about documents that others than commuting events have to do with."""
         wanted = {str(conflict.path) for conflict in conflicts}
         kept: set[str] = set()
@@ -210,12 +212,12 @@ class _Work:
         )
         walk = Walk(model, states.at(history.log_of(found.ours)))
         lines = (line for text in self._replay.b for line in text.splitlines())
-        broken: dict[str, Conflict] = {}
+        broken: dict[str, MergeConflict] = {}
 
         def take(events: list[bytes], commit: str | None) -> None:
             for violation in walk.after(events):
                 if violation not in ours and violation not in theirs:
-                    conflict = Conflict(
+                    conflict = MergeConflict(
                         "invariant",
                         path=violation.path,
                         rule=violation.name,
@@ -257,7 +259,7 @@ class _Failing:
         return (violation.name, path) in self._asked[asked]
 
 
-def _holds_not(walk: Walk, conflict: Conflict) -> bool:
+def _holds_not(walk: Walk, conflict: MergeConflict) -> bool:
     return any(each.name == conflict.rule for each in walk.broken(conflict.path))
 
 

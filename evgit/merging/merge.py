@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from evgit.errors import (
-    Conflict as Refused,
+    Conflict,
     Damage,
     EvgitError,
     InvariantViolated,
@@ -21,12 +21,13 @@ from evgit.errors import (
     UsageError,
 )
 from evgit.formats.canonical import digest
-from evgit.formats.event import EventBatch, batch_from_events, decode_event
+from evgit.formats.event import Event, batch_from_events, decode_event
 from evgit.history.ancestry import Ancestry
 from evgit.history.append import Append
 from evgit.history.commit_row import CommitRow
 from evgit.history.line_ranges import LineAt, LineSet, total
-from evgit.merging.conflicts import Conflict
+from evgit.history.new_event import NewEvent, stamped
+from evgit.merging.conflicts import MergeConflict
 from evgit.merging.details import Details
 from evgit.merging.differences import Difference, IncomingCommit, difference, lines_of_events
 from evgit.merging.ground import Ground
@@ -213,17 +214,33 @@ class Merge:
         after = msgspec.structs.replace(state, accepted=list(dict.fromkeys(state.accepted + names)))
         return self._update(state, after)
 
-    def leave_out(self, event_ids: Sequence[str]) -> Merged:
-        """Leave events of theirs out of the merge. Raises UsageError for one that does not come
-        in."""
+    def leave_out(self, commits: Sequence[str] = (), events: Sequence[str] = ()) -> Merged:
+        """Leave commits of theirs, or single events, out of the merge (ids). Raises UsageError for
+        what does not come in."""
         state = self._waiting()
-        self._refuse_foreign(self._judge(state), event_ids)
-        left_out = list(dict.fromkeys([*state.left_out, *event_ids]))
+        judgement = self._judge(state)
+        self._refuse_foreign(judgement, events)
+        incoming = {each.row.hex: each for each in judgement.incoming}
+        chosen = list(events)
+        for commit in commits:
+            lines = surviving_lines(judgement, incoming[commit]) if commit in incoming else []
+            if not lines:
+                raise UsageError(
+                    f"commit {commit[:12]} brings no events with this merge",
+                    hint="only what comes in can be left out; `evgit conflicts` names the commits",
+                )
+            chosen += self._ids(lines)
+        left_out = list(dict.fromkeys([*state.left_out, *chosen]))
         return self._update(state, msgspec.structs.replace(state, left_out=left_out))
 
-    def add(self, batch: EventBatch) -> tuple[Merged, list[str]]:
+    def add(self, events: Sequence[NewEvent | Event]) -> tuple[Merged, list[str]]:
         """Add events to the merge commit, which come after all others: (how it stands, ids of
         those that are new). Raises InvariantViolated, ModelError; nothing was added then."""
+        clock = self._ground.actor.now
+        batch = batch_from_events(
+            [each if isinstance(each, Event) else stamped(each, clock) for each in events],
+            reserved=True,
+        )
         state = self._waiting()
         before = self._judge(state)
         known = {digest(line.encode()).hex() for line in state.own}
@@ -305,7 +322,7 @@ class Merge:
 
         return Judge(ground.history, states)
 
-    def _open(self, state: Waiting, judgement: Judgement) -> list[Conflict]:
+    def _open(self, state: Waiting, judgement: Judgement) -> list[MergeConflict]:
         return [each for each in judgement.conflicts if each.name not in state.accepted]
 
     def _described(self, state: Waiting) -> Merged:
@@ -398,7 +415,7 @@ class Merge:
     def _expect(self, state: Waiting) -> None:
         at = self._ground.refs.get(state.ref)
         if at != state.old:
-            raise Refused(
+            raise Conflict(
                 f"{state.ref} was moved by another process",
                 hint="look at it again and repeat the command if it still makes sense",
             )

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from evgit.errors import Conflict as Refused, NotFound
-from evgit.merging.conflicts import Conflict
+from evgit.errors import Conflict, NotFound
+from evgit.merging.conflicts import MergeConflict
 from evgit.merging.judgement import Judgement
 
 
@@ -49,7 +49,7 @@ class Merged:
     old: str
     head: str
     judgement: Judgement | None = None
-    conflicts: list[Conflict] = field(default_factory=list)
+    conflicts: list[MergeConflict] = field(default_factory=list)
     resolved: list[dict[str, Any]] = field(default_factory=list)
     brought: int = 0
     added: int = 0
@@ -58,7 +58,7 @@ class Merged:
     warnings: list[str] = field(default_factory=list)
 
 
-def no_conflict(word: str, still: Sequence[Conflict]) -> NotFound:
+def no_conflict(word: str, still: Sequence[MergeConflict]) -> NotFound:
     there = ", ".join(conflict.about for conflict in still[:5])
     hint = f"there are conflicts about: {there}" if there else "no conflict is left"
     return NotFound(f"there is no conflict about {word!r}", hint=hint)
@@ -68,8 +68,8 @@ def nothing_waits() -> NotFound:
     return NotFound("no merge is in progress", hint="evgit merge REVISION begins one")
 
 
-def changed_meanwhile() -> Refused:
-    return Refused(
+def changed_meanwhile() -> Conflict:
+    return Conflict(
         "another process went on with the merge, or ended it",
         hint="`evgit status` shows where it is",
     )

@@ -9,7 +9,7 @@ import msgspec
 from evgit.formats.event import decode_event
 from evgit.history.history import History
 from evgit.history.line_ranges import LineAt, LineRange
-from evgit.merging.conflicts import MODEL_FILES, Conflict
+from evgit.merging.conflicts import MODEL_FILES, MergeConflict
 from evgit.merging.differences import Difference
 from evgit.state.modelling.model_stream import STREAM
 
@@ -53,7 +53,7 @@ def types_of(text: bytes) -> list[str]:
 
 def key_conflicts(
     history: History, found: Difference, texts: Sequence[bytes]
-) -> Iterator[tuple[Conflict, int, int]]:
+) -> Iterator[tuple[MergeConflict, int, int]]:
     """Keys under which ours has one event, and theirs brings another: (conflict, line of ours, line
     of theirs). `texts`: the events of B."""
     if not any(b'"key":' in text for text in texts):
@@ -76,16 +76,16 @@ def key_conflicts(
             if (stored.stream, stored.key) != pair:
                 continue
             if history.graph.position_of(found.ours, line) is not None:
-                yield Conflict("key", stream=pair[0], key=pair[1]), line, keyed[pair]
+                yield MergeConflict("key", stream=pair[0], key=pair[1]), line, keyed[pair]
                 break
 
 
-def model_conflicts(history: History, found: Difference) -> list[Conflict]:
+def model_conflicts(history: History, found: Difference) -> list[MergeConflict]:
     """Files of the model that both sides wrote or removed, and that come out differently in the
     two orders."""
     ours, theirs = (_model_files(history, side) for side in (found.a, found.b))
     return [
-        Conflict("document", path=MODEL_FILES + path)
+        MergeConflict("document", path=MODEL_FILES + path)
         for path in sorted(ours.keys() & theirs.keys())
         if ours[path] != theirs[path]
     ]

@@ -27,6 +27,8 @@ An event with a --time is identified by what it says: the same again is a report
 without one is stamped with the present, and is always a new event. With --key, a retry of the
 same event is a no-op, stamped or not.
 
+While a merge waits, events for its branch become part of the merge commit, after all others.
+
 Afterwards the files of the working tree show the new state. Files that were edited by hand are
 left alone. --no-checkout, or the setting worktree.update = false, leaves all files alone.
 """
@@ -47,6 +49,7 @@ from evgit.cli.event_text import short
 from evgit.cli.head_moves import check_branch_exists
 from evgit.cli.identity import GUESS_HINT, identity, open_to_change, worth_saying
 from evgit.cli.invocation import Invocation
+from evgit.cli.merge_commits import add_to_merge, adds_to_merge, refuse_with_merge
 from evgit.cli.output import shown_in_line
 from evgit.cli.parameters import Branch, Count, Stream, json_option
 from evgit.cli.tree_update import update_after_move
@@ -110,6 +113,10 @@ def command(
         who = identity(repository)
         unknown_person = worth_saying(repository, who)
         head_before = repository.head()
+        if adds_to_merge(repository, branch):
+            refuse_with_merge(expect=expect, message=message, no_verify=no_verify)
+            add_to_merge(invocation, repository, events, quiet=quiet, as_json=as_json)
+            return
         try:
             appended = repository.append(
                 events,
