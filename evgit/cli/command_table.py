@@ -56,9 +56,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "redo": Entry("redo", "Take back the last undo."),
     },
     "bring histories together": {
-        "merge": Entry(
-            "merge", "Merge another history into the current branch, by what events mean."
-        ),
+        "merge": Entry("merge", "Merge another history, by what its events mean."),
         "conflicts": Entry("conflicts", "Show what does not fit in the merge that waits."),
         "resolve": Entry("resolve", "Decide on conflicts of the merge that waits."),
         "rebase": Entry("rebase", "Re-append a branch's commits behind another point."),

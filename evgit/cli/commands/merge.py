@@ -1,4 +1,4 @@
-"""Merge another history into the current branch, by what events mean.
+"""Merge another history, by what its events mean.
 
 The events that only REVISION has come after ours, in one commit; no position of ours changes. What
 was decided is checked again: the guards of their commits, documents that come out differently with
