@@ -25,13 +25,16 @@ ExportFormat = Literal["evgit", "cloudevents"]
 
 _LINES_AT_ONCE = 1000
 _HEADS = "refs/heads/"
+_MODEL = b'"$model"'
 
 
 @dataclass(slots=True)
 class ExportReport:
-    """events: written so far. total: how many there are, None where that is not known before."""
+    """events: written so far. left_out: events of the model, whose files are no lines. total: how
+    many there are, None where that is not known before."""
 
     events: int = 0
+    left_out: int = 0
     total: int | None = None
 
 
@@ -48,7 +51,9 @@ def export_events(
 
     target: a path (`.gz` and `.zst` compress), `-` or an open binary file. format: "evgit" writes
     each event's canonical bytes, "cloudevents" CloudEvents 1.0 in structured JSON. streams: only
-    these; NotFound where one has no events there. Memory does not grow with the log.
+    these; NotFound where one has no events there. The events that record the model are left out
+    unless `streams` names theirs: they refer to files, which are no lines, and import does not take
+    them. Memory does not grow with the log.
     """
     if format not in ("evgit", "cloudevents"):
         raise UsageError(
@@ -56,6 +61,8 @@ def export_events(
         )
     report = ExportReport()
     texts, report.total = _selected(repository, revision, frozenset(streams))
+    if not streams:
+        texts = _without_model(texts, report)
     if format == "cloudevents":
         source = repository_source(repository.id, _branch(repository, revision))
         texts = (_cloudevents(text, source) for text in texts)
@@ -125,6 +132,22 @@ def _lines_of_range(repository: Repository, start: Point, stop: Point) -> Iterat
     for line in after.lines(common):
         if common == before.size or repository.locate(object_id(line), start) is None:
             yield line
+
+
+def _without_model(texts: Iterable[bytes], report: ExportReport) -> Iterator[bytes]:
+    """The texts without the events that record the model, which are counted."""
+    for text in texts:
+        if _MODEL in text:  # which may stand in somebody's data too
+            lines = text.splitlines()
+            kept = [line for line in lines if _MODEL not in line or not _is_of_model(line)]
+            report.left_out += len(lines) - len(kept)
+            text = b"".join(line + b"\n" for line in kept)
+        if text:
+            yield text
+
+
+def _is_of_model(line: bytes) -> bool:
+    return decode_event(line).stream == "$model"
 
 
 def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:

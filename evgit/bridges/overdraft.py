@@ -21,9 +21,7 @@ class OverdraftHistory(NamedTuple):
     account: str
 
 
-def overdraft_history(
-    events: int, choose: random.Random, accounts: int = 1000
-) -> OverdraftHistory:
+def overdraft_history(events: int, choose: random.Random, accounts: int = 1000) -> OverdraftHistory:
     """Events at so many accounts.
 
     No account goes below zero but by the event at that position, which is in the last nine

@@ -1,7 +1,7 @@
 """Write events as JSON lines.
 
 The events of a revision in the order of the log, or those that B has and A does not, `A..B`.
-Importing them again gives the same event ids.
+Importing them again gives the same event ids. The model is left out: its files are no lines.
 
     evgit export > all.jsonl
     evgit export main~10..main -o recent.jsonl.zst
@@ -56,6 +56,11 @@ def command(
             format=line_format,
             streams=streams,
             progress=progress,
+        )
+    if report.left_out and not quiet:
+        left_out = plural(report.left_out, "event")
+        invocation.note(
+            f"note: {left_out} of the model left out: `evgit clone` brings a model along"
         )
     if target not in (None, "-") and not quiet:
         invocation.note(f"wrote {plural(report.events, 'event')} to {target}")
