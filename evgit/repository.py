@@ -826,11 +826,12 @@ class Repository:
         """A stream of a blob's bytes. Raises UnknownObject."""
         return self.blobs.open(blob_id)
 
-    def fsck(self, progress: Progress | None = None) -> FsckReport:
-        """Check every stored byte against what it must be."""
+    def fsck(self, progress: Progress | None = None, *, jobs: int | None = None) -> FsckReport:
+        """Check every stored byte against what it must be. `jobs`: processes that do it, 1 for this
+        one alone; by default as many as are worth it."""
         from evgit.maintenance.fsck import fsck
 
-        return fsck(self.history, self._refs, self.blobs, progress)
+        return fsck(self.history, self._refs, self.blobs, progress, jobs)
 
     def reindex(self, progress: Progress | None = None) -> int:
         """Make all indexes again from the blocks; returns the number of commits."""

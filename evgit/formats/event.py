@@ -381,8 +381,11 @@ def _fast(lines: Sequence[bytes], rules: Rules) -> EventBatch | None:
             or _lost_no_string(lines, given, text)
         ):
             return None
-    canonical_lines = text.split(b"\n")
-    canonical_lines.pop()
+    if text == given:
+        canonical_lines = list(lines)
+    else:
+        canonical_lines = text.split(b"\n")
+        canonical_lines.pop()
     if len(text) > limit and max(map(len, canonical_lines)) > limit:
         return None
     return EventBatch(events, canonical_lines, obeying.streams, obeying.times)

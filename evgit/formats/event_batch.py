@@ -200,6 +200,10 @@ class EventBatch:
             self._frames = encode_text(self._text())
         return self._frames
 
+    def know_frames(self, frames: EncodedBlock) -> None:
+        """Take frames that hold just these lines, in place of compressing them again."""
+        self._frames = frames
+
     def subtrees(self, start: int) -> Subtrees:
         """Its part of the tree over a log's ids, from leaf `start` on."""
         if self._subtrees is None or self._subtrees.start != start:

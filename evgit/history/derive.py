@@ -7,11 +7,12 @@ is right about the commits stored before.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from evgit.errors import InvalidObject, NotFound
 from evgit.formats.again import AGAIN_BYTES, again_id, is_again
 from evgit.formats.commit import Commit
-from evgit.formats.event import Event, EventBatch, decode_event
+from evgit.formats.event import EventBatch, decode_event
 from evgit.formats.merkle import Frontier
 from evgit.formats.times import to_instant
 from evgit.history.commit_row import CommitRow
@@ -49,15 +50,10 @@ def commit_to_index(
             frontier=Frontier(),
             nodes=[],
         )
-    own_ids, own_events, own_lines = _own(history, number, batch, again)
-    keys = [
-        (line, event.stream, event.key)
-        for line, event in zip(own_lines, own_events, strict=True)
-        if event.key is not None and line >= number
-    ]
+    own = _own(history, number, batch, again)
     nodes: list[tuple[int, int, bytes]] = []
     frontier = frontier_of(parents[0]).copy()
-    streams = [event.stream for event in own_events]
+    streams = own.streams
     segment: list[LineRange] | None = None
     held = _held_back(history, parents, commit)
     if len(parents) > 1 or again:
@@ -65,31 +61,31 @@ def commit_to_index(
         there = set(merged.ids)
         fresh = [
             place
-            for place, event_id in enumerate(own_ids)
+            for place, event_id in enumerate(own.ids)
             if event_id not in there
             and (
-                own_lines[place] >= number
-                or history.graph.position_of(parents[0], own_lines[place]) is None
+                own.lines[place] >= number
+                or history.graph.position_of(parents[0], own.lines[place]) is None
             )
         ]
-        segment = joined([*merged.ranges, *((own_lines[place], 1) for place in fresh)])
-        added_ids = merged.ids + [own_ids[place] for place in fresh]
-        streams = merged.streams + [own_events[place].stream for place in fresh]
+        segment = joined([*merged.ranges, *((own.lines[place], 1) for place in fresh)])
+        streams = merged.streams + [own.streams[place] for place in fresh]
+        added_ids = merged.ids + [own.ids[place] for place in fresh]
+        frontier.extend(added_ids, lambda *node: nodes.append(node))
     else:
-        added_ids = own_ids
-    frontier.extend(added_ids, lambda *node: nodes.append(node))
+        frontier.add(batch.subtrees(frontier.size), lambda *node: nodes.append(node))
     return CommitToIndex(
         number=number,
         id=commit_id,
         time=to_instant(commit.time),
         parents=parents,
-        ids=own_ids,
+        ids=own.ids,
         streams=streams,
         frontier=frontier,
         nodes=nodes,
-        keys=keys,
+        keys=own.keys,
         segment=segment,
-        held_back=still_held_back(history, parents, held, own_lines),
+        held_back=still_held_back(history, parents, held, own.lines),
     )
 
 
@@ -115,13 +111,32 @@ def _parent(history: History, commit_id: str) -> CommitRow:
     return row
 
 
+class _Own(NamedTuple):
+    """A commit's own events, in order. `keys`: as in CommitToIndex."""
+
+    ids: Sequence[bytes]
+    streams: list[str]
+    lines: Sequence[int]
+    keys: list[tuple[int, str, str]]
+
+
 def _own(
     history: History, number: int, batch: EventBatch, again: Sequence[tuple[int, bytes]]
-) -> tuple[list[bytes], list[Event], list[int]]:
-    """(ids, events, lines) of a commit's own events, in order."""
-    ids, events = list(batch.ids), list(batch.events)
-    lines = list(range(number, number + len(ids) + len(again)))
-    elsewhere = history.events.find([event_id for _, event_id in again]) if again else {}
+) -> _Own:
+    places = {place for place, _ in again}
+    lines = range(number, number + len(batch) + len(again))
+    stored = [line for line in lines if line - number not in places] if again else lines
+    keys = [
+        (stored[place], batch.streams[place], key)
+        for place in batch.keyed
+        if (key := batch.events[place].key) is not None
+    ]
+    if not again:
+        if not batch.all_differ:
+            raise InvalidObject("it has an event twice")
+        return _Own(batch.ids, batch.streams, lines, keys)
+    ids, streams, own_lines = list(batch.ids), list(batch.streams), list(lines)
+    elsewhere = history.events.find([event_id for _, event_id in again])
     if len({*ids, *(event_id for _, event_id in again)}) != len(lines):
         raise InvalidObject("it has an event twice")
     for place, event_id in again:
@@ -129,9 +144,9 @@ def _own(
         if line is None:
             raise InvalidObject(f"event {event_id.hex()} is not stored before it")
         ids.insert(place, event_id)
-        events.insert(place, decode_event(history.blocks.line(line)))
-        lines[place] = line
-    return ids, events, lines
+        streams.insert(place, decode_event(history.blocks.line(line)).stream)
+        own_lines[place] = line
+    return _Own(ids, streams, own_lines, keys)
 
 
 def _held_back(history: History, parents: list[CommitRow], commit: Commit) -> set[int]:

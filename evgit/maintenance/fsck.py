@@ -7,36 +7,46 @@ the order of storing, so that each commit is judged on ones that have been judge
 from __future__ import annotations
 
 import re
-import sys
-from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from evgit.errors import Damage, DamagedObject, EvgitError, InvalidObject, UnsupportedFormat
 from evgit.formats.canonical import digest, object_id
-from evgit.formats.commit import Commit, verified_commit
+from evgit.formats.commit import Commit, decode_commit, verified_commit
 from evgit.formats.event import EventBatch, decode_event, verified_batch, verify_event_lines
-from evgit.formats.tag import decode_tag
 from evgit.history.commit_row import CommitRow
 from evgit.history.derive import commit_to_index, order_problem, split_again
 from evgit.history.frontiers import Frontiers
-from evgit.history.heads import TAGS
 from evgit.history.history import History
-from evgit.history.indexing import CommitToIndex
+from evgit.maintenance.block_check import (
+    GROUP_BLOCKS,
+    GROUP_BYTES,
+    Block,
+    SoundBlock,
+    checked,
+    packed,
+    unpacked,
+)
 from evgit.maintenance.index_check import IndexCheck
-from evgit.maintenance.operation_check import operation_problems
+from evgit.maintenance.ref_check import RefCheck
 from evgit.maintenance.salvage import last_line, readable_blocks
+from evgit.maintenance.seen import Seen
 from evgit.storage.blobs import BlobStore
 from evgit.storage.blocks import LINE_LIMIT, BlockEntry
 from evgit.storage.database import fetch_all, integrity_problems, reading, translate_errors
-from evgit.storage.operations import OperationLog
-from evgit.storage.refs import SYMBOLIC, RefStore
+from evgit.storage.refs import RefStore
 
 Progress = Callable[[int, int], None]
 _ID = re.compile(r"\b[0-9a-f]{64}\b")
-_TARGET = re.compile(r"[0-9a-f]{64}(#[0-9]{1,10})?")
+
+
+class _Gap(NamedTuple):
+    """Blocks that can't be read, behind the one at line `after`."""
+
+    after: int
+    error: EvgitError
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +73,31 @@ class FsckReport:
 
 
 def fsck(
-    history: History, refs: RefStore, blobs: BlobStore, progress: Progress | None = None
+    history: History,
+    refs: RefStore,
+    blobs: BlobStore,
+    progress: Progress | None = None,
+    jobs: int | None = None,
 ) -> FsckReport:
-    """Check a whole repository. Reads everything; needs 8 bytes of memory an event."""
+    """Check a whole repository. Reads everything; needs 8 bytes of memory an event.
+
+    `jobs`: how many processes check blocks; 1: this one alone; None: as many as are worth it. What
+    is found does not depend on it.
+    """
     check = _Fsck(history, blobs)
+    pointing = RefCheck(history, blobs, check.seen, check.add)
+
+    def operations() -> None:
+        if check.report.clean:  # otherwise what is wrong has better names
+            pointing.operations(refs)
+
     with reading(history.connection):  # one view of it all, whatever others append meanwhile
         for part in (
             check.database,
-            lambda: check.blocks(progress),
-            check.tags,
-            lambda: check.refs(refs),
-            lambda: check.operations(refs),
+            lambda: check.blocks(progress, jobs),
+            pointing.tags,
+            lambda: pointing.refs(refs),
+            operations,
             check.blobs,
         ):
             check.run(part)
@@ -87,14 +111,12 @@ class _Fsck:
         self._blob_store = blobs
         self._frontiers = Frontiers(history)
         self._index = IndexCheck(history)
-        self._seen = array("Q"), array("Q")  # eight bytes of the id of every event and commit
+        self.seen = Seen()
         self._commit = ""  # the one that is looked at
         self._bad: set[int] = set()
-        self._objects: set[str] = set()
-        self._tags: dict[str, str] = {}  # id -> target, of sound ones
         self.report = FsckReport()
 
-    def _add(self, kind: str, message: str, *ids: str) -> None:
+    def add(self, kind: str, message: str, *ids: str) -> None:
         self.report.problems.append(Problem(kind, message, ids))
 
     def run(self, part: Callable[[], None]) -> None:
@@ -104,49 +126,72 @@ class _Fsck:
                 part()
         except EvgitError as error:
             self._bad.add(-1)
-            self._add("database", error.message)
+            self.add("database", error.message)
         except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
             # Tables are typed; only damage puts a NULL or a text where there was a number.
             self._bad.add(-1)
-            self._add("database", f"a row holds what was never written to it ({error})")
+            self.add("database", f"a row holds what was never written to it ({error})")
 
     def database(self) -> None:
         for text in integrity_problems(self._history.connection):
-            self._add("database", text)
+            self.add("database", text)
 
     # ------------------------------------------------------------------ blocks
-    def blocks(self, progress: Progress | None) -> None:
-        history = self._history
-        expected_line, total = 0, last_line(history)
-        for entry, data in readable_blocks(history, total, self._unreadable):
-            if entry.first_line != expected_line:
-                self._missing(expected_line, entry.first_line)
-            expected_line = entry.first_line + entry.line_count
-            self._commit = ""
-            try:
-                with translate_errors(self._path):
-                    self._block(entry, data)
-            except EvgitError as error:
-                self._bad.add(entry.first_line)
-                self._add_error(error)
-            self.report.commits += 1
-            if progress:
-                progress(expected_line, total)
+    def blocks(self, progress: Progress | None, jobs: int | None) -> None:
+        expected_line, total = 0, last_line(self._history)
+        groups = ((group, packed(_blocks_of(group))) for group in self._groups(total))
+        for group, answer in checked(groups, jobs, total):
+            sound = unpacked(_blocks_of(group), answer)
+            for found in group:
+                if isinstance(found, _Gap):
+                    self._unreadable(found)
+                    continue
+                entry, data = found
+                if entry.first_line != expected_line:
+                    self._missing(expected_line, entry.first_line)
+                expected_line = entry.first_line + entry.line_count
+                self._commit = ""
+                try:
+                    with translate_errors(self._path):
+                        self._block(entry, data, next(sound))
+                except EvgitError as error:
+                    self._bad.add(entry.first_line)
+                    self._add_error(error)
+                self.report.commits += 1
+                if progress:
+                    progress(expected_line, total)
         self._missing(expected_line, LINE_LIMIT)
         self._repeated_events()
         if not self._bad:
             for text in self._index.problems():
-                self._add("index", text)
+                self.add("index", text)
 
-    def _unreadable(self, after: int, error: EvgitError) -> None:
+    def _groups(self, total: int) -> Iterator[list[Block | _Gap]]:
+        """All that is stored, in order, as many blocks at a time as are worth sending away."""
+        gaps: list[_Gap] = []
+        group: list[Block | _Gap] = []
+        held = 0
+        for block in readable_blocks(self._history, total, lambda *gap: gaps.append(_Gap(*gap))):
+            group += gaps
+            gaps.clear()
+            group.append(block)
+            held += len(block[1]) if isinstance(block[1], bytes) else 0
+            if held >= GROUP_BYTES or len(group) >= GROUP_BLOCKS:
+                yield group
+                group, held = [], 0
+        group += gaps
+        yield group
+
+    def _unreadable(self, gap: _Gap) -> None:
+        after = gap.after
         self._bad.add(after)
         where = "the first block" if after < 0 else f"the block after the one at line {after}"
-        self._add("database", f"{where} can't be read: {error.message}")
+        self.add("database", f"{where} can't be read: {gap.error.message}")
 
     def _add_error(self, error: EvgitError) -> None:
         """Report what ended the check of a block."""
         if isinstance(error, DamagedObject):
-            self._add("damage", error.message, *error.ids)
+            self.add("damage", error.message, *error.ids)
             return
         if isinstance(error, UnsupportedFormat):
             kind = "format"
@@ -155,13 +200,13 @@ class _Fsck:
         else:
             kind = "order"
         if self._commit:
-            self._add(kind, f"commit {self._commit}: {error.message}", self._commit)
+            self.add(kind, f"commit {self._commit}: {error.message}", self._commit)
         else:
-            self._add(kind, error.message)
+            self.add(kind, error.message)
 
     def _only_index_lacks(self, message: str) -> bool:
         """Is it about an object that was read here, so that only the index doesn't find it?"""
-        return any(_print(i) in seen for i in _ID.findall(message) for seen in self._seen)
+        return any(self.seen.any(i) for i in _ID.findall(message))
 
     def _missing(self, line: int, end: int) -> None:
         """Report the commits in lines [line, end), if any, of which only the index knows."""
@@ -180,55 +225,101 @@ class _Fsck:
                 named = self._history.name_lines(number, events + 1)
             except Damage:
                 named = [commit_id.hex()]
-            self._add("damage", f"commit {commit_id.hex()} and its events are missing", *named)
+            self.add("damage", f"commit {commit_id.hex()} and its events are missing", *named)
         if not rows and end < LINE_LIMIT:
             self._bad.add(line)
-            self._add("damage", f"lines {line} to {end - 1} are missing")
+            self.add("damage", f"lines {line} to {end - 1} are missing")
 
-    def _block(self, entry: BlockEntry, data: bytes) -> None:
-        history = self._history
-        lines: list[bytes] = []
-        for _, part in history.blocks.decode(entry, data):
-            lines += part
-        if not lines:
-            raise DamagedObject(f"the block at line {entry.first_line} is empty")
-        commit_line = lines.pop()
-        commit_id = digest(commit_line)
-        self._commit = commit_id.hex()
-        self._seen[1].append(_print(self._commit))
-        try:
-            commit = verified_commit(commit_line)
-        except InvalidObject as error:
-            self._bad.add(entry.first_line)
-            self._add("format", f"commit {commit_id.hex()}: {error.message}", commit_id.hex())
-            return
-        own, again = split_again(lines)
-        batch = self._events(own)
-        self.report.events += len(own)
-        derived = commit_to_index(
-            history, entry.first_line, batch, again, commit, commit_id, self._frontiers.of
+    def _block(self, entry: BlockEntry, data: bytes, sound: SoundBlock | None) -> None:
+        again: list[tuple[int, bytes]] = []
+        if sound is not None:
+            commit_id = self._begin_commit(sound.commit_line)
+            commit, batch = decode_commit(sound.commit_line), sound.batch()
+            self.seen.add_events(batch)
+        else:
+            lines: list[bytes] = []
+            for _, part in self._history.blocks.decode(entry, data):
+                lines += part
+            if not lines:
+                raise DamagedObject(f"the block at line {entry.first_line} is empty")
+            commit_line = lines.pop()
+            commit_id = self._begin_commit(commit_line)
+            try:
+                commit = verified_commit(commit_line)
+            except InvalidObject as error:
+                self._bad.add(entry.first_line)
+                self.add("format", f"commit {self._commit}: {error.message}", self._commit)
+                return
+            own, again = split_again(lines)
+            batch = self._events(own)
+        self.report.events += len(batch)
+        self._in_its_history(
+            entry.first_line,
+            commit,
+            commit_id,
+            batch,
+            again,
+            None if sound is None else sound.words,
         )
-        self._frontiers.remember(entry.first_line, derived.frontier)
+
+    def _begin_commit(self, line: bytes) -> bytes:
+        """What is found from now on is about this commit; its id."""
+        commit_id = digest(line)
+        self._commit = commit_id.hex()
+        self.seen.add_commit(self._commit)
+        return commit_id
+
+    def _in_its_history(
+        self,
+        number: int,
+        commit: Commit,
+        commit_id: bytes,
+        batch: EventBatch,
+        again: list[tuple[int, bytes]],
+        id_sum: int | None,
+    ) -> None:
+        """Hold a commit against its parents, and the index against both."""
+        history = self._history
+        derived = commit_to_index(
+            history, number, batch, again, commit, commit_id, self._frontiers.of
+        )
+        self._frontiers.remember(number, derived.frontier)
         row = history.graph.find(commit_id)
-        if row is None or row.number != entry.first_line:
-            self._bad.add(entry.first_line)
-            self._add(
+        if row is None or row.number != number:
+            self._bad.add(number)
+            self.add(
                 "index",
                 f"commit {commit_id.hex()} is stored but not in the index, or its bytes changed",
                 commit_id.hex(),
             )
             return
-        self._index.add(derived, row)
-        self._order(commit, derived, row)
+        self._index.add(derived, row, id_sum)
+        problem = order_problem(commit, derived)
+        if problem:
+            self.add("order", f"commit {row.hex} {problem}", row.hex)
+        self._guards(commit, derived.parents[:1])
+
+    def _guards(self, commit: Commit, parents: list[CommitRow]) -> None:
+        """Did what a commit expected of streams hold where it was appended?"""
+        for stream, revision in commit.guards.items():
+            for parent in parents:
+                actual = self._history.streams.revision(parent, parent.size, stream)
+                if actual != revision:
+                    self.add(
+                        "order",
+                        f"commit {self._commit} expected stream {stream!r} at revision "
+                        f"{_revision(revision)}, its first parent has it at {_revision(actual)}",
+                        self._commit,
+                    )
 
     def _events(self, lines: list[bytes]) -> EventBatch:
         batch = verified_batch(lines)
         if batch is None:
             for line, problem in zip(lines, verify_event_lines(lines), strict=True):
                 if problem:
-                    self._add("format", f"event {object_id(line)}: {problem}", object_id(line))
+                    self.add("format", f"event {object_id(line)}: {problem}", object_id(line))
             batch = EventBatch([decode_event(line) for line in lines], lines)
-        self._seen[0].frombytes(b"".join([event_id[:8] for event_id in batch.ids]))
+        self.seen.add_events(batch, sound=False)
         for event in batch.events:
             if event.blobs:
                 self._listed_blobs(event.id, event.blobs)
@@ -238,97 +329,18 @@ class _Fsck:
         for blob_id, size in listed.items():
             stored = self._blob_store.size(blob_id)
             if stored is None:
-                self._add("blob", f"event {event_id} lists blob {blob_id}, not stored", event_id)
+                self.add("blob", f"event {event_id} lists blob {blob_id}, not stored", event_id)
             elif stored != size:
-                self._add(
+                self.add(
                     "blob",
                     f"event {event_id} says blob {blob_id} has {size} bytes, it has {stored}",
                     event_id,
                 )
 
-    def _order(self, commit: Commit, derived: CommitToIndex, row: CommitRow) -> None:
-        """Does the commit say what its history makes of it?"""
-        problem = order_problem(commit, derived)
-        if problem:
-            self._add("order", f"commit {row.hex} {problem}", row.hex)
-
     def _repeated_events(self) -> None:
-        """No event may be stored twice: eight bytes of each id are enough to see suspects."""
-        ordered = sorted(self._seen[0])
-        for before, after in pairwise(ordered):
-            if before == after:
-                prefix = before.to_bytes(8, sys.byteorder).hex()
-                self._add("order", f"events that start with {prefix} are stored twice", prefix)
-
-    # ------------------------------------------------------------------ refs, tags, blobs
-    def tags(self) -> None:
-        for raw_id, line in fetch_all(self._history.connection, "SELECT id, data FROM objects"):
-            tag_id = raw_id.hex()
-            self._objects.add(tag_id)
-            if object_id(line) != tag_id:
-                self._add("damage", f"tag {tag_id} is damaged", tag_id)
-                continue
-            try:
-                self._tags[tag_id] = decode_tag(line).target
-            except EvgitError as error:
-                self._add("format", f"tag {tag_id}: {error.message}", tag_id)
-        for tag_id, target in self._tags.items():
-            if not self._is_stored(target):
-                self._add("ref", f"tag {tag_id} points at {target}, which is not stored", tag_id)
-
-    def _is_stored(self, target: str) -> bool:
-        return (
-            target in self._objects
-            or any(_print(target) in seen for seen in self._seen)
-            or self._blob_store.size(target) is not None
-        )
-
-    def refs(self, refs: RefStore) -> None:
-        every = refs.under("")
-        known = {ref.name for ref in every}
-        if not any(ref.name == "HEAD" for ref in every):
-            self._add("ref", "there is no HEAD")
-        for name, target in every:
-            if target.startswith(SYMBOLIC):
-                if target.removeprefix(SYMBOLIC) not in known:
-                    self._add("ref", f"{name} names {target.removeprefix(SYMBOLIC)}, not there")
-                continue
-            commit, _, size = target.partition("#")
-            if not _TARGET.fullmatch(target):
-                self._add("ref", f"{name} has a target that is none: {target!r}")
-                continue
-            try:
-                row = self._history.graph.find(bytes.fromhex(commit))
-            except Damage as error:
-                self._add("index", f"{name}: {error.message}", commit)
-                continue
-            if row is not None:
-                if size and int(size) > row.size:
-                    self._add("ref", f"{name} points behind the end of commit {commit}", commit)
-            elif name.startswith(TAGS) and self._is_stored(commit):
-                pass
-            elif _print(commit) in self._seen[1] and not self._is_indexed(commit[:16]):
-                pass  # only the index lacks it, which is reported already
-            elif self._is_stored(commit):
-                self._add("ref", f"{name} points at {commit}, which is no commit", commit)
-            else:
-                self._add("ref", f"{name} points at {commit}, which is not stored", commit)
-
-    def _is_indexed(self, prefix: str) -> bool:
-        low, high = (bytes.fromhex(prefix.ljust(64, digit)) for digit in "0f")
-        return bool(self._history.graph.with_prefix(low, high, 1))
-
-    def operations(self, refs: RefStore) -> None:
-        if self.report.problems:
-            return  # what is wrong has better names
-        operations = OperationLog(self._history.connection)
-        for text in operation_problems(operations, refs, self._is_commit):
-            self._add("ref", text)
-
-    def _is_commit(self, target: str) -> bool:
-        return bool(_TARGET.fullmatch(target)) and (
-            self._history.graph.find(bytes.fromhex(target.partition("#")[0])) is not None
-        )
+        """No event may be stored twice."""
+        for prefix in self.seen.repeated():
+            self.add("order", f"events that start with {prefix} are stored twice", prefix)
 
     def blobs(self) -> None:
         for blob_id, size in self._blob_store.all():
@@ -336,11 +348,14 @@ class _Fsck:
             try:
                 found = sum(map(len, self._blob_store.chunks(blob_id)))
                 if found != size:
-                    self._add("blob", f"blob {blob_id} has {found} bytes, not {size}", blob_id)
+                    self.add("blob", f"blob {blob_id} has {found} bytes, not {size}", blob_id)
             except EvgitError as error:
-                self._add("blob", error.message, blob_id)
+                self.add("blob", error.message, blob_id)
 
 
-def _print(object_id: str) -> int:
-    """Eight bytes of an id, enough to tell whether it was seen."""
-    return int.from_bytes(bytes.fromhex(object_id[:16]), sys.byteorder)
+def _blocks_of(group: list[Block | _Gap]) -> list[Block]:
+    return [found for found in group if not isinstance(found, _Gap)]
+
+
+def _revision(revision: int) -> str:
+    return "none" if revision < 0 else str(revision)

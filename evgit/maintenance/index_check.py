@@ -16,7 +16,10 @@ from evgit.history.event_index import IDS, KEYS, LINE_BITS, id_words, key_finger
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
 from evgit.history.streams import POSITION_BITS, REMEMBERED_NAMES
+from evgit.maintenance.block_check import sum_of_hashes
 from evgit.storage.database import fetch_all
+
+_64_BITS = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class IndexCheck:
@@ -31,8 +34,8 @@ class IndexCheck:
         self._streams: dict[str, int] = {}
         self._ends: dict[int, tuple[int, int]] = {}  # chain -> (height reached, height stored)
 
-    def add(self, derived: CommitToIndex, row: CommitRow) -> None:
-        """Compare one commit's row and count its words."""
+    def add(self, derived: CommitToIndex, row: CommitRow, id_sum: int | None = None) -> None:
+        """Compare one commit's row and count its words. `id_sum`: of those of its ids, if known."""
         self._commits += 1
         parent = derived.parents[0] if derived.parents else None
         expected = (
@@ -66,21 +69,24 @@ class IndexCheck:
         if row.segment is not None:
             self._merged_lines(row)
         self._chain(derived, row)
-        numbers = self._streams
-        if len(numbers) > REMEMBERED_NAMES:
-            numbers.clear()
-        for name in set(derived.streams).difference(numbers):
-            numbers[name] = self._number(name)
-        self._add(
-            row.chain,
-            [
-                numbers[name] << POSITION_BITS | position
-                for position, name in enumerate(derived.streams, parent.size if parent else 0)
-            ],
-        )
-        self._add(IDS, id_words(derived.ids, derived.number))
+        self._add(row.chain, self._postings(derived.streams, parent.size if parent else 0))
+        if id_sum is None:
+            id_sum = sum_of_hashes(id_words(derived.ids, derived.number))
+        self._add_sum(IDS, len(derived.ids), id_sum)
         for line, stream, key in derived.keys:
             self._add(KEYS, [key_fingerprint(stream, key) << LINE_BITS | line])
+
+    def _postings(self, streams: list[str], first_position: int) -> list[int]:
+        numbers = self._streams
+        places = enumerate(streams, first_position)
+        try:
+            return [numbers[name] << POSITION_BITS | position for position, name in places]
+        except KeyError:
+            if len(numbers) > REMEMBERED_NAMES:
+                numbers.clear()
+            for name in set(streams).difference(numbers):
+                numbers[name] = self._number(name)
+            return self._postings(streams, first_position)
 
     def _merged_lines(self, row: CommitRow) -> None:
         stored = fetch_all(
@@ -127,8 +133,11 @@ class IndexCheck:
         return number
 
     def _add(self, family: int, words: Collection[int]) -> None:
-        self._count[family] += len(words)
-        self._sum[family] += _sum_of_hashes(words)
+        self._add_sum(family, len(words), sum_of_hashes(words))
+
+    def _add_sum(self, family: int, count: int, sum_of_words: int) -> None:
+        self._count[family] += count
+        self._sum[family] = self._sum[family] + sum_of_words & _64_BITS
 
     def problems(self) -> list[str]:
         """What is wrong with the indexes; empty if nothing."""
@@ -165,14 +174,9 @@ class IndexCheck:
             if not sound:
                 raise Damage("a page is out of place")
             count += len(words)
-            total += _sum_of_hashes(words)
+            total = total + sum_of_hashes(words) & _64_BITS
         if family in (IDS, KEYS):
             pending = history.events.pending(family)
         else:
             pending = history.streams.pending(family)
-        return count + len(pending), total + _sum_of_hashes(pending)
-
-
-def _sum_of_hashes(words: Collection[int]) -> int:
-    # The hash of a tuple mixes well, unlike a number's, and is the fastest that there is.
-    return sum(map(hash, zip(words, strict=False)))
+        return count + len(pending), total + sum_of_hashes(pending) & _64_BITS

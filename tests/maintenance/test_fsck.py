@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -16,15 +17,18 @@ from evgit.errors import Damage, InvalidObject
 from evgit.formats.block import encode_block
 from evgit.formats.canonical import object_id
 from evgit.formats.commit import Commit, LogHead
-from evgit.formats.event import again_line, batch_from_events
+from evgit.formats.event import again_line, batch_from_events, is_again
 from evgit.formats.tag import Tag
 from evgit.formats.times import to_text
 from evgit.history.commit_row import COLUMNS, CommitRow
 from evgit.history.graph import ChainRow
+from evgit.maintenance.block_check import check, packed, unpacked
 from evgit.maintenance.fsck import FsckReport, Problem
+from evgit.maintenance.reindex import reindex
 from evgit.repository import Repository
 from evgit.storage.blocks import checksum
 from evgit.storage.database import PAGE_SIZE, fetch_all
+from evgit.storage.workers import Workers
 from tests.history.making import NOW, SECOND, event, events, merge, new, row
 
 
@@ -584,3 +588,123 @@ def test_a_damaged_schema_sends_nobody_in_a_circle(tmp_path: Path) -> None:
         Repository.open(path.parent)
     assert "fsck" not in (told.value.hint or "")
     assert "backup" in (told.value.hint or "")
+
+
+# ---------------------------------------------------------------------------- many processes
+
+
+def _spoil(repository: Repository, how: str) -> None:
+    """Plant something that is wrong, or nothing."""
+    last = "(SELECT max(first_line) FROM blocks)"
+    if how == "frames":
+        execute(
+            repository,
+            "UPDATE blocks SET data=zeroblob(length(data)) WHERE first_line % 5 = 1",
+        )
+    elif how == "gap":
+        execute(repository, "DELETE FROM blocks WHERE first_line BETWEEN 310 AND 320")
+    elif how == "types":
+        execute(repository, f"UPDATE blocks SET data='text' WHERE first_line={last}")
+    elif how == "directory":
+        execute(repository, f"UPDATE blocks SET latest=latest+1 WHERE first_line={last}")
+    elif how == "index":
+        execute(repository, "UPDATE run_pages SET ordinal=ordinal+1")
+    elif how == "form":
+        number, latest = repository.history.blocks.end()
+        tip = row(repository)
+        strange = event(950).canonical().replace(b'"data":{"n":950}', b'"data":{"n": 950}')
+        frontier = repository.history.log_of(tip).frontier()
+        frontier.extend([bytes.fromhex(object_id(strange))])
+        log = LogHead(root=frontier.root().hex(), size=frontier.size)
+        commit = Commit(
+            author="a", events=1, log=log, message="", parents=[tip.hex], time=to_text(NOW)
+        )
+        block = encode_block([strange], commit.canonical())
+        repository.history.blocks.put(number, block, latest)
+
+
+@pytest.mark.parametrize("how", ["nothing", "frames", "gap", "types", "directory", "index", "form"])
+def test_what_is_found_does_not_depend_on_processes(repository: Repository, how: str) -> None:
+    _spoil(repository, how)
+    alone = repository.fsck(jobs=1)
+    assert alone.clean == (how == "nothing")
+    assert repository.fsck(jobs=2) == alone
+
+
+@pytest.mark.parametrize("how", ["nothing", "frames"])
+def test_a_check_goes_on_without_its_workers(
+    repository: Repository, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.append(events(1000, 3000))
+    _spoil(repository, how)
+    alone = repository.fsck(jobs=1)
+    submit = Workers.submit
+
+    def submit_and_kill(self: Workers, request: bytes) -> bool:
+        self.wait()
+        taken = submit(self, request)
+        for worker in self._workers:
+            worker.process.kill()
+        return taken
+
+    monkeypatch.setattr(Workers, "submit", submit_and_kill)
+    assert repository.fsck(jobs=2) == alone
+
+
+def test_workers_answer_what_the_process_alone_finds(repository: Repository) -> None:
+    """And they do answer: nothing here needs to be done twice."""
+    blocks = list(repository.history.blocks.blocks())
+    given = packed(blocks)
+    with Workers("evgit.maintenance.block_check:begin", b"", 1) as workers:
+        workers.wait()
+        assert workers.submit(given)
+        assert workers.next() == check(given)
+    sound = list(unpacked(blocks, check(given)))
+    for (entry, data), found in zip(blocks, sound, strict=True):
+        lines = [line for _, part in repository.history.blocks.decode(entry, data) for line in part]
+        if found is None:  # an event stands elsewhere, or lists blobs
+            assert any(is_again(line) or b'"blobs":' in line for line in lines)
+            continue
+        assert found.commit_line == lines.pop()
+        batch = found.batch()
+        assert batch.lines == lines
+        assert [bytes.fromhex(object_id(line)) for line in lines] == list(batch.ids)
+        assert [e.canonical() for e in batch.events] == lines
+    assert sum(found is None for found in sound) == 2
+
+
+# ---------------------------------------------------------------------------- guards
+
+
+@pytest.mark.parametrize(
+    ("stream", "claimed", "said"),
+    [("s-0", 2, "2, its first parent has it at"), ("new", 0, "0, .* at none"), ("t", -1, "none, ")],
+)
+def test_guards_that_did_not_hold(
+    repository: Repository, stream: str, claimed: int, said: str
+) -> None:
+    first_line, latest = repository.history.blocks.end()
+    tip = row(repository)
+    log = repository.history.log_of(tip)
+    head = LogHead(root=log.root().hex(), size=log.size)
+    commit = Commit(
+        author="a",
+        events=0,
+        guards={stream: claimed},
+        log=head,
+        message="",
+        parents=[tip.hex],
+        time=to_text(NOW),
+    )
+    repository.history.blocks.put(first_line, encode_block([], commit.canonical()), latest)
+    reindex(repository.history)
+    (problem,) = repository.fsck().problems
+    assert problem.kind == "order"
+    assert re.search(f"expected stream '{stream}' at revision {said}", problem.message)
+    assert problem.ids == (commit.id,)
+
+
+def test_guards_that_held_are_sound(repository: Repository) -> None:
+    expected = {"s-0": repository.stream_revision("s-0"), "never": -1}
+    repository.append([event(990, "s-0")], expected=expected)
+    assert repository.fsck().clean

@@ -1,8 +1,9 @@
 """Check every hash, every order and every log root.
 
 Reads everything that is stored and computes it anew: the ids of events, commits and blobs, their
-canonical form, the order of the log and its Merkle roots, the indexes and refs. Changes nothing.
-Exits with 0 if all is well, else with 6.
+canonical form, the order of the log and its Merkle roots, what commits expected of streams, the
+indexes and refs. Changes nothing. Where there is much, several processes share the work; what is
+found does not depend on how many. Exits with 0 if all is well, else with 6.
 """
 
 from __future__ import annotations
@@ -15,20 +16,28 @@ from evgit.cli.event_text import plain
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.output import shown_in_line
-from evgit.cli.parameters import json_option
+from evgit.cli.parameters import Count, json_option
 from evgit.cli.progress import ProgressBar
 from evgit.errors import Damage
+
+MOST_JOBS = 64
 
 
 @documented(__doc__, "fsck")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing if all is well.")
+@click.option(
+    "--jobs",
+    type=Count(1, MOST_JOBS),
+    metavar="N",
+    help="Processes that check, 1 for no further one [one a core, where there is much to check].",
+)
 @json_option("one document")
 @click.pass_context
-def command(context: click.Context, quiet: bool, as_json: bool) -> None:
+def command(context: click.Context, quiet: bool, jobs: int | None, as_json: bool) -> None:
     invocation: Invocation = context.obj
     with open_repository() as repository:
         with ProgressBar("checking", "objects") as bar:
-            report = repository.fsck(bar.update)
+            report = repository.fsck(bar.update, jobs=jobs)
         with invocation.output() as output:
             counts = (
                 f"{plural(report.commits, 'commit')}, {plural(report.events, 'event')}, "

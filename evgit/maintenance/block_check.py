@@ -1,0 +1,180 @@
+"""Checks blocks by their bytes alone, so that any process can: frames, canonical form, hashes.
+
+What is beyond doubt comes back packed, with everything computed that commits and indexes are then
+held against. What is not, and what a block alone can't tell, comes back as doubt: what is wrong is
+said by `fsck`, which looks at the block again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cache
+from typing import TypeVar
+
+import msgspec
+
+from evgit.errors import EvgitError
+from evgit.formats.block import EncodedBlock, decode_frames
+from evgit.formats.commit import verified_commit
+from evgit.formats.event import EventBatch, unpack_batch, verified_batch
+from evgit.history.derive import split_again
+from evgit.history.event_index import id_words
+from evgit.storage.blocks import BlockEntry
+from evgit.storage.workers import Workers, usable_cores, workers_possible
+
+GROUP_BYTES = 65_536
+GROUP_BLOCKS = 64
+WORTH_WORKERS = 20_000
+"""With fewer lines, a check takes less time than starting processes for it."""
+USEFUL_JOBS = 4  # more than the process that compares with the index keeps up with
+Group = TypeVar("Group")
+_NEWLINE = b"\n"
+
+
+class _Given(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A block to be checked. `frames`: (compressed size, lines) of each."""
+
+    first_line: int
+    frames: list[tuple[int, int]]
+    data: bytes
+
+
+class SoundBlock(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What is known of a block beyond doubt. `words`: `sum_of_hashes` of its events' id words."""
+
+    commit_line: bytes
+    events: bytes
+    words: int
+
+    def batch(self) -> EventBatch:
+        """Its events."""
+        return unpack_batch(self.events) if self.events else EventBatch([], [])
+
+
+def sum_of_hashes(words: Collection[int]) -> int:
+    """One number that stands for a set of words, to be added to those of others."""
+    # The hash of a tuple mixes well, unlike a number's, and is the fastest that there is.
+    return sum(map(hash, zip(words, strict=False))) & 0xFFFF_FFFF_FFFF_FFFF
+
+
+Block = tuple[BlockEntry, bytes]
+
+
+def packed(blocks: Sequence[Block]) -> bytes:
+    """What `check` takes."""
+    given = [
+        _Given(entry.first_line, [(size, lines) for _, size, _, lines in entry.frames], data)
+        for entry, data in blocks
+        if entry.sound and isinstance(data, bytes)  # damage may change types
+    ]
+    return msgspec.msgpack.encode(given)
+
+
+def unpacked(blocks: Sequence[Block], answer: bytes) -> Iterator[SoundBlock | None]:
+    """What `check` said of each block; None: doubt."""
+    found = iter(_answer_decoder().decode(answer))
+    for entry, data in blocks:
+        yield next(found) if entry.sound and isinstance(data, bytes) else None
+
+
+def check(given: bytes) -> bytes:
+    """Check packed blocks."""
+    answer = []
+    for block in _given_decoder().decode(given):
+        try:
+            answer.append(_checked(block))
+        except EvgitError:
+            answer.append(None)
+    return msgspec.msgpack.encode(answer)
+
+
+def begin(_setup: bytes) -> Callable[[bytes], bytes]:
+    """What answers in a worker process."""
+    return check
+
+
+def checked(
+    groups: Iterable[tuple[Group, bytes]], jobs: int | None, total: int
+) -> Iterator[tuple[Group, bytes]]:
+    """Each group, and what `check` says of its packed blocks; a bounded number is looked at ahead.
+
+    `jobs`: how many processes check; 1: this one alone; None: as many as are worth it with `total`
+    lines. The answers are the same.
+    """
+    if jobs is None:
+        jobs = min(usable_cores(), USEFUL_JOBS) if total >= WORTH_WORKERS else 1
+    if jobs < 2 or not workers_possible():
+        for group, given in groups:
+            yield group, check(given)
+        return
+    waiting: deque[tuple[Group, bytes]] = deque()
+    with Workers(f"{__name__}:begin", b"", jobs) as workers:
+
+        def oldest() -> tuple[Group, bytes]:
+            group, given = waiting.popleft()
+            answer = workers.next()
+            return group, check(given) if answer is None else answer
+
+        for group, given in groups:
+            while not workers.submit(given):
+                if not waiting:  # none is ready yet, or they are all gone
+                    yield group, check(given)
+                    break
+                yield oldest()
+            else:
+                waiting.append((group, given))
+        while waiting:
+            yield oldest()
+
+
+@cache
+def _given_decoder() -> msgspec.msgpack.Decoder[list[_Given]]:
+    return msgspec.msgpack.Decoder(list[_Given])
+
+
+@cache
+def _answer_decoder() -> msgspec.msgpack.Decoder[list[SoundBlock | None]]:
+    return msgspec.msgpack.Decoder(list[SoundBlock | None])
+
+
+def _checked(block: _Given) -> SoundBlock | None:
+    lines = _lines(block)
+    if not lines:
+        return None
+    commit_line = lines.pop()
+    own, again = split_again(lines)
+    if again:
+        return None
+    commit = verified_commit(commit_line)
+    batch = verified_batch(own)
+    if batch is None or any(event.blobs for event in batch.events):
+        return None
+    if not own:
+        return SoundBlock(commit_line, b"", 0)
+    if block.frames[-1][1] == 1:  # the commit stands alone
+        size = block.frames[-1][0]
+        batch.know_frames(EncodedBlock(block.data[:-size], block.frames[:-1]))
+    return SoundBlock(
+        commit_line,
+        batch.pack(max(commit.log.size - len(own), 0)),
+        sum_of_hashes(id_words(batch.ids, block.first_line)),
+    )
+
+
+def _lines(block: _Given) -> list[bytes] | None:
+    frames, offset = [], 0
+    for size, _ in block.frames:
+        frames.append(block.data[offset : offset + size])
+        offset += size
+    if offset != len(block.data):
+        return None
+    texts = decode_frames(frames)
+    if texts is None:
+        return None
+    for text, (_, count) in zip(texts, block.frames, strict=True):
+        if text.count(_NEWLINE) != count or not text.endswith(_NEWLINE):
+            return None
+    lines = b"".join(texts).split(_NEWLINE)
+    lines.pop()
+    return lines
