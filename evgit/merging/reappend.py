@@ -141,7 +141,7 @@ def _lines_since_fork(
     graph = history.graph
     first: dict[int, CommitRow] = {}
     for row in rows:
-        if row.chain not in first or row.height < first[row.chain].height:
+        if row.events and (row.chain not in first or row.height < first[row.chain].height):
             first[row.chain] = row
     parents = [graph.by_number(row.parent) for row in first.values() if row.parent is not None]
     start = min((graph.fork_size(parent, head) for parent in parents), default=head.size)

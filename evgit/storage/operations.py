@@ -172,8 +172,11 @@ class OperationLog:
         for operation in self.newest_first():
             if any(_belongs(operation, to) for to in passed):
                 continue
-            if operation.number in cancelled or operation.command.endswith(ABORT):
-                if SINCE in operation.arguments:
+            steps = SINCE in operation.arguments
+            ended = operation.command.endswith(ABORT)
+            ended = ended or (steps and not self.net_changes(operation))
+            if operation.number in cancelled or ended:
+                if steps:
                     passed.append(operation)
             elif operation.command == "undo":
                 cancelled.add(int(operation.arguments["operation"]))

@@ -90,3 +90,10 @@ def test_not_inside_a_commit_and_not_in_between(repository: Repository) -> None:
     assert repository.merging.rebase.start(main).stopped
     with pytest.raises(Conflict, match="a rebase is in progress"):
         repository.merging.cherry_pick([side[1]])
+
+
+def test_the_root_brings_nothing(repository: Repository) -> None:
+    head = repository.append([event(0)]).head
+    found = repository.merging.cherry_pick([repository.id, head])
+    assert (found.written, found.gone) == ([], [repository.id, head])
+    assert len(ids(repository)) == 1
