@@ -1,7 +1,7 @@
 """Running the command line in tests: in this process, as a person would type it.
 
 A `Session` is a person at a shell, of which it knows just enough for the transcripts: `cd`, `cat`,
-`echo`, `ls`, `rm`, pipes, `<<` documents, `>` and `>>`. It must not know what evgit does.
+`echo`, `ls`, `mkdir`, `rm`, pipes, `<<` documents, `>` and `>>`. It must not know what evgit does.
 """
 
 from __future__ import annotations
@@ -126,6 +126,9 @@ class Session:
             place = self.directory / (rest[0] if rest else ".")
             names = sorted(p.name for p in place.iterdir() if not p.name.startswith("."))
             text = "".join(f"{each}\n" for each in names)
+        elif name == "mkdir":
+            for each in rest:
+                (self.directory / each).mkdir()
         elif name == "rm":
             for file in rest:
                 (self.directory / file).unlink()
