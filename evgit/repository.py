@@ -651,14 +651,19 @@ class Repository:
 
     def _may_have_model(self) -> bool:
         """Could there be a model? Costs next to nothing, so that doing without one does too."""
-        from evgit.state.modelling.files import has_model
-
-        use, worktree = self.model_use, self.layout.worktree
+        use = self.model_use
         return (
             bool(use.wanted or use.skip)
             or self.history.streams.number("$model") is not None
-            or (worktree is not None and has_model(worktree))
+            or any(os.access(path, os.F_OK, follow_symlinks=False) for path in self._model_places)
         )
+
+    @cached_property
+    def _model_places(self) -> list[str]:
+        from evgit.state.modelling.files import model_places
+
+        worktree = self.layout.worktree
+        return [] if worktree is None else model_places(worktree)
 
     @cached_property
     def models(self) -> Models:

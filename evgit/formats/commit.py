@@ -87,11 +87,23 @@ class Commit(
     def canonical(self) -> bytes:
         """The canonical bytes. Raises InvalidObject where the commit breaks a rule or a limit."""
         try:
-            line = canonical.encode(_members(self))
+            line = self._plain_line() or canonical.encode(_members(self))
         except InvalidJSON as error:
             raise InvalidObject(f"not a commit: {error.message}", hint=error.hint) from None
         decode_commit(line)
         return line
+
+    def _plain_line(self) -> bytes | None:
+        """The canonical bytes of most commits: those whose members are not of anybody's making."""
+        if self.meta or self.guards or self.merge is not None or self.crit:
+            return None
+        texts = (self.author, self.message, self.time, self.log.root, *self.parents)
+        if not all(type(text) is str for text in texts):  # msgspec writes other types as text too
+            return None
+        try:
+            return canonical.SORTED_ENCODER.encode(self)
+        except (msgspec.MsgspecError, TypeError, UnicodeEncodeError):
+            return None  # the slow way says what is wrong
 
     @property
     def id(self) -> str:

@@ -338,3 +338,20 @@ def test_refused_tags(change: tuple[bytes, bytes], said: str) -> None:
     with pytest.raises(InvalidObject) as error:
         decode_tag(changed)
     assert said in error.value.message
+
+
+@pytest.mark.parametrize("message", ["", 'é \u2028 \x01 " \\ / \U0001f600', "deposit_made"])
+def test_the_quick_way_writes_what_the_slow_way_writes(message: str) -> None:
+    for recorded in (None, "events"):
+        commit = Commit(
+            author=f"Ada {message}",
+            events=2,
+            log=LogHead(root="ab" * 32, size=1042),
+            message=message,
+            parents=["cd" * 32],
+            recorded=recorded,
+            time="2026-11-23T03:36:00.123456Z",
+        )
+        assert commit.canonical() == canonical.canonicalize(commit.canonical())
+        meta = msgspec.structs.replace(commit, meta={"a": 1}).canonical()
+        assert commit.canonical() == meta.replace(b'"meta":{"a":1},', b"")

@@ -66,9 +66,14 @@ def is_model_path(path: str) -> bool:
     )
 
 
+def model_places(root: Path) -> list[str]:
+    """What there would be one of if there were anything of a model in this directory."""
+    return [str(root / name) for name in (SETTINGS, "model", "schemas")]
+
+
 def has_model(root: Path) -> bool:
     """Is there anything of a model in this directory? Three look-ups; nothing is read."""
-    return any(os.path.lexists(root / name) for name in (SETTINGS, "model", "schemas"))
+    return any(map(os.path.lexists, model_places(root)))
 
 
 def read_directory(root: Path) -> ModelFiles:
