@@ -7,6 +7,7 @@ class Audit(Projection):
     """A general projection: every event goes into two documents."""
 
     prefix = "audit/"
+    order = "any"
 
     @on("account_opened", "deposit_made", "money_withdrawn", "transfer_sent", "transfer_received")
     def seen(self, documents, event):

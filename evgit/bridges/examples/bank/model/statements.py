@@ -7,6 +7,7 @@ class Statements(KeyedProjection):
     prefix = "statements/"
     suffix = ".csv"
     categories = "account"
+    order = "any"
 
     def initial(self, key):
         return []
