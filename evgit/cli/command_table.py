@@ -70,6 +70,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "clone": Entry("clone", "Copy a repository, with all its history, and follow it."),
         "remote": Entry("remote", "Name other repositories, and say where they are."),
         "fetch": Entry("fetch", "Bring what a remote has and this repository lacks."),
+        "pull": Entry("pull", "Fetch, and bring what came together with what is here."),
         "push": Entry("push", "Send branches and tags to a remote, all of them or none."),
         "ls-remote": Entry("ls_remote", "List what refs another repository has."),
         "serve": Entry("serve", "Answer other repositories that clone, fetch and push."),

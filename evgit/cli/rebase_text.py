@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evgit.cli.commit_text import plural
@@ -91,3 +91,26 @@ def accepted_lines(repository: Repository, problems: Sequence[Problem]) -> list[
     if not problems:
         return []
     return [f"{plural(len(problems), 'problem')} accepted:", *problem_lines(repository, problems)]
+
+
+def rebased_lines(repository: Repository, found: Reappended, *, dry_run: bool) -> Iterator[str]:
+    """What a rebase did, or would do, in words."""
+    name = found.ref.removeprefix("refs/heads/")
+    if found.skipped:
+        yield f"Left out {place_of(repository, found.skipped)}"
+    for commit in found.gone:
+        yield f"Already there: {place_of(repository, commit)}"
+    went = plural(len(found.written), "commit")
+    for line in accepted_lines(repository, found.accepted):
+        yield line
+    if found.stopped is not None:
+        for line in stopped_lines(repository, found.stopped, found.problems):
+            yield line
+        if not dry_run:
+            yield f"{went} went through, {found.left} left"
+    elif dry_run:
+        yield f"{name} could be re-appended: nothing speaks against it"
+    elif found.head == found.old:
+        yield f"Nothing to do: {name} is there already"
+    else:
+        yield f"{name} is at {short(found.head)}: {went} re-appended"

@@ -27,16 +27,13 @@ from __future__ import annotations
 import click
 
 from evgit.cli.command import documented
-from evgit.cli.commit_text import plural
-from evgit.cli.event_text import short
 from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
-from evgit.cli.output import Output
 from evgit.cli.parameters import Revision, json_option
-from evgit.cli.rebase_text import accepted_lines, place_of, rebased_document, stopped_lines
+from evgit.cli.rebase_text import rebased_document, rebased_lines
 from evgit.cli.tree_update import update_after_move
 from evgit.errors import UsageError
-from evgit.repository import Reappended, Repository
+from evgit.repository import Reappended
 
 EXIT_STOPPED = 1
 
@@ -98,7 +95,8 @@ def command(
             elif found is None:
                 output.line("The rebase is aborted; everything is as it was")
             else:
-                _write(repository, output, found, dry_run=dry_run)
+                for line in rebased_lines(repository, found, dry_run=dry_run):
+                    output.line(line)
         if found is not None and found.stopped and not dry_run and not as_json:
             invocation.hint(
                 "evgit rebase --continue (after compensating, or with --accept), --skip or --abort"
@@ -127,25 +125,3 @@ def _note(invocation: Invocation, found: Reappended) -> None:
         invocation.done(f"{found.ref} is re-appended, at {found.head}")
     else:
         invocation.done(f"the rebase stopped at {found.stopped}")
-
-
-def _write(repository: Repository, output: Output, found: Reappended, *, dry_run: bool) -> None:
-    name = found.ref.removeprefix("refs/heads/")
-    if found.skipped:
-        output.line(f"Left out {place_of(repository, found.skipped)}")
-    for commit in found.gone:
-        output.line(f"Already there: {place_of(repository, commit)}")
-    went = plural(len(found.written), "commit")
-    for line in accepted_lines(repository, found.accepted):
-        output.line(line)
-    if found.stopped is not None:
-        for line in stopped_lines(repository, found.stopped, found.problems):
-            output.line(line)
-        if not dry_run:
-            output.line(f"{went} went through, {found.left} left")
-    elif dry_run:
-        output.line(f"{name} could be re-appended: nothing speaks against it")
-    elif found.head == found.old:
-        output.line(f"Nothing to do: {name} is there already")
-    else:
-        output.line(f"{name} is at {short(found.head)}: {went} re-appended")
