@@ -328,6 +328,7 @@ class Merge:
     def _described(self, state: Waiting) -> Merged:
         done = Merged("waiting", state.ref, state.old, state.old)
         self._describe(done, state, self._judge(state))
+        done.kind = "waiting"
         return done
 
     def _describe(self, done: Merged, state: Waiting, judgement: Judgement) -> None:

@@ -79,3 +79,11 @@ def test_the_benchmark_of_models_runs(tmp_path: Path) -> None:
     assert {"evgit", "sqlite", "past", "blame", "bisect", "refresh"} <= answers["samples"].keys()
     assert len(answers["figures"]) >= 6
     assert "| figure | bound | measured | |" in (tmp_path / "out.md").read_text()
+
+
+def test_the_benchmark_of_merging_runs(tmp_path: Path) -> None:
+    name = tmp_path / "figures"
+    command = [sys.executable, "-m", "benchmarks.merging", "--quick", "--output", str(name)]
+    subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
+    figures = json.loads(name.with_suffix(".json").read_text())
+    assert figures["Large disjoint sides"]["merge / full replay"] > 0
