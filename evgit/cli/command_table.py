@@ -64,6 +64,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "what-if": Entry(
             "what_if", "See what would be if an event had not happened, or another had."
         ),
+        "range-diff": Entry("range_diff", "Compare a range of commits before and after a rebase."),
         "revert": Entry("revert", "Take commits back, by events that compensate for theirs."),
     },
     "work with other repositories": {

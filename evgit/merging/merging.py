@@ -11,6 +11,7 @@ from evgit.merging.ground import Ground
 if TYPE_CHECKING:
     from evgit.merging.compensation import Reverted
     from evgit.merging.merge import Merge
+    from evgit.merging.range_diff import Pair
     from evgit.merging.reappend import Reappended
     from evgit.merging.rebase import Rebase
     from evgit.merging.what_if import Tried
@@ -47,6 +48,12 @@ class Merging:
         from evgit.merging.what_if import what_if
 
         return what_if(self._ground, tip, **settings)
+
+    def range_diff(self, old: tuple[str, str], new: tuple[str, str]) -> list[Pair]:
+        """Which commits of two ranges correspond: see `range_diff.range_diff`."""
+        from evgit.merging.range_diff import range_diff
+
+        return range_diff(self._ground.history, old, new)
 
     def compensating(self, commits: Sequence[str]) -> Reverted:
         """The events that take back commits of the current branch, as its model has it."""
