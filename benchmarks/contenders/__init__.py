@@ -39,6 +39,7 @@ class Contender:
 REGISTRY = {
     "evgit": Contender("evgit", "evgit_store:EvgitStore", "evgit"),
     "sqlite": Contender("SQLite table", "sqlite_table:SQLiteTable", "apsw"),
+    "sqlite-plain": Contender("SQLite table, standard library", "plain_sqlite:PlainSQLiteTable"),
     "sqlite-tuned": Contender("SQLite table, tuned", "sqlite_table:TunedSQLiteTable", "apsw"),
     "git": Contender(
         "git, an event a commit", "git_repository:EventPerCommit", "", "git", most_events=100_000

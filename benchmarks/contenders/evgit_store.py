@@ -10,6 +10,7 @@ from typing import Any
 import evgit
 from benchmarks.contenders.fold import checksum
 from benchmarks.events import event_decoder
+from evgit.bridges.importing import import_lines
 
 
 class EvgitStore:
@@ -23,18 +24,9 @@ class EvgitStore:
 
     def append(self, path: str, batch: int) -> dict[str, Any]:
         """Lines of JSON as users give them: parsed, checked, made canonical, hashed, committed."""
-        count = 0
-        with Path(path).open("rb") as file:
-            start = perf_counter()
-            while lines := list(itertools.islice(file, batch)):
-                self.repository.append(
-                    evgit.batch_from_lines(lines, count + 1),
-                    message="import",
-                    recorded_at_event_times=True,
-                )
-                count += len(lines)
-            seconds = perf_counter() - start
-        return {"seconds": seconds, "events": count}
+        start = perf_counter()
+        report = import_lines(self.repository, path, batch_size=batch)
+        return {"seconds": perf_counter() - start, "events": report.appended}
 
     def single_commits(self, path: str, skip: int, count: int) -> list[float]:
         """One event a commit, acknowledged when it is on the disk; evgit gives it its time."""

@@ -11,7 +11,14 @@ from benchmarks.bench import Bench, Result
 
 def run(bench: Bench) -> list[Result]:
     names = bench.among(
-        "evgit", "sqlite", "sqlite-tuned", "git", "git-1000", "doltlite", "eventsourcing"
+        "evgit",
+        "sqlite",
+        "sqlite-plain",
+        "sqlite-tuned",
+        "git",
+        "git-1000",
+        "doltlite",
+        "eventsourcing",
     )
 
     def measure(name: str) -> float:
