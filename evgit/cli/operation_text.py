@@ -37,7 +37,8 @@ def operation_line(output: Output, operation: Operation) -> str:
             output.style(f"{operation.number:>5}", "yellow"),
             output.style(time_text(to_text(operation.finished)), "dim"),
             output.style(operation.command, "bold"),
-            ", ".join(change_text(change) for change in operation.changes) or "(nothing moved)",
+            (", ".join(map(change_text, operation.changes)) or "(nothing moved)")
+            + rewound_text(operation),
         )
     )
 
@@ -54,6 +55,15 @@ def write_operation(output: Output, operation: Operation) -> None:
         output.line(f"Details: {compact(operation.arguments)}")
     for change in operation.changes:
         output.line(f"    {change_text(change)}")
+
+
+def rewound_text(operation: Operation) -> str:
+    """` (rewound to 3 events)`, where it did not move forward along first parents: that many
+    its readers had and still have. Otherwise nothing."""
+    kept = operation.arguments.get("rewound")
+    if not isinstance(kept, int):
+        return ""
+    return f" (rewound to {kept:,} event{'' if kept == 1 else 's'})"
 
 
 def change_text(change: RefChange) -> str:

@@ -47,11 +47,19 @@ class Branches(Heads):
     def create(self, name: str, commit: str, *, force: bool = False) -> None:
         """Make a branch at a commit, in time that does not depend on history or streams.
 
+        With `force` one that is there is moved. Where that is not forward along first parents, the
+        operation notes as `rewound` how many events its readers still have in common with it.
         Raises UnknownObject, AlreadyExists, and InvalidName.
         """
         with self._transaction():
             change = self._new_branch(name, commit, force=force)
-            self._move([change], "branch", {"name": name})
+            arguments: dict[str, Any] = {"name": name}
+            graph = self._history.graph
+            if change.old is not None:
+                old, new = graph.get(change.old), graph.get(commit)
+                if not graph.on_first_parents(old, new):
+                    arguments["rewound"] = graph.fork_size(old, new)
+            self._move([change], "branch", arguments)
 
     def check_new(self, name: str, commit: str) -> None:
         """Raises what `create_and_go` would raise now, and changes nothing."""

@@ -376,3 +376,13 @@ def test_files_of_the_model_come_first(bank: Repository) -> None:
     files = bank.models.at(bank.resolve())
     assert files is not None
     assert files["model/bank.py"].endswith(b"# theirs\n")
+
+
+def test_a_forced_move_marks_the_branch_as_rewound(plain: Repository) -> None:
+    put(plain, "noted", stream="n-1")
+    put(plain, "noted", stream="n-2", branch="side")
+    plain.branches.create("side", plain.resolve_commit("main"), force=True)
+    assert next(plain.reflog("refs/heads/side"))[0].arguments == {"name": "side", "rewound": 1}
+    put(plain, "noted", stream="n-3")
+    plain.branches.create("side", plain.resolve_commit("main"), force=True)
+    assert next(plain.reflog("refs/heads/side"))[0].arguments == {"name": "side"}

@@ -17,7 +17,7 @@ from evgit.cli.command import documented
 from evgit.cli.event_text import time_text
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
-from evgit.cli.operation_text import short_ref, target_text
+from evgit.cli.operation_text import rewound_text, short_ref, target_text
 from evgit.cli.parameters import Branch, json_option, limit_option
 from evgit.errors import UnknownRevision
 from evgit.formats.times import to_text
@@ -45,14 +45,16 @@ def command(invocation: Invocation, ref: str | None, limit: int | None, as_json:
                         "command": operation.command,
                         "old": change.old,
                         "new": change.new,
+                        "rewound": operation.arguments.get("rewound"),
                     }
                 )
                 continue
             where = target_text(change.new) if change.new else "(deleted)"
             expression = f"{short_ref(name)}@{{{number}}}"
             output.line(
-                f"{output.style(where, 'yellow')} {expression}: {operation.command} "
-                + output.style(f"({time_text(time)}, operation {operation.number})", "dim")
+                f"{output.style(where, 'yellow')} {expression}: {operation.command}"
+                + rewound_text(operation)
+                + output.style(f" ({time_text(time)}, operation {operation.number})", "dim")
             )
 
 
