@@ -258,7 +258,7 @@ def test_completion(shell, session, monkeypatch) -> None:  # type: ignore[no-unt
         return [line.split(",", 1)[1] for line in done.stdout.splitlines()]
 
     if shell == "bash":
-        assert completed("che") == ["checkout"]
+        assert completed("che") == ["checkout", "cherry-pick"]
         assert completed("switch", "tr") == ["trial"]
         assert completed("show", "m") == ["main"]
         assert completed("commit", "-s", "a") == ["a-1"]
