@@ -395,6 +395,16 @@ class Reader:
         self.report.refs[name] = target
 
 
+def block_lines(data: bytes, directory: bytes) -> list[bytes]:
+    """The lines of a hot block."""
+    lines: list[bytes] = []
+    for text, number in frames_of(data, directory):
+        *whole, rest = text.split(b"\n")
+        need(not rest and len(whole) == number, "not as many lines as `frames` says")
+        lines += whole
+    return lines
+
+
 def frames_of(data: bytes, directory: bytes) -> list[tuple[bytes, int]]:
     """(text, number of lines) of every frame of a block."""
     found, offset = [], 0
@@ -577,20 +587,34 @@ def read(repository: Path) -> Report:
     problems = reader.report.problems
     database = sqlite3.connect(f"{(directory / 'evgit.db').absolute().as_uri()}?mode=ro", uri=True)
     try:
+        stored: list[tuple[int, int, str, Any]] = []
+        for first_line, frames, data in database.execute(
+            "SELECT first_line, frames, data FROM blocks"
+        ):
+            lines = sum(struct.unpack(f"<{len(frames) // 4}I", frames)[1::2])
+            stored.append((first_line, lines, "", (data, frames)))
+        for first_line, lines, name, place in database.execute(
+            "SELECT first_line, lines, name, place FROM packs"
+        ):
+            stored.append((first_line, lines, name.hex(), place))
         count = 0
-        blocks = database.execute("SELECT first_line, frames, data FROM blocks ORDER BY first_line")
-        for first_line, frames, data in blocks:
+        for first_line, lines, pack, where in sorted(stored, key=lambda found: found[0]):
+            if first_line != count:
+                problems.append(f"lines {count} to {first_line - 1} are missing")
+            count = first_line + lines
+            called = f"pack {pack}" if pack else f"block at line {first_line}"
             try:
-                need(first_line == count, f"lines {count} to {first_line - 1} are missing")
-                lines: list[bytes] = []
-                for text, number in frames_of(data, frames):
-                    *whole, rest = text.split(b"\n")
-                    need(not rest and len(whole) == number, "not as many lines as `frames` says")
-                    lines += whole
-                reader.block(lines)
-            except (Wrong, zstandard.ZstdError, KeyError, TypeError) as error:
-                problems.append(f"block at line {first_line}: {error}")
-            count = first_line + sum(struct.unpack(f"<{len(frames) // 4}I", frames)[1::2])
+                if pack:
+                    found = read_pack((directory / "packs" / f"{pack}.evpack").read_bytes())
+                    need(found.name == pack, "it has another name")
+                    need(len(found.lines) >= where + lines, "it has fewer lines")
+                    blocks = blocks_of(found.lines[where : where + lines])
+                else:
+                    blocks = iter([block_lines(*where)])
+                for block in blocks:
+                    reader.block(block)
+            except (Wrong, zstandard.ZstdError, KeyError, TypeError, OSError) as error:
+                problems.append(f"{called}: {error}")
         objects = {}
         for object_id, data in database.execute("SELECT id, data FROM objects"):
             objects[object_id.hex()] = data

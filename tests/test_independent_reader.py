@@ -264,7 +264,7 @@ def test_it_notices_a_missing_block_and_damage(tmp_path: Path) -> None:
         database.execute("DELETE FROM blocks WHERE first_line=3")
     database.close()
     problems = independent_reader.read(tmp_path).problems
-    assert problems[0] == "block at line 5: lines 3 to 4 are missing"
+    assert problems[0] == "lines 3 to 4 are missing"
     assert problems[-1].startswith("ref refs/heads/main: ")
 
 

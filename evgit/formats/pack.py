@@ -280,10 +280,22 @@ def page_of(event: int, events: int) -> tuple[int, int, int]:
     return page * _page_bytes(PAGE_EVENTS), _page_bytes(count), count
 
 
-def decode_page(data: bytes, count: int) -> list[int]:
-    """The places of the `count` events of a page."""
+def check_page(data: bytes, count: int) -> bytes:
+    """The page of `count` events itself. Raises DamagedObject unless its checksum is right."""
     if len(data) != _page_bytes(count) or crc32(data[:-4]) != _CHECK.unpack(data[-4:])[0]:
         raise _wrong("a page of a window's order is damaged")
+    return data
+
+
+def place_in_page(page: bytes, count: int, event: int) -> int:
+    """The place of one event of a checked page."""
+    high = page[2 * count + (event >> 2)] >> 2 * (event & 3) & 3
+    return page[2 * event] | page[2 * event + 1] << 8 | high << 16
+
+
+def decode_page(data: bytes, count: int) -> list[int]:
+    """The places of the `count` events of a page."""
+    check_page(data, count)
     low = array("H", data[: 2 * count])
     if sys.byteorder == "big":
         low.byteswap()

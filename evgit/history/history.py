@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -136,12 +137,19 @@ class History:
         digest_ = id_bytes(event_id)
         return self.events.find([digest_]).get(digest_)
 
-    def name_lines(self, first: int, count: int) -> list[str]:
-        """Ids, or their first eight digits, of the objects on lines that can't be read."""
+    def name_lines(self, lines: Sequence[int]) -> list[str]:
+        """Ids, or their first eight digits, of the objects on lines that can't be read.
+
+        The lines are given in ascending order.
+        """
         named: list[str] = []
-        prints = self.events.fingerprints_of_lines(first, count)
-        line, end = first, first + count
-        while line < end:
+        if not lines:
+            return named
+        first, last = lines[0], lines[-1]
+        prints = self.events.fingerprints_of_lines(first, last + 1 - first)
+        wanted = lines if isinstance(lines, range) else set(lines)
+        line = first
+        while line <= last:
             try:
                 owner = self.graph.owning(line)
             except UnknownObject:
@@ -149,10 +157,12 @@ class History:
             commit_line = owner.number + owner.events
             if commit_line < line:
                 break  # behind the last commit: the frame's number of lines is damaged too
-            named += [prints[n] for n in range(line, min(commit_line, end)) if n in prints]
-            if line <= commit_line < end:
+            here = range(line, min(commit_line, last + 1))
+            named += [prints[n] for n in here if n in prints and n in wanted]
+            if commit_line in wanted:
                 named.append(owner.hex)
-            line = commit_line + 1
+            place = bisect_left(lines, commit_line + 1)
+            line = lines[place] if place < len(lines) else last + 1
         return named
 
     # ------------------------------------------------------------------ time

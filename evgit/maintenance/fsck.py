@@ -34,7 +34,7 @@ from evgit.maintenance.ref_check import RefCheck
 from evgit.maintenance.salvage import last_line, readable_blocks
 from evgit.maintenance.seen import Seen
 from evgit.storage.blobs import BlobStore
-from evgit.storage.blocks import LINE_LIMIT, BlockEntry
+from evgit.storage.blocks import LINE_LIMIT, BlockData, BlockEntry
 from evgit.storage.database import fetch_all, integrity_problems, reading, translate_errors
 from evgit.storage.refs import RefStore
 
@@ -222,7 +222,7 @@ class _Fsck:
         for commit_id, number, events in rows:
             self._bad.add(number)
             try:
-                named = self._history.name_lines(number, events + 1)
+                named = self._history.name_lines(range(number, number + events + 1))
             except Damage:
                 named = [commit_id.hex()]
             self.add("damage", f"commit {commit_id.hex()} and its events are missing", *named)
@@ -230,7 +230,7 @@ class _Fsck:
             self._bad.add(line)
             self.add("damage", f"lines {line} to {end - 1} are missing")
 
-    def _block(self, entry: BlockEntry, data: bytes, sound: SoundBlock | None) -> None:
+    def _block(self, entry: BlockEntry, data: BlockData, sound: SoundBlock | None) -> None:
         again: list[tuple[int, bytes]] = []
         if sound is not None:
             commit_id = self._begin_commit(sound.commit_line)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from evgit.errors import Damage, EvgitError
 from evgit.history.history import History
-from evgit.storage.blocks import BlockEntry
+from evgit.storage.blocks import BlockData, BlockEntry
 from evgit.storage.database import fetch_one
 
 MOST_LINES_AT_ONCE = 256  # looked past where blocks can't be read
@@ -31,7 +31,7 @@ def last_line(history: History) -> int:
 
 def readable_blocks(
     history: History, end: int, unreadable: Callable[[int, EvgitError], None]
-) -> Iterator[tuple[BlockEntry, bytes]]:
+) -> Iterator[tuple[BlockEntry, BlockData]]:
     """(directory, bytes) of every block in order that can be read.
 
     `end`: the number of lines. `unreadable` is called with the first line of the block before each

@@ -1,7 +1,9 @@
-"""Blocks in the database: lines of canonical JSON, numbered in the order in which they were stored.
+"""Blocks at rest: lines of canonical JSON, numbered in the order in which they were stored.
 
-A **line number** is local to one repository file: the first line of the first block is 0, and
-every event line and commit line counts. Blocks never change once written. This module knows
+A **line number** is local to one repository: the first line of the first block is 0, and every
+event line and commit line counts. Blocks never change once written. New ones are **hot**: rows of
+the database; `gc` moves them into packs, and they keep their numbers. A reader that finds neither
+looks at the table of packs again: another process may just have moved them. This module knows
 frames and lines, not what they say.
 """
 
@@ -12,7 +14,8 @@ import sys
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from itertools import chain, groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 import apsw
@@ -32,6 +35,9 @@ from evgit.storage.block_reading import (
 )
 from evgit.storage.database import fetch_all, fetch_one
 
+if TYPE_CHECKING:
+    from evgit.storage.packs import PackStore
+
 CACHED_FRAMES = 256
 CACHED_FRAME_BYTES = 65_536  # one that holds a huge line is not kept: there may be many
 WHOLE_READ_BYTES = 65_536  # a larger block is read in parts where one frame is wanted
@@ -40,9 +46,9 @@ _TWO_NUMBERS = struct.Struct("<qq").pack
 
 
 class BlockEntry(NamedTuple):
-    """One block's directory. `frames`: (offset in it, compressed size, first line, lines).
-
-    `latest`: the latest event instant stored up to here, or -1. `sound`: the checksum is right.
+    """One block's directory. `frames`: (offset in it, compressed size, first line, lines) of a hot
+    block. `latest`: the latest event instant stored up to here, or -1; not known of a packed one.
+    `sound`: the checksum is right.
     """
 
     first_line: int
@@ -52,14 +58,30 @@ class BlockEntry(NamedTuple):
     sound: bool
 
 
+BlockData = bytes | list[bytes] | None
+"""A block as `blocks` gives it: frames, or lines; None if its lines can't be read that way."""
+
+
 class BlockStore:
-    """Reads and writes blocks. `name_lines(first, count)` names damaged lines for error texts."""
+    """Reads and writes blocks. `name_lines(lines)` names damaged lines for error texts."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self._frames: OrderedDict[int, list[bytes]] = OrderedDict()
         self._entries: OrderedDict[int, BlockEntry] = OrderedDict()
-        self.name_lines: Callable[[int, int], list[str]] = lambda first, count: []
+        self._packs: PackStore | None = None
+        self._looked_for_packs = False
+        self.name_lines: Callable[[Sequence[int]], list[str]] = lambda lines: []
+
+    @property
+    def packs(self) -> PackStore:
+        """The packs that hold what is not hot."""
+        if self._packs is None:
+            from evgit.storage.packs import PackStore
+
+            self._packs = PackStore(self._connection, self._damaged)
+            self._looked_for_packs = True
+        return self._packs
 
     # ------------------------------------------------------------------ writing
     def end(self) -> tuple[int, int]:
@@ -71,8 +93,9 @@ class BlockStore:
             self._connection,
             f"SELECT {DIRECTORY} FROM blocks ORDER BY first_line DESC LIMIT 1",
         )
-        if row is None:
-            return 0, -1
+        packed = self.packs.end() if self._any_packs() else (0, -1)
+        if row is None or (isinstance(row[0], int) and row[0] < packed[0]):
+            return packed
         self._check(row)
         first_line, latest, frames, _ = row
         return first_line + sum(words_of(frames)[1::2]), latest
@@ -95,25 +118,41 @@ class BlockStore:
         """Forget what was remembered, after a roll-back: its line numbers will be used again."""
         self._frames.clear()
         self._entries.clear()
+        self._looked_for_packs = False
+        if self._packs is not None:
+            self._packs.forget()
 
     # ------------------------------------------------------------------ reading
     def entry(self, line: int) -> BlockEntry:
         """The directory of the block that holds a line."""
+        if self._is_packed(line):
+            return BlockEntry(*self.packs.block(line), [], -1, True)
         row = fetch_one(
             self._connection,
             f"SELECT {DIRECTORY} FROM blocks WHERE first_line<=? ORDER BY first_line DESC LIMIT 1",
             (line,),
         )
-        if row is None:
-            raise self._missing(line)
-        self._check(row)
-        return _entry(*row)
+        if row is not None:
+            self._check(row)
+            entry = _entry(*row)
+            if line < entry.first_line + entry.line_count:
+                return entry
+        if self._have_moved(line):
+            return self.entry(line)
+        raise self._missing(line)
 
     def lines(self, first: int, count: int) -> list[bytes]:
         """`count` lines from `first` on, which must lie in one block."""
+        if self._is_packed(first):
+            return self.packs.lines(first, count)
         found: list[bytes] = []
         while count:
-            start, frame = self._frame_of(first)
+            try:
+                start, frame = self._frame_of(first)
+            except Damage:
+                if self._have_moved(first):
+                    return found + self.packs.lines(first, count)
+                raise
             taken = frame[first - start : first - start + count]
             found += taken
             first += len(taken)
@@ -122,7 +161,16 @@ class BlockStore:
 
     def line(self, number: int) -> bytes:
         """One line. Raises DamagedObject naming it if its frame can't be read."""
-        start, frame = self._frame_of(number)
+        if self._any_packs():
+            line = self.packs.line(number)
+            if line is not None:
+                return line
+        try:
+            start, frame = self._frame_of(number)
+        except Damage:
+            if self._have_moved(number):
+                return self.line(number)
+            raise
         return frame[number - start]
 
     def texts(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
@@ -131,15 +179,38 @@ class BlockStore:
         For bulk reading: blocks that follow one another are fetched together and decompressed
         ahead by another thread, nothing is cached, and every text ends with a newline.
         """
-        for texts in made_ahead(self._whole_texts, grouped(self._wanted_frames(ranges))):
+        left = iter(ranges)
+        while True:
+            moved: list[tuple[int, int]] = []
+            for packed, some in groupby(left, lambda found: self._is_packed(found[0])):
+                if packed:
+                    yield from self.packs.texts(some)
+                else:
+                    yield from self._hot_texts(some, moved)
+                if moved:
+                    break
+            if not moved:
+                return
+            left = chain(moved, left)
+
+    def _hot_texts(
+        self, ranges: Iterable[tuple[int, int]], moved: list[tuple[int, int]]
+    ) -> Iterator[bytes]:
+        """The same of hot blocks. What was moved meanwhile, and ends it, is put into `moved`."""
+        for texts in made_ahead(self._whole_texts, grouped(self._wanted_frames(ranges, moved))):
             yield from texts
 
-    def _wanted_frames(self, ranges: Iterable[tuple[int, int]]) -> Iterator[StoredFrame]:
+    def _wanted_frames(
+        self, ranges: Iterable[tuple[int, int]], moved: list[tuple[int, int]]
+    ) -> Iterator[StoredFrame]:
         """The frames that hold the lines of the ranges, in order."""
         ahead = ReadAhead(self._connection)
         for first, count in ranges:
             row = ahead.block(first)
             if row is None:
+                if self._have_moved(first):
+                    moved.append((first, count))
+                    return
                 raise self._missing(first)
             self._check(row)
             end = first + count
@@ -174,17 +245,30 @@ class BlockStore:
             for frame in group
         )
 
-    def blocks(self, after: int = -1, at_once: int = 16) -> Iterator[tuple[BlockEntry, bytes]]:
-        """(directory, bytes) of every block in order, for checking and re-indexing.
+    def blocks(self, after: int = -1, at_once: int = 16) -> Iterator[tuple[BlockEntry, BlockData]]:
+        """(directory, contents) of every block in order, for checking and re-indexing.
 
         Raises Damage where the database can't give the next ones, `at_once` at a time.
         """
+        for row in self.packs.rows() if self._any_packs() else ():
+            if row.end <= after + 1:
+                continue
+            yield from self._hot_blocks(after, row.first_line, at_once)
+            for first, count, lines in self.packs.blocks(row):
+                if first > after:
+                    yield BlockEntry(first, count, [], -1, True), lines
+            after = row.end - 1
+        yield from self._hot_blocks(after, LINE_LIMIT, at_once)
+
+    def _hot_blocks(
+        self, after: int, end: int, at_once: int
+    ) -> Iterator[tuple[BlockEntry, BlockData]]:
         while True:
             rows = fetch_all(
                 self._connection,
-                f"SELECT {DIRECTORY}, data FROM blocks WHERE first_line>?"
+                f"SELECT {DIRECTORY}, data FROM blocks WHERE first_line>? AND first_line<?"
                 " ORDER BY first_line LIMIT ?",
-                (after, at_once),
+                (after, end, at_once),
             )
             if not rows:
                 return
@@ -194,12 +278,35 @@ class BlockStore:
                 after = directory[0]
                 yield _entry(*directory), data
 
-    def decode(self, entry: BlockEntry, data: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    def decode(self, entry: BlockEntry, data: BlockData) -> Iterator[tuple[int, list[bytes]]]:
         """(first line, lines) of each frame. Raises DamagedObject at the first bad one."""
         if not entry.sound:
             raise self._damaged_directory(entry.first_line)
+        if not entry.frames and not isinstance(data, bytes):
+            lines = self.lines(entry.first_line, entry.line_count) if data is None else data
+            yield entry.first_line, lines
         for offset, size, first, count in entry.frames:
             yield first, _split(self._decode(data, offset, size, first, count))
+
+    # ------------------------------------------------------------------ hot or packed
+    def _any_packs(self) -> bool:
+        """Is there any pack, as far as is known?"""
+        if not self._looked_for_packs:
+            self._looked_for_packs = True
+            if _has_packs(self._connection):
+                self.packs.forget()
+        return self._packs is not None
+
+    def _is_packed(self, line: int) -> bool:
+        return self._any_packs() and self.packs.holding(line) is not None
+
+    def _have_moved(self, line: int) -> bool:
+        """Has another process moved a line that is not found any more into a pack?"""
+        if not self.packs.reload() or self.packs.holding(line) is None:
+            return False
+        self._frames.clear()
+        self._entries.clear()
+        return True
 
     def _frame_of(self, line: int) -> tuple[int, list[bytes]]:
         entry = self._cached_entry(line)
@@ -253,37 +360,37 @@ class BlockStore:
 
     def _damaged_directory(self, first_line: int) -> DamagedObject:
         if not isinstance(first_line, int):
-            return self._damaged(0, 0, "a block without a number")
+            return self._damaged((), "a block without a number")
         row = fetch_one(
             self._connection, "SELECT min(first_line) FROM blocks WHERE first_line>?", (first_line,)
         )
-        return self._damaged(first_line, (row[0] or LINE_LIMIT) - first_line, "a block's directory")
+        return self._damaged(range(first_line, row[0] or LINE_LIMIT), "a block's directory")
 
     def _missing(self, line: int) -> DamagedObject:
         return DamagedObject(
             f"line {line} of the store is missing",
-            ids=self._named(line, 1),
+            ids=self._named((line,)),
             hint="`evgit fsck` shows the extent",
         )
 
-    def _decode(self, data: bytes, offset: int, size: int, first: int, count: int) -> bytes:
+    def _decode(self, data: BlockData, offset: int, size: int, first: int, count: int) -> bytes:
         try:
             data = data if isinstance(data, bytes) else b""  # damage may change types
             text = decode_frame(data[offset : offset + size])
             if text.count(NEWLINE) != count:
                 raise DamagedObject(f"a frame holds {text.count(NEWLINE)} lines, not {count}")
         except DamagedObject as error:
-            raise self._damaged(first, count, str(error)) from error
+            raise self._damaged(range(first, first + count), str(error)) from error
         return text
 
-    def _named(self, first: int, count: int) -> list[str]:
+    def _named(self, lines: Sequence[int]) -> list[str]:
         try:
-            return self.name_lines(first, count)
+            return self.name_lines(lines)
         except Damage:
             return []  # what could name them is damaged as well
 
-    def _damaged(self, first: int, count: int, how: str) -> DamagedObject:
-        ids = self._named(first, count)
+    def _damaged(self, lines: Sequence[int], how: str) -> DamagedObject:
+        ids = self._named(lines)
         named = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
         return DamagedObject(
             f"stored bytes are damaged ({how}); objects hit: {named or 'unknown'}",
@@ -291,6 +398,15 @@ class BlockStore:
             hint="`evgit fsck` shows the extent; other reads and appends go on. "
             "Restore the objects from a clone or a backup",
         )
+
+
+def _has_packs(connection: apsw.Connection) -> bool:
+    """Is any row in the table of packs, if there is one?"""
+    table = "SELECT 1 FROM sqlite_schema WHERE name='packs'"
+    return (
+        fetch_one(connection, table) is not None
+        and fetch_one(connection, "SELECT 1 FROM packs LIMIT 1") is not None
+    )
 
 
 def checksum(first_line: int, latest: int, frames: bytes) -> int:

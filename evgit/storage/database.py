@@ -32,12 +32,24 @@ from evgit.errors import (
 )
 
 APPLICATION_ID = 0x65766774  # "evgt", where file(1) and SQLite look for it
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_MS = 30_000
 # Every changed page is written whole at each commit, and a commit touches some eight of them:
 # small pages make it cheaper (docs/decisions/storage.md has the figures).
 PAGE_SIZE = 1024
 _CREATE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+
+PACKS = """
+CREATE TABLE packs(
+    first_line INTEGER PRIMARY KEY,
+    lines INTEGER NOT NULL,
+    name BLOB NOT NULL,
+    place INTEGER NOT NULL,
+    latest INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
+);
+CREATE TABLE replaced_packs(name BLOB PRIMARY KEY, replaced INTEGER NOT NULL) WITHOUT ROWID;
+"""
 
 TRUTH = """
 CREATE TABLE settings(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -248,7 +260,7 @@ def create(path: Path) -> apsw.Connection:
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute("PRAGMA journal_mode=WAL")
         with writing(connection):
-            connection.execute(TRUTH + INDEXES + f"PRAGMA user_version={SCHEMA_VERSION};")
+            connection.execute(TRUTH + PACKS + INDEXES + f"PRAGMA user_version={SCHEMA_VERSION};")
         _configure(connection)
         return connection
 
@@ -368,6 +380,12 @@ def reading(connection: apsw.Connection) -> Iterator[None]:
                     connection.execute("COMMIT")
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+
+
+def upgrade(connection: apsw.Connection) -> None:
+    """Give a database made by an earlier evgit the tables that it lacks, inside a transaction."""
+    if connection.pragma("user_version") < SCHEMA_VERSION:
+        connection.execute(PACKS + f"PRAGMA user_version={SCHEMA_VERSION};")
 
 
 def empty_log(connection: apsw.Connection) -> None:

@@ -43,6 +43,19 @@ class Layout(msgspec.Struct, frozen=True):
     def packs(self) -> Path:
         return self.directory / "packs"
 
+    def pack(self, name: str) -> Path:
+        """The file of a pack."""
+        return self.packs / f"{name}.evpack"
+
+    def partial_pack(self, token: str) -> Path:
+        """Where a pack is written, until it is whole and gets its name."""
+        return self.packs / f"partial-{token}"
+
+    @property
+    def packs_lock(self) -> Path:
+        """Locked by the one process that consolidates."""
+        return self.packs / "lock"
+
     @property
     def incoming(self) -> Path:
         """What other repositories are sending, until it is checked and stored."""

@@ -253,7 +253,12 @@ def test_a_flipped_byte_names_what_it_hits(repository: Repository) -> None:
         damage = [p for p in report.problems if p.kind == "damage"]
         hit = {i for p in damage for i in p.ids}
         owner = repository.history.graph.owning(first_line)
-        named = {i[:8] for i in repository.history.name_lines(owner.number, owner.events + 1)}
+        named = {
+            i[:8]
+            for i in repository.history.name_lines(
+                range(owner.number, owner.number + owner.events + 1)
+            )
+        }
         assert hit, first_line
         assert {i[:8] for i in hit} <= named
         execute(repository, "UPDATE blocks SET data=? WHERE first_line=?", (data, first_line))

@@ -1,0 +1,286 @@
+"""One pack on disk, read in parts: a line, some lines, or a window at a time.
+
+Lines are numbered from 0 in the order of the blocks, other objects not counted. Whatever is read is
+checked by its own checksum; the hash of the whole file is for `fsck`. This module must not know
+which lines of a repository a pack holds, nor what they say.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+
+from evgit.errors import DamagedObject
+from evgit.formats.block import decode_frame, split_lines
+from evgit.formats.pack import (
+    INDEX,
+    PAGE_EVENTS,
+    PREFIX_BYTES,
+    TAIL_BYTES,
+    WindowEntry,
+    WindowHeader,
+    check_page,
+    decode_index,
+    decode_order,
+    decode_prefix,
+    decode_tail,
+    decode_window,
+    in_block_order,
+    page_of,
+    place_in_page,
+)
+from evgit.storage.files import translate_errors
+
+NEWLINE = b"\n"
+KEPT_WINDOWS = 16
+KEPT_PAGES = 256
+KEPT_FRAMES = 256
+KEPT_FRAME_BYTES = 1 << 18  # one that holds a huge line is not kept: there may be many
+
+FrameCache = OrderedDict[tuple[Path, int], list[bytes]]
+"""The lines of frames, by pack and offset; several packs may share one."""
+
+
+class PackFile:
+    """An open pack. Raises FileNotFoundError where there is none, DamagedObject where it is not
+    sound. It can be read as long as it is open, also when its name is gone."""
+
+    def __init__(self, path: Path, frames: FrameCache | None = None) -> None:
+        self.path = path
+        self.frames: FrameCache = OrderedDict() if frames is None else frames
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.close = weakref.finalize(self, os.close, self._descriptor)
+        self.size = os.fstat(self._descriptor).st_size
+        self._entries = self._read_index()
+        self._starts = list(
+            accumulate((entry.events + entry.commits for entry in self._entries), initial=0)
+        )
+        self._windows: OrderedDict[int, PackedWindow] = OrderedDict()
+
+    @property
+    def lines(self) -> int:
+        """How many lines its blocks have."""
+        return self._starts[-1]
+
+    @property
+    def window_count(self) -> int:
+        return len(self._entries)
+
+    def window_range(self, number: int) -> range:
+        """The lines that a window holds."""
+        return range(self._starts[number], self._starts[number + 1])
+
+    def window_of(self, line: int) -> int:
+        """The number of the window that holds a line."""
+        return bisect_right(self._starts, line) - 1
+
+    def window(self, number: int) -> PackedWindow:
+        """One window, its header read and checked."""
+        found = self._windows.get(number)
+        if found is None:
+            found = PackedWindow(self, self._entries[number])
+            self._windows[number] = found
+            if len(self._windows) > KEPT_WINDOWS:
+                self._windows.popitem(last=False)
+        else:
+            self._windows.move_to_end(number)
+        return found
+
+    def line(self, number: int) -> bytes:
+        """One line, without its newline."""
+        window = self.window_of(number)
+        return self.window(window).line(number - self._starts[window])
+
+    def block_end(self, line: int) -> int:
+        """The line after the commit that closes the block which holds this line."""
+        for number in range(self.window_of(line), len(self._entries)):
+            start = self._starts[number]
+            commits = self.window(number).commit_lines
+            place = bisect_left(commits, max(line - start, 0))
+            if place < len(commits):
+                return start + commits[place] + 1
+        raise DamagedObject("a pack is not sound: its last block is not closed")
+
+    def block_start(self, line: int) -> int:
+        """The first line of the block that holds this line."""
+        for number in range(self.window_of(line), -1, -1):
+            start = self._starts[number]
+            commits = self.window(number).commit_lines
+            place = bisect_left(commits, line - start) if line >= start else len(commits)
+            if place:
+                return start + commits[place - 1] + 1
+            line = start - 1
+        return 0
+
+    def objects(self) -> Iterator[bytes]:
+        """The lines of objects that are in no block, tags above all."""
+        for number, entry in enumerate(self._entries):
+            if entry.objects:
+                yield from self.window(number).objects()
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Exactly these bytes of the file."""
+        parts = []
+        while size:
+            with translate_errors(self.path):
+                part = os.pread(self._descriptor, size, offset)
+            if not part:
+                raise DamagedObject("a pack is not sound: it is cut short")
+            parts.append(part)
+            offset += len(part)
+            size -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _read_index(self) -> list[WindowEntry]:
+        tail_offset = self.size - TAIL_BYTES
+        if tail_offset < 0:
+            raise DamagedObject("a pack is not sound: it is cut short")
+        offset, _ = decode_tail(self.read(tail_offset, TAIL_BYTES))
+        if not 0 <= offset <= tail_offset - PREFIX_BYTES:
+            raise DamagedObject("a pack is not sound: its index is not where it should be")
+        name, size = decode_prefix(self.read(offset, PREFIX_BYTES))
+        if name != INDEX or offset + PREFIX_BYTES + size != tail_offset:
+            raise DamagedObject("a pack is not sound: its index is not where it should be")
+        return decode_index(self.read(offset + PREFIX_BYTES, size))
+
+
+class PackedWindow:
+    """A window of an open pack. Lines are numbered from 0 inside it, in the order of the blocks;
+    places are where they stand in its text."""
+
+    def __init__(self, file: PackFile, entry: WindowEntry) -> None:
+        self._file = weakref.ref(file)
+        self._cache, self._path = file.frames, file.path
+        data = file.read(entry.offset, 8 + entry.header_bytes)
+        self.header: WindowHeader = decode_window(data[8:])
+        self._order_offset = entry.offset + 8 + entry.header_bytes
+        frames_offset = self._order_offset + self.header.order_bytes
+        sizes = [size for size, _ in self.header.frames]
+        self._frame_offsets = list(accumulate(sizes, initial=frames_offset))
+        self._frame_starts = list(accumulate((n for _, n in self.header.frames), initial=0))
+        self.commit_lines = array("I", (end + n for n, end in enumerate(self.header.ends)))
+        """Which lines are commit lines."""
+        self._pages: OrderedDict[int, bytes] = OrderedDict()
+
+    @property
+    def frame_count(self) -> int:
+        return len(self.header.frames)
+
+    def place(self, line: int) -> int:
+        """Where a line stands in the text."""
+        before = bisect_left(self.commit_lines, line)
+        if before < len(self.commit_lines) and self.commit_lines[before] == line:
+            return self.header.events + before
+        return self.event_place(line - before)
+
+    def events_before(self, line: int) -> int:
+        """How many event lines come before a line, in the order of the blocks."""
+        return line - bisect_left(self.commit_lines, line)
+
+    def event_place(self, event: int) -> int:
+        """Where the event-th event line, in the order of the blocks, stands in the text."""
+        if self.header.ordered:
+            return event
+        offset, size, count = page_of(event, self.header.events)
+        page = self._pages.get(offset)
+        if page is None:
+            page = check_page(self._read(self._order_offset + offset, size), count)
+            self._pages[offset] = page
+            if len(self._pages) > KEPT_PAGES:
+                self._pages.popitem(last=False)
+        return place_in_page(page, count, event % PAGE_EVENTS)
+
+    def line(self, number: int) -> bytes:
+        """One line."""
+        return self.at_place(self.place(number))
+
+    def at_place(self, place: int) -> bytes:
+        """The line that stands at a place of the text."""
+        frame = bisect_right(self._frame_starts, place) - 1
+        return self.frame(frame)[place - self._frame_starts[frame]]
+
+    def frame_of(self, line: int) -> int:
+        """The number of the frame that holds a line."""
+        return bisect_right(self._frame_starts, self.place(line)) - 1
+
+    def frame(self, number: int) -> list[bytes]:
+        """The lines of one frame, kept for a while."""
+        cache, key = self._cache, (self._path, self._frame_offsets[number])
+        lines = cache.get(key)
+        if lines is None:
+            text = self._frame_text(number)
+            lines = split_lines(text)
+            if len(text) <= KEPT_FRAME_BYTES:
+                cache[key] = lines
+                if len(cache) > KEPT_FRAMES:
+                    cache.popitem(last=False)
+        else:
+            cache.move_to_end(key)
+        return lines
+
+    def lines_of_frame(self, number: int) -> list[int]:
+        """Which lines stand in a frame, ascending: for naming what damage hits."""
+        start, end = self._frame_starts[number], self._frame_starts[number + 1]
+        events = self.header.events
+        found = [self.commit_lines[p - events] for p in range(max(start, events), end)]
+        if start < events:
+            offset = self._order_offset
+            order = decode_order(self.header, self._read(offset, self.header.order_bytes))
+            wanted = [e for e, place in enumerate(order) if start <= place < end]
+            found += [self._line_of_event(event) for event in wanted]
+        return sorted(found)
+
+    def events(self) -> list[bytes]:
+        """All event lines, in the order of the blocks."""
+        return self._ordered(self._lines_between(0, self.header.events))
+
+    def all_lines(self) -> list[bytes]:
+        """All lines of blocks, in the order of the blocks."""
+        commits_end = self.header.events + self.header.commits
+        lines = self._lines_between(0, commits_end)
+        events = self._ordered(lines[: self.header.events])
+        return in_block_order(self.header._replace(ordered=True), events, lines[len(events) :], ())
+
+    def objects(self) -> list[bytes]:
+        """The lines that are in no block."""
+        start = self.header.events + self.header.commits
+        return self._lines_between(start, start + self.header.objects)
+
+    def _ordered(self, lines: list[bytes]) -> list[bytes]:
+        if self.header.ordered:
+            return lines
+        data = self._read(self._order_offset, self.header.order_bytes)
+        return list(map(lines.__getitem__, decode_order(self.header, data)))
+
+    def _lines_between(self, start: int, end: int) -> list[bytes]:
+        """The lines at places [start, end)."""
+        lines: list[bytes] = []
+        if start >= end:
+            return lines
+        first = bisect_right(self._frame_starts, start) - 1
+        last = bisect_left(self._frame_starts, end)
+        for number in range(first, last):
+            lines += split_lines(self._frame_text(number))
+        skipped = start - self._frame_starts[first]
+        return lines[skipped : skipped + end - start]
+
+    def _line_of_event(self, event: int) -> int:
+        return event + bisect_right(self.header.ends, event)
+
+    def _frame_text(self, number: int) -> bytes:
+        size, count = self.header.frames[number]
+        text = decode_frame(self._read(self._frame_offsets[number], size))
+        if text.count(NEWLINE) != count:
+            raise DamagedObject(f"a frame holds {text.count(NEWLINE)} lines, not {count}")
+        return text
+
+    def _read(self, offset: int, size: int) -> bytes:
+        file = self._file()
+        assert file is not None  # windows don't outlive the file that made them
+        return file.read(offset, size)
