@@ -20,7 +20,7 @@ from evgit.formats.commit import verified_commit
 from evgit.formats.event import EventBatch, unpack_batch, verified_batch
 from evgit.history.derive import split_again
 from evgit.history.event_index import id_words
-from evgit.storage.blocks import BlockEntry
+from evgit.storage.blocks import BlockData, BlockEntry
 from evgit.storage.workers import Workers, usable_cores, workers_possible
 
 GROUP_BYTES = 65_536
@@ -58,7 +58,7 @@ def sum_of_hashes(words: Collection[int]) -> int:
     return sum(map(hash, zip(words, strict=False))) & 0xFFFF_FFFF_FFFF_FFFF
 
 
-Block = tuple[BlockEntry, bytes]
+Block = tuple[BlockEntry, BlockData]
 
 
 def packed(blocks: Sequence[Block]) -> bytes:

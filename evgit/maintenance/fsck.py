@@ -30,6 +30,7 @@ from evgit.maintenance.block_check import (
     unpacked,
 )
 from evgit.maintenance.index_check import IndexCheck
+from evgit.maintenance.pack_check import pack_problems
 from evgit.maintenance.ref_check import RefCheck
 from evgit.maintenance.salvage import last_line, readable_blocks
 from evgit.maintenance.seen import Seen
@@ -94,6 +95,7 @@ def fsck(
     with reading(history.connection):  # one view of it all, whatever others append meanwhile
         for part in (
             check.database,
+            check.packs,
             lambda: check.blocks(progress, jobs),
             pointing.tags,
             lambda: pointing.refs(refs),
@@ -136,6 +138,10 @@ class _Fsck:
         for text in integrity_problems(self._history.connection):
             self.add("database", text)
 
+    def packs(self) -> None:
+        for text in pack_problems(self._history):
+            self.add("damage", text)
+
     # ------------------------------------------------------------------ blocks
     def blocks(self, progress: Progress | None, jobs: int | None) -> None:
         expected_line, total = 0, last_line(self._history)
@@ -175,7 +181,8 @@ class _Fsck:
             group += gaps
             gaps.clear()
             group.append(block)
-            held += len(block[1]) if isinstance(block[1], bytes) else 0
+            data = block[1]  # lines of a packed block, else frames
+            held += len(data) if isinstance(data, bytes) else sum(map(len, data or ()))
             if held >= GROUP_BYTES or len(group) >= GROUP_BLOCKS:
                 yield group
                 group, held = [], 0

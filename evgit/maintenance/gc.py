@@ -252,8 +252,8 @@ class _Gc:
                     self._connection.execute("VACUUM")
                 finally:
                     self._connection.execute("PRAGMA temp_store=MEMORY")
-            self._step("vacuumed")
         database.empty_log(self._connection)
+        self._step("shrunk")
 
     def _size(self) -> int:
         found = [self._layout.database, *self._layout.packs.glob(self._layout.pack("*").name)]

@@ -93,6 +93,7 @@ class BlockStore:
             self._connection,
             f"SELECT {DIRECTORY} FROM blocks ORDER BY first_line DESC LIMIT 1",
         )
+        self._look_again()
         packed = self.packs.end() if self._any_packs() else (0, -1)
         if row is None or (isinstance(row[0], int) and row[0] < packed[0]):
             return packed
@@ -118,9 +119,7 @@ class BlockStore:
         """Forget what was remembered, after a roll-back: its line numbers will be used again."""
         self._frames.clear()
         self._entries.clear()
-        self._looked_for_packs = False
-        if self._packs is not None:
-            self._packs.forget()
+        self._look_again()
 
     # ------------------------------------------------------------------ reading
     def entry(self, line: int) -> BlockEntry:
@@ -250,6 +249,7 @@ class BlockStore:
 
         Raises Damage where the database can't give the next ones, `at_once` at a time.
         """
+        self._look_again()
         for row in self.packs.rows() if self._any_packs() else ():
             if row.end <= after + 1:
                 continue
@@ -296,6 +296,13 @@ class BlockStore:
             if _has_packs(self._connection):
                 self.packs.forget()
         return self._packs is not None
+
+    def _look_again(self) -> None:
+        """Forget which packs there are: where all lines count, one must not be overlooked."""
+        if self._packs is None:
+            self._looked_for_packs = False
+        else:
+            self._packs.forget()
 
     def _is_packed(self, line: int) -> bool:
         return self._any_packs() and self.packs.holding(line) is not None
