@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from evgit.history.expected import Expected as Expected
     from evgit.history.new_event import NewEvent as NewEvent
     from evgit.maintenance.fsck import FsckReport as FsckReport
+    from evgit.maintenance.gc import GcReport
     from evgit.merging.conflicts import MergeConflict as MergeConflict
     from evgit.merging.details import Detail as Detail, Details as Details, Seen as Seen
     from evgit.merging.merged import Merged as Merged
@@ -837,6 +838,19 @@ class Repository:
         from evgit.maintenance.fsck import fsck
 
         return fsck(self.history, self._refs, self.blobs, progress, jobs)
+
+    def gc(self, *, aggressive: bool = False, progress: Progress | None = None) -> GcReport:
+        """Move hot blocks into packs. `aggressive`: rewrite all packs as small as can be."""
+        from evgit.maintenance.gc import gc
+
+        return gc(
+            self.history,
+            self.layout,
+            repository=self.id,
+            now=self.clock(),
+            aggressive=aggressive,
+            progress=progress,
+        )
 
     def reindex(self, progress: Progress | None = None) -> int:
         """Make all indexes again from the blocks; returns the number of commits."""
