@@ -58,6 +58,8 @@ class Inbox:
                 with files.translate_errors(path):
                     part.write(chunk)
             if offset < size:
+                if not offset:
+                    path.unlink()
                 raise InvalidObject(f"{size - offset:,} bytes of blob {blob_id} did not come")
             part.seek(0)
             try:
