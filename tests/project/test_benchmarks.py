@@ -87,3 +87,9 @@ def test_the_benchmark_of_merging_runs(tmp_path: Path) -> None:
     subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
     figures = json.loads(name.with_suffix(".json").read_text())
     assert figures["Large disjoint sides"]["merge / full replay"] > 0
+
+
+def test_the_benchmark_of_moving_history_runs(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.sync", "--quick", "--output", str(tmp_path / "s")]
+    subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
+    assert "git push" in (tmp_path / "s.md").read_text(encoding="utf-8")
