@@ -103,7 +103,8 @@ def evgit_rebuild(directory: str) -> dict[str, Any]:
 
 
 def evgit_past(directory: str, positions: list[int], account: str) -> dict[str, Any]:
-    """Seconds to the state at each position and one document of it, with warm snapshots."""
+    """Seconds to the state at each position and one document of it, with warm snapshots; and, for
+    some of them, to all of its documents and their root."""
     with _opened(directory) as repository:
         size = repository.log("HEAD").size
         repository.state().get(f"accounts/{account}.json")
@@ -117,7 +118,14 @@ def evgit_past(directory: str, positions: list[int], account: str) -> dict[str, 
             state = repository.state(f"HEAD#{position}")
             state.get(f"accounts/{account}.json")
             taken.append(perf_counter() - start)
-    return {"seconds": taken}
+    whole = []
+    with _opened(directory) as repository:
+        repository.states  # noqa: B018
+        for position in positions[:10]:
+            start = perf_counter()
+            repository.state(f"HEAD#{position}").root  # noqa: B018
+            whole.append(perf_counter() - start)
+    return {"seconds": taken, "whole": whole}
 
 
 def evgit_blame(directory: str, accounts: list[str]) -> dict[str, Any]:

@@ -112,7 +112,12 @@ class History:
     def log_of(self, row: CommitRow, size: int | None = None) -> Log:
         """The log of a commit, or its first `size` events."""
         return Log(
-            row, row.size if size is None else size, self.graph, self.blocks, lambda: self.merkle
+            row,
+            row.size if size is None else size,
+            self.graph,
+            self.blocks,
+            lambda: self.merkle,
+            lambda: self.streams,
         )
 
     def whole(self, row: CommitRow) -> Point:

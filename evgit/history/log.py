@@ -5,7 +5,7 @@ Read-only, in bounded memory. It knows events and positions, not what events mea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -20,6 +20,7 @@ from evgit.storage.blocks import BlockStore
 if TYPE_CHECKING:
     from evgit.formats.merkle import Frontier
     from evgit.history.merkle_log import MerkleLog
+    from evgit.history.streams import StreamIndex
 
 Form = TypeVar("Form")
 
@@ -34,6 +35,7 @@ class Log:
         graph: CommitGraph,
         blocks: BlockStore,
         merkle: Callable[[], MerkleLog],
+        streams: Callable[[], StreamIndex],
     ) -> None:
         self.row = row
         self.commit = row.hex
@@ -41,6 +43,8 @@ class Log:
         self._graph = graph
         self._blocks = blocks
         self._merkle = merkle
+        self._streams = streams
+        self._roots: dict[int, bytes] = {}
 
     def __len__(self) -> int:
         return self.size
@@ -95,9 +99,23 @@ class Log:
         holder = self._graph.holding(self.row, position)
         return self._blocks.line(holder.line_at(position))
 
+    def stream_names(self, prefix: str) -> Iterator[str]:
+        """The names of all streams that begin so; others than the log's may be among them."""
+        return (name for name, _ in self._streams().names(prefix))
+
+    def stream_positions(self, name: str, start: int, stop: int) -> Sequence[int]:
+        """Which of the positions [start, stop) hold events of a stream, ascending."""
+        number = self._streams().number(name)
+        if number is None:
+            return []
+        return self._streams().positions(self.row, self._stop(stop), number, start)
+
     def root(self, size: int | None = None) -> bytes:
         """RFC 6962 tree hash over the ids of the log's first `size` events."""
-        return self.frontier(size).root()
+        stop = self._stop(size)
+        if stop not in self._roots:
+            self._roots[stop] = self.frontier(stop).root()
+        return self._roots[stop]
 
     def frontier(self, size: int | None = None) -> Frontier:
         """The Merkle frontier of the log's first `size` events."""

@@ -65,6 +65,8 @@ class BuiltinProjection:
             if stream[:1] != "$":
                 groups[f"streams/{stream}.json"].append(event)
 
+    sees_all = False
+
     def streams_of(self, path: str, names: Callable[[str], Iterable[str]]) -> list[str]:
         """The one stream that the document is of; none for a path that no document has."""
         if path.startswith("streams/") and path.endswith(".json"):

@@ -67,6 +67,11 @@ class KeyedProjection(Protocol):
 class KnowsStreams(Protocol):
     """A keyed projection that can tell the streams of a document's events from its path."""
 
+    @property
+    def sees_all(self) -> bool:
+        """Must it be shown every event, whichever document is asked for? So it is where some events
+        are errors of their own."""
+
     def streams_of(self, path: str, names: Callable[[str], Iterable[str]]) -> Sequence[str] | None:
         """The streams whose events can concern the document at `path`; None where it can't tell.
 

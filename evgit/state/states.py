@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from evgit.errors import UnknownRevision
 from evgit.state.builtin import BUILTIN
+from evgit.state.late_state import FindsDocuments, IndexedLog, LateState
 from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap
 from evgit.state.merkle_node import NodeMissing, Reader, references
 from evgit.state.projection import (
@@ -40,6 +41,7 @@ PENDING_BYTES = 16 << 20
 OVERLAY_BYTES = 64 << 20
 UPDATED_AT_ONCE = 8192  # documents, all of whose leaves are in memory meanwhile
 LIVE_DOCUMENTS = 100_000
+WORTH_LOOKING = 256  # events: to replay fewer costs no more than to look for those of a document
 _PER_DOCUMENT = 300  # what Python adds to the bytes of a document in an overlay, about
 
 
@@ -76,10 +78,14 @@ class States:
         self._cache = cache
         self._projection = projection
         self._keyed = projection if isinstance(projection, KeyedProjection) else None
+        self._finding: FindsDocuments | None = None
+        if isinstance(projection, FindsDocuments) and not projection.sees_all:
+            self._finding = projection
         self._interval = interval
         self._remembered = remembered
         self._reader = Reader(cache.node)
         self._recent: list[State] = []  # the latest used comes last
+        self._late: list[LateState] = []  # of which it may be that only documents are asked for
 
     @property
     def projection(self) -> AnyProjection:
@@ -94,6 +100,13 @@ class States:
             if state.size == size and state.log_root == root:
                 self._remember(state)
                 return state
+        for late in self._late:
+            if late.size == size and late.log_root == root:
+                return late
+        found = self._late_state(log, size, root)
+        return self._replayed(log, size, root) if found is None else found
+
+    def _replayed(self, log: EventLog, size: int, root: bytes) -> State:
         while True:
             start, covered = self._nearest(log, size)
             try:
@@ -103,6 +116,25 @@ class States:
                 self._forget(start)
         self._remember(state)
         return state
+
+    def _late_state(self, log: EventLog, size: int, root: bytes) -> LateState | None:
+        """A state of the past whose documents can be made one by one; None where replaying costs
+        little, or is needed anyway."""
+        if self._finding is None or not self._is_past(size) or not isinstance(log, IndexedLog):
+            return None
+        before, _ = self._nearest(log, size)
+        if size - before.size < WORTH_LOOKING:
+            return None
+        late = LateState(
+            before,
+            log,
+            self._finding,
+            lambda: self._replayed(log, size, root),
+            size=size,
+            log_root=root,
+        )
+        self._late = [*self._late, late][-self._remembered or 1 :]
+        return late
 
     def nearest(self, log: EventLog, size: int) -> State:
         """The latest state at or before `size` that is at hand, in memory or as a snapshot."""

@@ -62,6 +62,7 @@ class KeyedByStream(Keyed):
     """The same, with the streams told."""
 
     key = b"by stream".ljust(32, b"\0")
+    sees_all = False
 
     def streams_of(self, path: str, names: object) -> list[str]:
         return [path.removeprefix("accounts/").removesuffix(".json")]

@@ -181,6 +181,11 @@ class KeyedAdapter(Adapter):
         self._plain = not self._own_key and all(h.convert is None for h in self._handlers.values())
         self._all = self._strict is not None or self._particular or bool(self._skipped.ids)
 
+    @property
+    def sees_all(self) -> bool:
+        """Are there types of events that are errors, whosever document is asked for?"""
+        return self._strict is not None or self._particular
+
     # ------------------------------------------------------------------ which document
     def group(self, events: Sequence[Event], groups: Groups) -> None:
         """Append each event to the list of its document."""
