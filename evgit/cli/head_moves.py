@@ -12,7 +12,7 @@ from evgit.cli.model_options import trust_file
 from evgit.cli.output import shown_in_line
 from evgit.cli.titles import commit_title
 from evgit.cli.tree_update import follows_head, write_files
-from evgit.errors import LocalChanges, NotFound, UnknownRevision
+from evgit.errors import LocalChanges, ModelError, NotFound, UnknownRevision
 from evgit.formats.times import to_text
 from evgit.repository import Head, ModelFiles, Point, Repository
 
@@ -132,10 +132,17 @@ def _write(
 
 
 def refuse_edited(repository: Repository) -> None:
-    """Raise LocalChanges where files that follow HEAD were edited by hand."""
+    """Raise LocalChanges where files that follow HEAD were edited by hand.
+
+    Where the model fails nobody knows, and what comes may mend it: edited files are kept anyway.
+    """
     if not follows_head(repository) or repository.working_tree.shown is None:
         return
-    status = repository.working_tree.status(repository.state(repository.head().point))
+    try:
+        state = repository.state(repository.head().point)
+        status = repository.working_tree.status(state)
+    except ModelError:
+        return
     edited = sorted([*status.modified, *status.deleted, *status.in_the_way])
     if edited:
         names = ", ".join(map(shown_in_line, edited[:3])) + (", …" if len(edited) > 3 else "")

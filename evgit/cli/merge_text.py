@@ -10,6 +10,7 @@ from evgit.cli.event_text import compact, event_document, short
 from evgit.cli.output import Output, shown_in_line
 from evgit.repository import MISSING, Detail, MergeConflict, Merged, Repository, Seen
 
+FIRST = "upstream comes first in a pull: ours is upstream's, theirs is your own, which comes in"
 LISTED = 10  # events or documents that are named at most
 VALUE_WIDTH = 100
 KINDS = {

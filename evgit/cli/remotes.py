@@ -39,6 +39,10 @@ def connecting(author: str) -> Connecting:
 def write_moves(output: Output, moves: list[RefMove]) -> None:
     """A line for each ref that moved, or could not."""
     for move in moves:
+        if move.kind == "untracked":
+            there = move.remote_ref.removeprefix("refs/heads/")
+            output.line(f" * {short(move.new or ''):<22} {there}  (no ref here follows it)")
+            continue
         there = move.remote_ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
         here = move.ref.removeprefix("refs/remotes/").removeprefix("refs/tags/")
         if move.kind == "new":

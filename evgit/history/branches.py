@@ -82,7 +82,7 @@ class Branches(Heads):
         if old is not None and not force:
             raise AlreadyExists(
                 f"branch {name!r} exists already",
-                hint="choose another name, or move it with --force",
+                hint=f"choose another name, or move it: evgit branch --force {name} REVISION",
             )
         return RefChange(ref, old, commit)
 

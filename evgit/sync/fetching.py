@@ -34,6 +34,7 @@ MAX_HAVE = 256
 MAX_ROUNDS = 40
 MAX_REFS = 100_000
 BETWEEN = 8
+STAYS = ("refused", "untracked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,11 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class RefMove:
-    """What became of a ref here. `kind`: new, forward, rewound, deleted or refused."""
+    """What became of a ref here. `kind`: new, forward, rewound, deleted, refused or untracked.
+
+    untracked: the other repository has no name here, so that no ref here stands for its branch;
+    `ref` is empty, and `new` is the commit that it is at there.
+    """
 
     remote_ref: str
     ref: str
@@ -104,7 +109,7 @@ def fetch(
     done.blobs = _fetch_blobs(store, transport, blobs)
     with store.changing():
         done.moves = _moves(store, reply.refs, remote, wanted)
-        changes = [RefChange(m.ref, m.old, m.new) for m in done.moves if m.kind != "refused"]
+        changes = [RefChange(m.ref, m.old, m.new) for m in done.moves if m.kind not in STAYS]
         if changes:
             store.move(changes, "fetch", {"remote": remote.name})
     return done
@@ -231,9 +236,13 @@ def _fetch_blobs(store: Store, transport: Transport, blobs: dict[str, int]) -> i
 
 # ---------------------------------------------------------------- refs
 def _moves(store: Store, refs: dict[str, str], remote: Remote, wanted: Fetch) -> list[RefMove]:
-    """What the remote's refs make of those here: tracking refs follow, tags are only added."""
+    """What the remote's refs make of those here: tracking refs follow, if the remote has a name;
+    tags are only added."""
     moves: list[RefMove] = []
     for name, target in sorted(refs.items()):
+        if name.startswith(HEADS) and not remote.named:
+            moves.append(RefMove(name, "", None, target, "untracked"))
+            continue
         if name.startswith(HEADS):
             here = remote.tracking + name.removeprefix(HEADS)
         elif name.startswith(TAGS) and wanted.tags:
@@ -243,7 +252,7 @@ def _moves(store: Store, refs: dict[str, str], remote: Remote, wanted: Fetch) ->
         old = store.refs.get(here)
         if old != target:
             moves.append(RefMove(name, here, old, target, _kind(store, here, old, target)))
-    if wanted.prune and not wanted.branches:
+    if wanted.prune and remote.named and not wanted.branches:
         for gone in _gone(store.refs.under(remote.tracking), refs, remote):
             there = HEADS + gone.name.removeprefix(remote.tracking)
             moves.append(RefMove(there, gone.name, gone.target, None, "deleted"))

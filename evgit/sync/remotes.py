@@ -29,6 +29,11 @@ class Remote(NamedTuple):
         """What the names of its remote-tracking refs begin with."""
         return f"{TRACKING}{self.name}/"
 
+    @property
+    def named(self) -> bool:
+        """Has it a name here? Without one, there is nothing to call remote-tracking refs by."""
+        return is_remote_name(self.name)
+
 
 class Upstream(NamedTuple):
     """What a branch follows: a ref of a remote."""
@@ -123,9 +128,15 @@ class Remotes:
         ]
 
 
+def is_remote_name(name: str) -> bool:
+    """May a remote be called so?"""
+    plain = _NAME.fullmatch(name) is not None and ".." not in name
+    return plain and not name.endswith((".lock", "."))
+
+
 def check_remote_name(name: str) -> None:
     """Raise InvalidName for what can't be the name of a remote."""
-    if not _NAME.fullmatch(name) or ".." in name or name.endswith((".lock", ".")):
+    if not is_remote_name(name):
         raise InvalidName(
             f"{name!r} can't be the name of a remote",
             hint="letters, digits, `_`, `-` and single dots make a name",

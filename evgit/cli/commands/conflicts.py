@@ -18,6 +18,7 @@ from evgit.cli.commit_text import plural
 from evgit.cli.event_text import short
 from evgit.cli.invocation import Invocation
 from evgit.cli.merge_text import (
+    FIRST,
     branch_of,
     conflict_text,
     detail_document,
@@ -66,6 +67,8 @@ def command(context: click.Context, words: tuple[str, ...], as_json: bool) -> No
                 f"Merge of {shown_in_line(state.name)} into {branch_of(state.ref)}: {events} to "
                 f"come in, {plural(len(found.conflicts), 'conflict')} left"
             )
+            if state.old == state.theirs:
+                invocation.hint(FIRST)
             for conflict in chosen:
                 output.line()
                 for line in detail_lines(output, details.of(conflict)):

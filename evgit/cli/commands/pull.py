@@ -8,7 +8,8 @@
 A branch that has nothing of its own goes forward. Otherwise both are merged as by `evgit merge`,
 but with upstream first: what is published there keeps its positions, your own events come after,
 and a push can follow. Where guards, invariants or the order of events speak against it, nothing
-moves, and the exit code is 1: `evgit conflicts`, `evgit resolve`, `evgit merge --continue`.
+moves, and the exit code is 1: `evgit conflicts`, `evgit resolve`, `evgit merge --continue`. There,
+*ours* is upstream, the first, and *theirs* is what you have of your own: only that can be left out.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from evgit.cli.command import documented
 from evgit.cli.head_moves import refuse_edited, update_model
 from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
-from evgit.cli.merge_text import hint_of, merged_document, merged_lines
+from evgit.cli.merge_text import FIRST, hint_of, merged_document, merged_lines
 from evgit.cli.model_options import state_options
 from evgit.cli.output import Output
 from evgit.cli.parameters import json_option
@@ -33,6 +34,7 @@ from evgit.errors import UsageError
 from evgit.repository import Fetch, Head, Repository, Upstream
 
 EXIT_CONFLICT = 1
+TRACKING = "refs/remotes/"
 Prefer = Literal["ours", "theirs", "accept"]
 
 
@@ -77,9 +79,7 @@ def command(
             raise UsageError("HEAD is on no branch, so nothing can be pulled into it")
         if not no_checkout:
             refuse_edited(repository)
-        upstream = _fetch(invocation, repository, output, before, remote, branch, quiet=as_json)
-        name = upstream.tracking_ref.removeprefix("refs/remotes/")
-        commit = repository.resolve_commit(upstream.tracking_ref)
+        commit, name = _fetch(invocation, repository, output, before, remote, branch, quiet=as_json)
         stopped = (
             _reappend(invocation, repository, output, commit, as_json=as_json)
             if reappend
@@ -108,8 +108,8 @@ def _fetch(
     branch: str | None,
     *,
     quiet: bool,
-) -> Upstream:
-    """Fetch, and say which ref is to be brought together with the current branch."""
+) -> tuple[str, str]:
+    """Fetch; the commit to be brought together with the current branch, and what it is called."""
     sync = sync_of(repository)
     found = sync.remote(remote, head.branch)
     followed = sync.remotes.upstream(head.branch or "")
@@ -129,7 +129,11 @@ def _fetch(
             f"{found.name} has no branch {upstream.ref.removeprefix('refs/heads/')!r}",
             hint="name one that it has: evgit pull REMOTE BRANCH",
         )
-    return upstream
+    target = fetched.refs[upstream.ref]
+    if found.named:
+        return repository.resolve_commit(target), upstream.tracking_ref.removeprefix(TRACKING)
+    name = upstream.ref.removeprefix("refs/heads/")
+    return repository.resolve_commit(target), f"{name} of {found.url}"
 
 
 def _merge(
@@ -161,6 +165,7 @@ def _merge(
     for warning in found.warnings:
         invocation.warn(warning)
     if found.kind == "waiting" and not as_json:
+        invocation.hint(FIRST)
         invocation.hint(hint_of(found))
     return bool(found.conflicts)
 

@@ -17,6 +17,8 @@ the branch is called what-if-1, what-if-2, and so on. `evgit branch -D` removes 
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
@@ -61,7 +63,7 @@ def command(
         tip = repository.resolve_commit(revision or "HEAD")
         insert = None
         if file is not None:
-            with open_to_read(file) as source:
+            with nullcontext(sys.stdin.buffer) if file == "-" else open_to_read(file) as source:
                 insert = repository.batch(events_from_lines(source))
         found = repository.merging.what_if(
             tip,
@@ -71,31 +73,32 @@ def command(
             branch=branch,
         )
         invocation.done(f"branch {found.branch} is made at {found.head}")
-        differing, more = _differing(invocation, repository, tip, found)
+        differing = _differing(invocation, repository, tip, found)
         with invocation.output() as output:
             if as_json:
-                output.json(_document(found, differing, more))
+                output.json(_document(found, differing))
             else:
                 _write(repository, output, found)
-                _write_differing(output, differing, more)
-        if not as_json:
+                _write_differing(output, differing)
+        if not as_json and differing is not None:
             invocation.hint(f"evgit diff {revision or 'HEAD'} {found.branch}")
 
 
 def _differing(
     invocation: Invocation, repository: Repository, tip: str, found: Tried
-) -> tuple[list[str], int]:
-    """The first documents that differ, and how many more there are."""
+) -> tuple[list[str], int] | None:
+    """The first documents that differ, and how many more there are; None if the model fails."""
     try:
         paths = (change.path for change in repository.diff(tip, found.head))
         first = list(islice(paths, LISTED))
         return first, sum(1 for _ in paths)
     except ModelError as error:
         invocation.warn(f"the state of {found.branch} can't be computed: {error.message}")
-        return [], 0
+        return None
 
 
-def _document(found: Tried, differing: list[str], more: int) -> dict[str, Any]:
+def _document(found: Tried, differing: tuple[list[str], int] | None) -> dict[str, Any]:
+    first, more = ([], 0) if differing is None else differing
     return {
         "branch": found.branch,
         "base": found.base,
@@ -106,8 +109,8 @@ def _document(found: Tried, differing: list[str], more: int) -> dict[str, Any]:
         "torn": found.torn,
         "problems": [problem.document() for problem in found.problems],
         "held_back": found.held_back,
-        "differing": len(differing) + more,
-        "documents": differing,
+        "differing": None if differing is None else len(first) + more,
+        "documents": first,
     }
 
 
@@ -137,10 +140,14 @@ def _write(repository: Repository, output: Output, found: Tried) -> None:
         output.line(f"… and at {len(by_commit) - LISTED:,} more commits (--json lists all)")
 
 
-def _write_differing(output: Output, differing: list[str], more: int) -> None:
-    count = len(differing) + more
+def _write_differing(output: Output, differing: tuple[list[str], int] | None) -> None:
+    if differing is None:
+        output.line("Which documents differ is not known, since the model fails")
+        return
+    first, more = differing
+    count = len(first) + more
     output.line(f"{plural(count, 'document')} {'differs' if count == 1 else 'differ'}")
-    for path in differing:
+    for path in first:
         output.line(f"    {shown_in_line(path)}")
     if more:
         output.line(f"    … and {more:,} more")
