@@ -53,7 +53,7 @@ from evgit.storage.refs import Ref as Ref, RefStore
 if TYPE_CHECKING:
     from evgit.formats.tag import Tag
     from evgit.history.ancestry import Ancestry
-    from evgit.history.append import Appended as Appended, Appender
+    from evgit.history.append import Append, Appended as Appended, Appender
     from evgit.history.branches import Actor, Branches
     from evgit.history.expected import Expected as Expected
     from evgit.history.new_event import NewEvent as NewEvent
@@ -189,6 +189,10 @@ class ModelUse(msgspec.Struct, frozen=True):
     notify: Callable[[str], None] = lambda text: None
 
 
+class _ModelRecorded(Exception):
+    """Somebody has recorded a model since it was last looked for."""
+
+
 class Repository:
     """An open repository. Use it from one thread, and close it (or use `with`)."""
 
@@ -205,6 +209,7 @@ class Repository:
     ) -> None:
         self.layout = layout
         self.model_use = model or ModelUse()
+        self._model_recorded = False  # as far as an append has seen
         self._user_config = user_config
         self.clock = clock
         self._author = author
@@ -381,30 +386,47 @@ class Repository:
         from evgit.history.append import Append
 
         batch = events if isinstance(events, EventBatch) else self.batch(events)
-        judge = None
-        if verify and self._may_have_model():
-            ref = self._heads.current_ref() if branch is None else HEADS + branch
-            self.models.check_events(batch.events, lambda event: self._is_in(event, ref))
-            judge = self.models.judge()
-        return self._appender.append(
-            Append(
-                batch=batch,
-                ref=self._heads.current_ref() if branch is None else HEADS + branch,
-                author=author or self.author,
-                now=self.clock(),
-                actor=author or self.author,
-                writer=self._writer,
-                message=message,
-                expected=expected or {},
-                commit_time=commit_time,
-                recorded_at_event_time=recorded_at_event_times,
-                meta=meta or {},
-                allow_empty=allow_empty,
-                judge=judge,
-                command=operation,
-                arguments=arguments or {},
-            )
+        request = Append(
+            batch=batch,
+            ref=None if branch is None else HEADS + branch,
+            author=author or self.author,
+            now=self.clock(),
+            actor=author or self.author,
+            writer=self._writer,
+            message=message,
+            expected=expected or {},
+            commit_time=commit_time,
+            recorded_at_event_time=recorded_at_event_times,
+            meta=meta or {},
+            allow_empty=allow_empty,
+            command=operation,
+            arguments=arguments or {},
         )
+        if verify and (self._model_recorded or self._model_at_hand()):
+            self._hold_to_model(request)
+        elif verify:
+            request.overtaken = self._refuse_recorded_model
+        try:
+            done = self._appender.append(request)
+        except _ModelRecorded:
+            request.overtaken = None
+            self._hold_to_model(request)
+            done = self._appender.append(request)
+        self._model_recorded = self._model_recorded or "$model" in batch.streams
+        return done
+
+    def _hold_to_model(self, request: Append) -> None:
+        """Have an append checked by the model, if there is one."""
+        if self._may_have_model():
+            ref = request.ref = request.ref or self._heads.current_ref()
+            self.models.check_events(request.batch.events, lambda event: self._is_in(event, ref))
+            request.judge = self.models.judge()
+
+    def _refuse_recorded_model(self) -> None:
+        """Asked under the lock, where a look at the database costs least."""
+        if self.history.streams.number("$model") is not None:
+            self._model_recorded = True
+            raise _ModelRecorded
 
     def _is_in(self, event: Event, ref: str) -> bool:
         """Is an event in the log of a branch already?"""
@@ -652,11 +674,13 @@ class Repository:
 
     def _may_have_model(self) -> bool:
         """Could there be a model? Costs next to nothing, so that doing without one does too."""
+        return self._model_at_hand() or self.history.streams.number("$model") is not None
+
+    def _model_at_hand(self) -> bool:
+        """Is a model asked for, or in the working tree?"""
         use = self.model_use
-        return (
-            bool(use.wanted or use.skip)
-            or self.history.streams.number("$model") is not None
-            or any(os.access(path, os.F_OK, follow_symlinks=False) for path in self._model_places)
+        return bool(use.wanted or use.skip) or any(
+            os.access(path, os.F_OK, follow_symlinks=False) for path in self._model_places
         )
 
     @cached_property

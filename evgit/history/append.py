@@ -20,6 +20,7 @@ from evgit.formats.times import to_instant, to_text
 from evgit.history.commit_row import CommitRow
 from evgit.history.duplicates import Sorted, sort_out
 from evgit.history.expected import Expected, check_expected, guards
+from evgit.history.heads import Heads
 from evgit.history.history import History
 from evgit.history.incoming import Incoming, held_back, incoming_events, still_held_back
 from evgit.history.indexing import CommitToIndex
@@ -40,11 +41,12 @@ class Append(msgspec.Struct, kw_only=True):
     `further_parents` and `left_out` (event ids) make the commit a merge; `model` and `resolved` are
     kept in it as evidence. `at`: the commit that the ref must be at still. `first_parent`: the
     commit to go on from, where that is not the one that the ref is at. `along` is called in the
-    same transaction; what it raises undoes everything.
+    same transaction; what it raises undoes everything. So does what `overtaken` raises, which is
+    asked under the lock unless the same appender was the last one to write.
     """
 
     batch: EventBatch
-    ref: str
+    ref: str | None  # None: the one that HEAD names
     author: str
     now: int
     actor: str
@@ -63,6 +65,7 @@ class Append(msgspec.Struct, kw_only=True):
     at: str | None = None
     first_parent: str | None = None
     along: Callable[[], None] | None = None
+    overtaken: Callable[[], None] | None = None
     command: str = "commit"
     arguments: Mapping[str, Any] = {}
 
@@ -96,6 +99,8 @@ class Appender:
         self._refs = refs
         self._operations = operations
         self._tips = Tips(history, refs)
+        self._heads = Heads(history, refs)
+        self._head: str | None = None
         self._version: int | None = None
         self._end: tuple[int, int] | None = None
 
@@ -107,25 +112,33 @@ class Appender:
         """
         self._check(request)
         # Before the lock is held.
-        request.batch.compute(self._tips.likely_size(request.ref))
+        request.batch.compute(self._tips.likely_size(request.ref or self._head or ""))
         history = self._history
         try:
             with database.writing(history.connection):
                 # What the last append left is what stands there, unless somebody wrote since.
                 if history.connection.data_version() != self._version:
                     self._forget_last()
-                outcome, tip = self._append(request)
+                    if request.overtaken is not None:
+                        request.overtaken()
+                ref = request.ref or self._current_ref()
+                outcome, tip = self._append(request, ref)
             self._version = history.connection.data_version()
         except BaseException:
             history.forget()
             self._tips.forget()
             self._forget_last()
             raise
-        self._tips.remember(request.ref, tip)
+        self._tips.remember(ref, tip)
         return outcome
 
+    def _current_ref(self) -> str:
+        if self._head is None:
+            self._head = self._heads.current_ref()
+        return self._head
+
     def _forget_last(self) -> None:
-        self._version = self._end = None
+        self._version = self._end = self._head = None
         self._tips.doubt()
         self._history.indexer.forget_last()
         self._operations.forget_last()
@@ -145,9 +158,9 @@ class Appender:
         if request.commit_time is not None:
             refuse_future(request.commit_time, request.now)
 
-    def _append(self, request: Append) -> tuple[Appended, Tip]:
+    def _append(self, request: Append, ref: str) -> tuple[Appended, Tip]:
         history, batch = self._history, request.batch
-        tip, moved_from = self._start(request)
+        tip, moved_from = self._start(request, ref)
         parent = tip.row
         number, latest = self._end or history.end()
         found = sort_out(history, batch, parent, latest, number)
@@ -213,7 +226,7 @@ class Appender:
                 )
             )
         target = row.hex
-        self._move(request, moved_from, target)
+        self._move(request, ref, moved_from, target)
         outcome = Appended(
             target,
             target,
@@ -225,8 +238,8 @@ class Appender:
         )
         return outcome, tip.after(target, row, frontier, streams)
 
-    def _move(self, request: Append, old: str, new: str) -> None:
-        changes = [RefChange(request.ref, old, new)]
+    def _move(self, request: Append, ref: str, old: str, new: str) -> None:
+        changes = [RefChange(ref, old, new)]
         self._refs.move(changes)
         self._operations.record(
             changes,
@@ -240,12 +253,12 @@ class Appender:
         if request.along is not None:
             request.along()
 
-    def _start(self, request: Append) -> tuple[Tip, str]:
+    def _start(self, request: Append, ref: str) -> tuple[Tip, str]:
         """(what to go on from, what the ref is at)."""
-        tip = self._tips.of(request.ref)
+        tip = self._tips.of(ref)
         if request.at is not None and tip.target != request.at:
             raise Conflict(
-                f"{request.ref} was moved meanwhile, to {tip.target[:12]}",
+                f"{ref} was moved meanwhile, to {tip.target[:12]}",
                 hint="look at it again and repeat the command if it still makes sense",
             )
         if request.first_parent is None:
