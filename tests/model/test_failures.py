@@ -87,6 +87,7 @@ def test_a_document_must_be_json(
 def test_an_event_is_read_only(bank: Repository) -> None:
     error = poisoned(bank, "event.data['amount'] = 0")
     assert "does not support item assignment" in error.message
+    assert "events are read-only, and dict(event.data) is a copy" in error.hint
     assert error.line == LINE
 
 

@@ -170,6 +170,22 @@ def test_nothing_of_a_model_runs_before_it_is_trusted(run: Run, copied: Path) ->
     assert copied.read_text() == "it ran"
 
 
+def test_appending_under_a_model_that_is_not_trusted_says_that_nothing_is_judged(
+    run: Run, copied: Path
+) -> None:
+    words = ("commit", "-s", "account-1", "-t", "deposit_made", "--version", "99", "value=5")
+    unjudged = "note: what is appended is not held to that model's schemas and rules"
+    said = run(*words)
+    assert said.code == 0
+    assert said.err.count(unjudged) == 1
+    assert unjudged not in run("status").err
+    assert unjudged not in run(*words, "--no-verify").err
+    run("trust")
+    refused = run(*words)
+    assert refused.code == 9
+    assert unjudged not in refused.err
+
+
 def test_any_change_and_revoking_end_trust(run: Run, copied: Path) -> None:
     run("model", "checkout")
     run("trust")

@@ -49,12 +49,12 @@ def compare_replays(directory: Path, log: Log, files: ModelFiles, names: Mapping
         for path in one.documents.keys() | other.documents.keys()
         if one.documents.get(path) != other.documents.get(path)
     )
-    which = f", document {paths[0]}," if paths else ""
+    which = f"document {paths[0]}" if paths else "it"
     event = f"the event at position {high - 1}" if high else "no event"
     exactly = event if high - low <= 1 else f"the events at positions {low} to {high - 1}"
     raise NotDeterministic(
-        f"{names[where]} is not deterministic:{which} differs between two replays "
-        f"from {exactly} on".replace(":,", ":"),
+        f"{names[where]} is not deterministic: {which} differs between two replays "
+        f"from {exactly} on",
         hint="a projection may depend on nothing but its documents and events: no clock, no "
         "randomness, no order of sets, no files",
     )

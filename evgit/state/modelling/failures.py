@@ -5,12 +5,16 @@ Model files are compiled under names of a form of their own, by which their fram
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NoReturn
 
 from evgit.errors import EvgitError, HandlerFailed
 from evgit.state.modelling.events import Event
+
+_READ_ONLY = re.compile("mappingproxy|immutable type: '(Stored)?Event'")
+"""What Python says where somebody tries to change an event, or to keep its data as a document."""
 
 SCHEME = "evgit-model:"
 """Model code is compiled as `evgit-model:<id>/<file>`."""
@@ -88,6 +92,8 @@ def raise_failed(
     on_event = "" if event is None else f" on {event_text(event)}"
     on_path = "" if path is None else f", document {path}"
     hint = "correct the model"
+    if _READ_ONLY.search(str(error)):
+        hint = f"events are read-only, and dict(event.data) is a copy: {hint}"
     if event is not None:
         hint += f", or see the state without the event: --skip {event.id[:12]}"
     raise HandlerFailed(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from evgit.errors import HandlerFailed
 from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.log import Log
@@ -50,7 +51,14 @@ def first_broken(
         size = min(commit.size, log.size)
         own = list(islice(events, size - done))
         done = size
-        broken = walk.take(own)
+        try:
+            broken = walk.take(own)
+        except HandlerFailed as error:
+            if error.position is None:  # a rule failed, and it has the state, not an event
+                error.position = size - 1
+                error.message += f" (after commit {commit.hex[:12]}, at position {size - 1})"
+                error.hint += f", or see what it judged: evgit show main#{size - 1}"
+            raise
         if broken is not None:
             violation, position = broken
             return Broken(violation, commit.hex, position)

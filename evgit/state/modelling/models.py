@@ -221,7 +221,9 @@ class Models:
 
         Raises UntrustedModel where somebody asked for just that one, and InvalidModel.
         """
-        choice = self.choice()
+        return self._usable(self.choice())
+
+    def _usable(self, choice: Choice | None) -> LoadedModel | None:
         if choice is None:
             return None
         if not choice.asked and not self.is_trusted(choice):
@@ -358,9 +360,12 @@ class Models:
         that its schemas don't allow. Events that are `known`, in the log already, may be as they
         are."""
         try:
-            model = self.chosen()
+            choice = self.choice()
+            model = self._usable(choice)
             if model is not None:
                 check_new_events(model, events, known)
+            elif choice is not None:
+                self._say("note: what is appended is not held to that model's schemas and rules")
         except InvalidModel as error:
             error.message += REFUSED
             error.hint = error.hint or f"correct the model; {ALL_THE_SAME}"
