@@ -152,6 +152,8 @@ class Subtrees(NamedTuple):
 
 def subtrees(ids: Sequence[bytes], start: int) -> Subtrees:
     """Hashes the leaves start, start + 1, …, which hold these 32-byte event ids."""
+    if len(ids) == 1:
+        return Subtrees(start, [(0, _leaf_sha256(b"\0" + ids[0]).digest())], [])
     left: list[tuple[int, bytes]] = []  # pieces on the left edge, smallest first
     right: list[tuple[int, bytes]] = []  # and on the right edge, smallest first
     nodes: list[tuple[int, int, bytes]] = []

@@ -42,7 +42,7 @@ class Append(msgspec.Struct, kw_only=True):
     kept in it as evidence. `at`: the commit that the ref must be at still. `first_parent`: the
     commit to go on from, where that is not the one that the ref is at. `along` is called in the
     same transaction; what it raises undoes everything. So does what `overtaken` raises, which is
-    asked under the lock unless the same appender was the last one to write.
+    called under the lock where somebody else may have written since it was called last.
     """
 
     batch: EventBatch
@@ -101,6 +101,7 @@ class Appender:
         self._tips = Tips(history, refs)
         self._heads = Heads(history, refs)
         self._head: str | None = None
+        self._overtaken = True
         self._version: int | None = None
         self._end: tuple[int, int] | None = None
 
@@ -119,8 +120,9 @@ class Appender:
                 # What the last append left is what stands there, unless somebody wrote since.
                 if history.connection.data_version() != self._version:
                     self._forget_last()
-                    if request.overtaken is not None:
-                        request.overtaken()
+                if request.overtaken is not None and self._overtaken:
+                    request.overtaken()
+                    self._overtaken = False
                 ref = request.ref or self._current_ref()
                 outcome, tip = self._append(request, ref)
             self._version = history.connection.data_version()
@@ -139,6 +141,7 @@ class Appender:
 
     def _forget_last(self) -> None:
         self._version = self._end = self._head = None
+        self._overtaken = True
         self._tips.doubt()
         self._history.indexer.forget_last()
         self._operations.forget_last()

@@ -66,13 +66,10 @@ class StreamIndex:
         return rows
 
     def _number_or_new(self, name: str) -> int:
-        row = fetch_one(
-            self._connection,
-            "INSERT INTO streams(name) VALUES(?) ON CONFLICT DO NOTHING RETURNING number",
-            (name,),
-        )
-        if row is None:
-            row = fetch_one(self._connection, "SELECT number FROM streams WHERE name=?", (name,))
+        self._connection.execute("INSERT OR IGNORE INTO streams(name) VALUES(?)", (name,))
+        if self._connection.changes():  # RETURNING would make a table of its own for the answer
+            return _sound_number(name, self._connection.last_insert_rowid())
+        row = fetch_one(self._connection, "SELECT number FROM streams WHERE name=?", (name,))
         return _sound_number(name, row[0])
 
     def forget_names(self) -> None:
@@ -82,6 +79,12 @@ class StreamIndex:
     # ------------------------------------------------------------------ writing
     def postings(self, names: list[str], first_position: int) -> array[int]:
         """Postings of events that stand one after another from `first_position` on."""
+        if len(names) == 1:  # a commit of one event, which pays for nothing that many would need
+            if names[0] not in self._numbers:
+                if len(self._numbers) >= REMEMBERED_NAMES:
+                    self._numbers.clear()
+                self._numbers[names[0]] = self._number_or_new(names[0])
+            return array("Q", (self._numbers[names[0]] << POSITION_BITS | first_position,))
         try:
             numbers = array("I", map(self._numbers.__getitem__, names))
         except KeyError:

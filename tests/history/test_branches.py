@@ -415,3 +415,14 @@ TestMoves.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+def test_a_writer_follows_head_that_another_process_moved(tmp_path: Path) -> None:
+    with new(tmp_path / "r", Clock()) as one:
+        one.append([event(1)])
+        with Repository.open(one.layout.directory, clock=Clock()) as other:
+            other.branches.create("side", one.resolve_commit())
+            other.branches.set_head("ref: refs/heads/side", "switch", {})
+        one.append([event(2)])
+        assert ids(one, "main") == [event(1).id]
+        assert ids(one, "side") == [event(1).id, event(2).id]

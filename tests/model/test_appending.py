@@ -36,6 +36,26 @@ def test_the_branch_that_is_appended_to_is_judged(bank: Repository) -> None:
     bank.append([withdrawal("1", 5)])
 
 
+@pytest.mark.parametrize("meanwhile", [True, False])
+def test_a_model_that_another_process_records_counts_at_once(
+    bank: Repository, meanwhile: bool
+) -> None:
+    """Also where this one has appended without being judged since."""
+    directory, root = bank.layout.directory, bank.working_tree.root
+    (root / "model").rename(root / "elsewhere")
+    with Repository.open(directory, model=bank.model_use) as other:
+        other.append([withdrawal("1", 1)])
+        (root / "elsewhere").rename(root / "model")
+        bank.commit_model()
+        (root / "model").rename(root / "elsewhere")
+        if meanwhile:
+            other.append([withdrawal("2", 1)], verify=False)
+        with pytest.raises(InvariantViolated):
+            other.append([withdrawal("3", 1)])
+        assert other.append([deposit("3", 1)]).appended == 1
+    (root / "elsewhere").rename(root / "model")
+
+
 @pytest.mark.parametrize(
     ("body", "refused", "path"),
     [
