@@ -135,6 +135,46 @@ def test_check_finds_what_is_not_deterministic(bank: Repository, value: str) -> 
     assert "position 23 " in error.message
 
 
+@pytest.mark.parametrize(
+    ("begins", "then"),
+    [
+        ("", "self.seen = getattr(self, 'seen', 0) + 1; account['x'] = self.seen"),
+        ("seen = []", "self.seen.append(1); account['x'] = len(self.seen)"),
+        ("seen = [1]", "account['x'] = self.seen; self.seen = self.seen + [1]"),
+    ],
+    ids=["own", "shared", "replaced"],
+)
+def test_check_finds_what_a_projection_keeps_on_itself(
+    bank: Repository, begins: str, then: str
+) -> None:
+    bank.append([deposit("1", 5), deposit("2", 5)])
+    code = BANK.replace(
+        'account["balance"] += event.data["amount"]',
+        f'account["balance"] += event.data["amount"]\n        {then}',
+    )
+    prefix = '    prefix = "accounts/"\n'
+    assert prefix in code
+    error = check(bank, code.replace(prefix, f"{prefix}    {begins}\n", 1))
+    assert isinstance(error, NotDeterministic)
+    assert "bank.Accounts (model/bank.py, line 4) is not deterministic: document accounts/" in (
+        error.message
+    )
+    assert "nothing kept on itself" in error.hint
+
+
+def test_what_a_projection_only_remembers_is_no_harm(bank: Repository) -> None:
+    """A cache of a pure function, and what can't be copied."""
+    known = "self.known = getattr(self, 'known', None) or {'one': 1}"
+    code = BANK.replace(
+        'account["balance"] += event.data["amount"]',
+        f"{known}\n        account['balance'] += event.data['amount'] * self.known['one']",
+    )
+    tools = "    tools = {'lock': __import__('threading').Lock()}\n"
+    write(bank, code.replace("    def initial", f"{tools}\n    def initial", 1))
+    bank.append([deposit("1", 5), deposit("2", 5), deposit("1", 5)], verify=False)
+    assert bank.check_model().size == 3
+
+
 def test_check_finds_a_handler_that_changes_what_is_in_its_event(bank: Repository) -> None:
     error = check(bank, BANK.replace(
         'account["balance"] += event.data["amount"]',

@@ -3,8 +3,9 @@
     python -P -m evgit.state.modelling.replay DIRECTORY COMMIT CLOCK_SHIFT < request
 
 The request is a JSON document {"files": {path: base64}, "sizes": [...], "documents": bool,
-"watch": bool}; the answer, on standard output, is {"roots": {prefix: [root after each size]},
-"documents": {path: hash}} or {"error": [class, message, hint]}. What a model prints is thrown away.
+"watch": bool, "forgetful": bool}; the answer, on standard output, is {"roots": {prefix: [root after
+each size]}, "documents": {path: hash}} or {"error": [class, message, hint]}. What a model prints is
+thrown away.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import sys
 import time
 from base64 import b64decode
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from evgit.errors import EvgitError
 from evgit.formats import canonical
 from evgit.history.history import History
 from evgit.history.points import Point
+from evgit.state.modelling.declarations import AnyProjection
 from evgit.state.modelling.files import ModelFiles
 from evgit.state.modelling.loader import load
 from evgit.state.modelling.model_states import ModelStates
@@ -41,6 +44,9 @@ class Request(msgspec.Struct):
     sizes: list[int]
     documents: bool = False
     watch: bool = False
+    forgetful: bool = False
+    """Shall projections forget, at each of the sizes, what they keep on themselves? Who goes on
+    from a snapshot has never known it."""
 
 
 class Answer(msgspec.Struct):
@@ -57,11 +63,15 @@ def replay(directory: Path, commit: str, request: Request) -> Answer:
     connection = database.open_existing(Layout(directory).database)
     try:
         log = History(connection).log(Point(commit, request.sizes[-1]))
-        states = ModelStates(Cache(None), load(files), interval=_NEVER, remembered=1)
+        model = load(files)
+        memories = {each.prefix: _Memory(each.declared) for each in model.projections}
+        states = ModelStates(Cache(None), model, interval=_NEVER, remembered=1)
         answer = Answer(roots={part.adapter.prefix: [] for part in states.parts})
         for part in states.parts:
             part.adapter.watched = request.watch
             for size in request.sizes:
+                if request.forgetful:
+                    memories[part.adapter.prefix].restore()
                 answer.roots[part.adapter.prefix].append(part.states.at(log, size).root)
         if request.documents:
             for path, document in states.at(log).documents():
@@ -69,6 +79,32 @@ def replay(directory: Path, commit: str, request: Request) -> Answer:
         return answer
     finally:
         connection.close()
+
+
+class _Memory:
+    """What a projection keeps on itself, as it was at the beginning."""
+
+    def __init__(self, projection: AnyProjection) -> None:
+        self._own = vars(projection)
+        # What all of a class share is changed as easily as what is its own.
+        self._first = {
+            name: value
+            for each in reversed(type(projection).__mro__)
+            for name, value in vars(each).items()
+            if type(value) in (list, dict, set)
+        } | self._own
+        self._first = self._copy()
+
+    def _copy(self) -> dict[str, Any]:
+        try:
+            return deepcopy(self._first)
+        except Exception:  # an open file, a lock: it stays what it is
+            return self._first.copy()
+
+    def restore(self) -> None:
+        """Make the projection forget what came since."""
+        self._own.clear()
+        self._own.update(self._copy())
 
 
 def shift_clock(seconds: float) -> None:
