@@ -9,8 +9,10 @@ that holds a position is one index look-up in one of them. A chain's parent and 
 
 from __future__ import annotations
 
+import json
 import struct
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
@@ -195,6 +197,30 @@ class CommitGraph:
         raise UnknownObject(
             f"no commit holds position {position}", hint="`evgit reindex` rebuilds the index"
         )
+
+    def holding_each(self, row: CommitRow, positions: Sequence[int]) -> list[CommitRow]:
+        """The same for several ascending positions, with one statement for each stretch."""
+        holders: list[CommitRow] = []
+        for stretch in reversed(self.lineage(row)):
+            end = bisect_left(positions, min(stretch.end, row.size), len(holders))
+            wanted = positions[len(holders) : end]
+            if not wanted:
+                continue
+            found = fetch_all(
+                self._connection,
+                f"SELECT {COLUMNS} FROM (SELECT key AS place, value AS position FROM json_each(?2))"
+                " CROSS JOIN commits WHERE number="
+                "(SELECT number FROM commits WHERE chain=?1 AND size>position"
+                " ORDER BY size, height LIMIT 1) ORDER BY place",
+                (stretch.chain, json.dumps(list(wanted))),
+            )
+            if len(found) < len(wanted):
+                break
+            holders += map(checked, found)
+        if len(holders) < len(positions):
+            self.holding(row, positions[len(holders)])  # says what is wrong with it
+            raise damaged_index(f"no commit holds one of {len(positions)} positions")
+        return holders
 
     def at_height(self, row: CommitRow, height: int) -> CommitRow:
         """The commit of `row`'s first-parent chain that has `height` first parents before it."""

@@ -16,6 +16,10 @@ from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.points import Point
 
+# Who stops after a few events shall not wait for the places of many.
+FIRST_READ = 32
+EVENTS_AT_ONCE = 512
+
 
 class StreamEvent(NamedTuple):
     """An event as its stream has it. `revision`: in the stream; `position`: in the log."""
@@ -68,9 +72,18 @@ class Reader:
         """A stream's events at revisions [start, stop) as of a point. Raises NotFound."""
         row, positions = self._positions(name, point)
         chosen = range(len(positions))[start:stop]
-        for revision in reversed(chosen) if backwards else chosen:
-            position = positions[revision]
-            yield StreamEvent(revision, position, self._event_at(row, position, name))
+        if backwards:
+            chosen = chosen[::-1]
+        at_once = FIRST_READ
+        while chosen:
+            now, chosen = chosen[:at_once], chosen[at_once:]
+            at_once = EVENTS_AT_ONCE
+            asked = [positions[revision] for revision in sorted(now)]
+            holders = self._history.graph.holding_each(row, asked)
+            for place in reversed(range(len(now))) if backwards else range(len(now)):
+                position = asked[place]
+                event = self._event_in(holders[place], position, name)
+                yield StreamEvent(min(now) + place, position, event)
 
     def stream_event(self, name: str, point: Point, revision: int) -> StreamEvent | None:
         """One event of a stream by revision (-1: the last), or None."""
@@ -120,7 +133,9 @@ class Reader:
         return row, positions
 
     def _event_at(self, row: CommitRow, position: int, stream: str) -> Event:
-        holder = self._history.graph.holding(row, position)
+        return self._event_in(self._history.graph.holding(row, position), position, stream)
+
+    def _event_in(self, holder: CommitRow, position: int, stream: str) -> Event:
         event = decode_event(self._history.blocks.line(holder.line_at(position)))
         if event.stream != stream:
             raise Damage(

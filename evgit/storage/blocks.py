@@ -12,9 +12,11 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
+from bisect import bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
@@ -42,6 +44,8 @@ CACHED_FRAMES = 256
 CACHED_FRAME_BYTES = 65_536  # one that holds a huge line is not kept: there may be many
 WHOLE_READ_BYTES = 65_536  # a larger block is read in parts where one frame is wanted
 LINE_LIMIT = 1 << 32
+CACHED_ENTRIES = 512
+_FIRST_LINE = attrgetter("first_line")
 _TWO_NUMBERS = struct.Struct("<qq").pack
 
 
@@ -68,7 +72,7 @@ class BlockStore:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self._frames: OrderedDict[int, list[bytes]] = OrderedDict()
-        self._entries: OrderedDict[int, BlockEntry] = OrderedDict()
+        self._entries: list[BlockEntry] = []
         self._packs: PackStore | None = None
         self._looked_for_packs = False
         self.name_lines: Callable[[Sequence[int]], list[str]] = lambda lines: []
@@ -333,16 +337,16 @@ class BlockStore:
         return first, cached
 
     def _cached_entry(self, line: int) -> BlockEntry:
-        # Blocks don't change, so the last one used is worth remembering: reads cluster.
-        if self._entries:
-            last = next(reversed(self._entries.values()))
-            if last.first_line <= line < last.first_line + last.line_count:
-                return last
+        # Blocks don't change, so their directories are worth remembering, in order of lines.
+        place = bisect_right(self._entries, line, key=_FIRST_LINE) - 1
+        if place >= 0:
+            known = self._entries[place]
+            if line < known.first_line + known.line_count:
+                return known
         entry = self.entry(line)
-        self._entries[entry.first_line] = entry
-        self._entries.move_to_end(entry.first_line)
-        if len(self._entries) > CACHED_FRAMES:
-            self._entries.popitem(last=False)
+        if len(self._entries) >= CACHED_ENTRIES:
+            self._entries.clear()
+        insort(self._entries, entry, key=_FIRST_LINE)
         return entry
 
     def _part(self, entry: BlockEntry, offset: int, size: int) -> bytes:

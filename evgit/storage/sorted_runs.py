@@ -26,6 +26,7 @@ PAGE_KEYS = 512
 FAN_IN = 4
 MERGE_CHUNK_KEYS = 65_536
 KEY_LIMIT = 1 << 64
+REMEMBERED_PAGES = 256  # 4 KiB of keys each, when decoded
 
 
 class SortedRuns:
@@ -40,6 +41,8 @@ class SortedRuns:
         # Not shared: a zstd context must not be used by two threads at once.
         self._compress = zstandard.ZstdCompressor(level=1, write_checksum=True).compress
         self._decompress = zstandard.ZstdDecompressor().decompress
+        # By its bytes, not by its place: a page that another process replaced is not found here.
+        self._remembered: dict[bytes, array[int]] = {}
 
     def add(self, family: int, keys: Iterable[int], last: int) -> None:
         """Add keys as one run. `last`: how far the family now reaches, in the caller's measure."""
@@ -71,7 +74,7 @@ class SortedRuns:
             (family, _as_bytes(low), _as_bytes(high - 1)),
         )
         for (data,) in rows:
-            page = self._decode_page(data)
+            page = self._page(data)
             found += page[bisect_left(page, low) : bisect_left(page, high)]
         found.sort()
         return found
@@ -209,6 +212,16 @@ class SortedRuns:
         raw = words.tobytes()
         return self._compress(b"".join([raw[column::8] for column in range(7, -1, -1)]))
 
+    def _page(self, page: bytes) -> array[int]:
+        """The keys of a page that may be looked at again soon; not to be changed."""
+        keys = self._remembered.pop(page, None)
+        if keys is None:
+            keys = self._decode_page(page)
+            if len(self._remembered) >= REMEMBERED_PAGES:
+                del self._remembered[next(iter(self._remembered))]
+        self._remembered[page] = keys  # the last one asked for is the last one to go
+        return keys
+
     def _decode_page(self, page: bytes) -> array[int]:
         try:
             columns = self._decompress(page)
@@ -233,7 +246,7 @@ class SortedRuns:
             "(SELECT max(first) FROM run_pages WHERE run=number AND first<=?2)",
             (family, _as_bytes(key)),
         )
-        return sum(ordinal + bisect_left(self._decode_page(data), key) for ordinal, data in rows)
+        return sum(ordinal + bisect_left(self._page(data), key) for ordinal, data in rows)
 
 
 def _as_bytes(key: int) -> bytes:

@@ -94,6 +94,12 @@ def check_first_parents(grown: Grown, number: int) -> None:
         assert graph.at_height(found, height).hex == commit
     for position, adder in enumerate(plain.adds):
         assert graph.holding(found, position).hex == grown.commits[adder].id
+    everywhere = range(len(plain.adds))
+    holders = [grown.commits[adder].id for adder in plain.adds]
+    assert [row.hex for row in graph.holding_each(found, everywhere)] == holders
+    assert [row.hex for row in graph.holding_each(found, everywhere[1::3])] == holders[1::3]
+    with pytest.raises(UnknownObject):
+        graph.holding_each(found, [*everywhere, len(plain.adds)])
     for beyond in (-1, len(plain.adds)):
         with pytest.raises(UnknownObject):
             graph.holding(found, beyond)

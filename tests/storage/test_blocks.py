@@ -104,7 +104,7 @@ def test_the_cache_is_bounded_in_bytes(store: BlockStore) -> None:
     for number, line in enumerate(lines):
         assert store.line(number) == line
     assert len(store._frames) <= blocks_module.CACHED_FRAMES
-    assert len(store._entries) <= blocks_module.CACHED_FRAMES
+    assert len(store._entries) <= blocks_module.CACHED_ENTRIES
     held = sum(len(line) for frame in store._frames.values() for line in frame)
     assert held <= blocks_module.CACHED_FRAMES * blocks_module.CACHED_FRAME_BYTES
 
