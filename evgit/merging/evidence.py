@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 from evgit.history.log import Log
-from evgit.state.modelling.adapters import GeneralAdapter, KeyedAdapter
+from evgit.state.modelling.adapters import KeyedAdapter
 from evgit.state.modelling.events import decode_lines, set_position
+from evgit.state.modelling.general_adapter import GeneralAdapter
 from evgit.state.modelling.model_states import Part
 from evgit.state.projection import Documents
 

@@ -1,4 +1,5 @@
-"""A model's projections as this layer folds them: dispatch and upcasting put together once.
+"""A model's keyed projections as this layer folds them, and what both kinds share: dispatch and
+upcasting put together once.
 
 They turn declarations into what `evgit.state.projection` asks for, and failures of the model's code
 into errors that name the event and the line.
@@ -7,29 +8,25 @@ into errors that name the event and the line.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import count, islice, repeat
+from itertools import count, islice
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
-from evgit.errors import HandlerFailed, InvalidJSON, UnknownVersion
+from evgit.errors import HandlerFailed, UnknownVersion
 from evgit.formats import canonical
 from evgit.state.modelling import declarations
 from evgit.state.modelling.declarations import DELETE
 from evgit.state.modelling.events import (
     Event,
-    Lines,
-    OnceEvent,
     decode_lines,
-    decode_lines_once,
     fresh_data,
     set_data,
     set_position,
-    set_source,
 )
 from evgit.state.modelling.failures import (
     at_place,
@@ -38,9 +35,9 @@ from evgit.state.modelling.failures import (
     raise_failed,
 )
 from evgit.state.modelling.upcasting import Upcasting, upcast_data
-from evgit.state.projection import GONE, Groups, Unstorable
+from evgit.state.projection import GONE, Groups
 
-_MEMO_SIZE = 1 << 17
+MEMO_SIZE = 1 << 17
 FEW_STREAMS = 64  # whose events are looked through for those of one document
 _UNSEEN: Any = object()
 _decode_value = msgspec.json.Decoder().decode
@@ -178,7 +175,6 @@ class KeyedAdapter(Adapter):
         self._own_key = type(declared).key is not declarations.KeyedProjection.key
         self._renders = declared.suffix != ".json"
         self._memo: dict[str, str | None] = {}
-        self._plain = not self._own_key and all(h.convert is None for h in self._handlers.values())
         self._all = self._strict is not None or self._particular or bool(self._skipped.ids)
 
     @property
@@ -219,7 +215,7 @@ class KeyedAdapter(Adapter):
         path = None
         if self.concerns(stream):
             path = f"{self.prefix}{self._declared.key(event)}{self.suffix}"
-        if len(self._memo) >= _MEMO_SIZE:
+        if len(self._memo) >= MEMO_SIZE:
             self._memo.clear()
         self._memo[stream] = path
         return path
@@ -317,118 +313,6 @@ class KeyedAdapter(Adapter):
             raise_failed(error, self.name, event=event, path=path)
         return value
 
-    def decode_live(self, text: bytes, position: int) -> list[OnceEvent]:
-        """As `decode`, for `fold_live`: the events can be folded once."""
-        events = decode_lines_once(text)
-        deque(map(set_position, events, count(position)), maxlen=0)
-        deque(map(set_source, events, repeat(Lines(text, position))), maxlen=0)
-        return events
-
-    def fold_live(
-        self,
-        events: Sequence[OnceEvent],
-        live: dict[str, Any],
-        load: Callable[[str], bytes | None],
-    ) -> None:
-        """Take in events, in order, with documents as Python values."""
-        if self._all:
-            events = [event for event in events if self._taken(event)]
-        if self._plain and not self.watched:
-            self._fold_plain(events, live, load)
-        else:
-            self._fold_any(events, live, load)
-
-    def _fold_plain(
-        self,
-        events: Sequence[OnceEvent],
-        live: dict[str, Any],
-        load: Callable[[str], bytes | None],
-    ) -> None:
-        """`fold_live` without what few models need: this loop is where a rebuild's time goes."""
-        handlers, paths, proxy = self._handlers, self._memo, MappingProxyType
-        event: OnceEvent | None = None
-        path: Any = None
-        try:
-            for event in events:
-                try:
-                    method, version, _ = handlers[event.type]
-                except KeyError:
-                    continue
-                try:
-                    path = paths[event.stream]
-                except KeyError:
-                    path = self._path_by_stream(event)
-                if path is None:
-                    continue
-                data = event.data
-                if event.version != version:
-                    data = self.upcast(event, data)
-                set_data(event, proxy(data) if type(data) is dict else data)
-                try:
-                    value = live[path]
-                except KeyError:
-                    document = load(path)
-                    value = live[path] = GONE if document is None else self._value(document)
-                if value is GONE:
-                    value = live[path] = self._declared.initial(self.key_of(path))
-                result = method(value, event)
-                if result is not None:
-                    live[path] = GONE if result is DELETE else result
-        except UnknownVersion:
-            raise
-        except BaseException as error:
-            raise_failed(error, self.name, event=event, path=path)
-
-    def _fold_any(
-        self,
-        events: Sequence[OnceEvent],
-        live: dict[str, Any],
-        load: Callable[[str], bytes | None],
-    ) -> None:
-        """`fold_live` with all that a model may ask for."""
-        event: OnceEvent | None = None
-        path: str | None = None
-        try:
-            for event in events:
-                handler = self._handlers.get(event.type)
-                if handler is None or not self.concerns(event.stream):
-                    continue
-                data = event.data
-                if event.version != handler.version:
-                    data = self.upcast(event, data)
-                if handler.convert is not None:
-                    data = handler.convert(data)
-                set_data(event, MappingProxyType(data) if type(data) is dict else data)
-                path = None
-                path = self._path_by_own_key(event)
-                if path is None:
-                    continue
-                if path not in live:
-                    document = load(path)
-                    live[path] = GONE if document is None else self._value(document)
-                if live[path] is GONE:
-                    live[path] = self._declared.initial(self.key_of(path))
-                result = handler.method(live[path], event)
-                if self.watched:
-                    self.check_untouched(event)
-                if result is not None:
-                    live[path] = GONE if result is DELETE else result
-        except UnknownVersion:
-            raise
-        except BaseException as error:
-            raise_failed(error, self.name, event=event, path=path)
-
-    def store_live(self, path: str, value: Any) -> bytes | None:
-        """The stored form of a live document."""
-        if value is GONE:
-            return None
-        try:
-            return self._stored(path, value)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise Unstorable from error
-
     def _value(self, document: bytes) -> Any:
         return _decode_value(_decode_text(document)["document"] if self._renders else document)
 
@@ -464,88 +348,6 @@ class KeyedAdapter(Adapter):
                         code=self._handlers[event.type].method,
                     )
         raise_failed(error, f"storing the document of {self.name}", path=path)
-
-
-class GeneralAdapter(Adapter):
-    """A `Projection` of a model as evgit.state.projection.Projection."""
-
-    def __init__(self, name: str, declared: declarations.Projection, *rest: Any, **more: Any):
-        super().__init__(name, declared, *rest, **more)
-        self._touched: dict[str, Event] = {}
-
-    def fold(self, events: Sequence[Event], documents: MutableMapping[str, Any]) -> None:
-        """Take in events, in order."""
-        if len(self._touched) > _MEMO_SIZE:
-            self._touched.clear()  # only for naming an event in an error
-        scoped = Scoped(documents, self.prefix, self._touched)
-        for event in events:
-            handler = self._handlers.get(event.type)
-            if self._skipped.ids and self.skips(event):
-                continue
-            if handler is None:
-                if self._strict is not None or self._particular:
-                    self.check_known(event)
-                continue
-            if not self.concerns(event.stream):
-                continue
-            scoped.event = event
-            try:
-                self.prepare(event)
-                handler.method(scoped, event)
-                if self.watched:
-                    self.check_untouched(event)
-            except UnknownVersion:
-                raise
-            except BaseException as error:
-                raise_failed(error, self.name, event=event)
-
-    def encode(self, path: str, value: Any) -> bytes:
-        """Canonical bytes of a document. Raises HandlerFailed naming the last event that had it."""
-        try:
-            return canonical.encode(value)
-        except (InvalidJSON, TypeError, ValueError, RecursionError) as error:
-            what, event = f"storing the document of {self.name}", self._touched.get(path)
-            code = None if event is None else self._handlers[event.type].method
-            raise_failed(error, what, event=event, path=path, code=code)
-
-
-class Scoped(MutableMapping[str, Any]):
-    """The documents of one projection: whole paths, and none but its own can be written."""
-
-    def __init__(
-        self, documents: MutableMapping[str, Any], prefix: str, touched: dict[str, Event]
-    ) -> None:
-        self._documents = documents
-        self._prefix = prefix
-        self._touched = touched
-        self.event: Event | None = None
-
-    def __getitem__(self, path: str) -> Any:
-        self._note(path)
-        return self._documents[path]
-
-    def __setitem__(self, path: str, value: Any) -> None:
-        if type(path) is not str or not path.startswith(self._prefix):
-            raise KeyError(f"{path!r} is not below the projection's prefix {self._prefix!r}")
-        self._note(path)
-        self._documents[path] = value
-
-    def __delitem__(self, path: str) -> None:
-        self._note(path)
-        del self._documents[path]
-
-    def __contains__(self, path: object) -> bool:
-        return path in self._documents
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._documents)
-
-    def __len__(self) -> int:
-        return len(self._documents)
-
-    def _note(self, path: str) -> None:
-        if self.event is not None:
-            self._touched[path] = self.event
 
 
 def _key_of_stream(stream: str) -> str:

@@ -14,8 +14,9 @@ from evgit.errors import HandlerFailed
 from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.log import Log
-from evgit.state.modelling.adapters import Adapter, GeneralAdapter, KeyedAdapter
+from evgit.state.modelling.adapters import Adapter, KeyedAdapter
 from evgit.state.modelling.events import Event, decode_lines, set_position
+from evgit.state.modelling.general_adapter import GeneralAdapter
 from evgit.state.modelling.invariants import Violation, violations
 from evgit.state.modelling.loaded import LoadedModel
 from evgit.state.modelling.model_states import ModelState

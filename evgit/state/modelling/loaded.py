@@ -10,12 +10,12 @@ from evgit.state.modelling import declarations
 from evgit.state.modelling.adapters import (
     NOTHING_SKIPPED,
     Adapter,
-    GeneralAdapter,
     Handler,
-    KeyedAdapter,
     Skipped,
 )
 from evgit.state.modelling.files import ModelFiles
+from evgit.state.modelling.general_adapter import GeneralAdapter
+from evgit.state.modelling.live_adapter import LiveAdapter
 from evgit.state.modelling.schemas import Schemas
 from evgit.state.modelling.settings import ModelSettings
 from evgit.state.modelling.upcasting import Upcasting
@@ -103,7 +103,7 @@ class LoadedModel:
         for projection in self.projections:
             declared = projection.declared
             kind: Any = (
-                KeyedAdapter
+                LiveAdapter
                 if isinstance(declared, declarations.KeyedProjection)
                 else GeneralAdapter
             )
