@@ -81,6 +81,19 @@ class SQLiteTable:
         seconds = perf_counter() - start
         return {"seconds": seconds, "events": count, "checksum": checksum(totals)}
 
+    def replay_two_members(self) -> dict[str, Any]:
+        """The same fold, asking only for what it needs."""
+        start = perf_counter()
+        decode = msgspec.json.Decoder(dict[str, Any]).decode
+        totals: dict[str, int] = {}
+        count = 0
+        found: Iterator[Any] = self.database.execute("select stream, data from events order by id")
+        for stream, data in found:
+            totals[stream] = totals.get(stream, 0) + decode(data).get("amount", 1)
+            count += 1
+        seconds = perf_counter() - start
+        return {"seconds": seconds, "events": count, "checksum": checksum(totals)}
+
     def _decoded(self, stop: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
         decode = msgspec.json.Decoder().decode
         where = "" if stop is None else f" where id <= {stop:d}"
