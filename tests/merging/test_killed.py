@@ -1,4 +1,4 @@
-"""Killed at any statement of a rebase or an undo: the old state or the new one, and a way on."""
+"""Killed at any statement of a rebase, a what-if or an undo: the old state or the new."""
 
 from __future__ import annotations
 
@@ -57,6 +57,11 @@ def rebase(repository: Repository) -> Any:
     return repository.merging.rebase.start(repository.resolve_commit("main"))
 
 
+def what_if(repository: Repository) -> Any:
+    tip = repository.resolve_commit("side")
+    return repository.merging.what_if(tip, without=ids(repository, "side")[1:2], branch="calm")
+
+
 def go_on(repository: Repository) -> Any:
     return repository.merging.rebase.go_on(accept=True)
 
@@ -66,11 +71,12 @@ def go_on(repository: Repository) -> Any:
     [
         (False, None, rebase),
         (True, None, rebase),
+        (True, None, what_if),
         (True, rebase, go_on),
         (True, rebase, lambda r: r.merging.rebase.abort()),
         (False, rebase, lambda r: r.branches.undo()),
     ],
-    ids=["rebase", "rebase that stops", "continue", "abort", "undo"],
+    ids=["rebase", "rebase that stops", "what-if", "continue", "abort", "undo"],
 )
 def test_the_old_state_or_the_new_one(
     guarded: bool, before: Change | None, change: Change, tmp_path: Path

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from hypothesis import given, settings, strategies as st
 
 from evgit.errors import AlreadyExists, NotFound, UsageError
@@ -14,6 +16,7 @@ from evgit.formats.event import batch_from_events
 from evgit.repository import ModelUse, NewEvent, Repository
 from evgit.state.modelling.trust import TrustEverything
 from tests.history.making import SECOND, Clock, event, events, ids, merge, new
+from tests.state.oracle import naive
 
 MODEL = """\
 from evgit.model import KeyedProjection, Projection, invariant, on
@@ -258,3 +261,25 @@ def test_a_model_that_fails_is_part_of_the_report(tmp_path: Path) -> None:
         assert (problem.kind, problem.commit) == ("model", used)
         assert "KeyError" in str(problem)
         assert len(ids(repository, found.branch)) == 1
+
+
+def test_the_documents_that_differ_in_a_real_history(shared_data: Path, tmp_path: Path) -> None:
+    """8,719 events of 3,646 streams: what an event has to do with is its stream's document."""
+    packed = (shared_data / "click-history.jsonl.zst").read_bytes()
+    with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+        lines = reader.read().splitlines()
+    with new(tmp_path / "r") as repository:
+        given = [NewEvent(**json.loads(line)) for line in lines]
+        for start in range(0, len(given), 500):
+            repository.append(given[start : start + 500])
+        tip, log = repository.resolve_commit("HEAD"), list(repository.events())
+        real = naive(log)
+        for gone in (0, 4321, 8000, len(log) - 1):
+            found = repository.merging.what_if(tip, without=[log[gone].id])
+            stream = log[gone].stream
+            rest = [e for n, e in enumerate(log) if n != gone and e.stream == stream]
+            (path,) = naive([log[gone]])
+            assert naive(rest).get(path) != real[path]
+            assert [change.path for change in repository.diff(tip, found.head)] == [path]
+            assert not found.problems
+            assert repository.resolve_commit("HEAD") == tip
