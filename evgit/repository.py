@@ -379,9 +379,9 @@ class Repository:
 
         `expected`: {stream: last revision | "none" | "any"}, checked and recorded as guards.
         `commit_time`: instant, default now. Events that the branch has already are not appended
-        again. `verify`: hold them to the model's versions and invariants. Raises
-        WrongExpectedRevision, KeyReused, InvalidEvent, InvariantViolated and others; nothing has
-        changed then.
+        again. `verify`: hold them to the model's versions and invariants. Raises Conflict where a
+        merge waits that is going to move the branch, WrongExpectedRevision, KeyReused,
+        InvalidEvent, InvariantViolated and others; nothing has changed then.
         """
         from evgit.history.append import Append
 

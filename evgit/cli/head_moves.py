@@ -166,6 +166,7 @@ def update_model(invocation: Invocation, repository: Repository, before: Point) 
     if there is not None and (old is None or there.id != old.id):
         if there.id != new.id:
             invocation.hint("the recorded model has changed: evgit model checkout")
+        _is_trusted(repository, new)
         return
     changed = repository.checkout_model(new)
     invocation.note(f"{plural(len(changed), 'file')} of the model updated")
@@ -178,7 +179,8 @@ def update_model(invocation: Invocation, repository: Repository, before: Point) 
 
 
 def _is_trusted(repository: Repository, new: ModelFiles) -> bool:
-    """Is a model trusted, itself or as made of those at the parents of HEAD, that all are?"""
+    """Is a model trusted, itself or as made of those at the parents of HEAD, that all are? From
+    then on it is itself."""
     trust, directory = trust_file(), repository.layout.directory
     if trust.trusts(directory, new.id):
         return True

@@ -1,4 +1,4 @@
-"""Events that are committed while a merge waits: they go into the merge commit."""
+"""What is committed while a merge waits, events and models: it goes into the merge commit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from evgit.cli.commit_text import plural
 from evgit.cli.event_text import short
 from evgit.cli.invocation import Invocation
+from evgit.cli.output import shown_in_line
 from evgit.errors import UsageError
 from evgit.repository import NewEvent, Repository
 
@@ -56,3 +57,30 @@ def add_to_merge(
                 output.line(line)
     if not as_json:
         invocation.hint(text.hint_of(found))
+
+
+def add_model_to_merge(
+    invocation: Invocation, repository: Repository, *, verify: bool, as_json: bool
+) -> list[str]:
+    """Add the working tree's model to the merge that waits; the paths of the files that it is
+    about."""
+    text = import_module("evgit.cli.merge_text")
+    found, paths = repository.merging.merge.record_model(verify=verify)
+    invocation.done(f"{plural(len(paths), 'file')} of the model added to the merge")
+    with invocation.output() as output:
+        if as_json:
+            output.json(text.merged_document(found) | {"files": paths})
+        elif not paths:
+            output.line("Nothing new: the merge has all that the working tree's model changes")
+        else:
+            left = plural(len(found.conflicts), "conflict")
+            output.line(
+                f"Added to the merge: {plural(len(paths), 'file')} of the model; {left} left"
+            )
+            for path in paths:
+                output.line(f"    {shown_in_line(path)}")
+            for line in text.conflict_lines(found.conflicts):
+                output.line(line)
+    if not as_json:
+        invocation.hint(text.hint_of(found))
+    return paths

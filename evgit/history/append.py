@@ -28,6 +28,7 @@ from evgit.history.line_ranges import LineRange, joined
 from evgit.history.recording import never_before, recorded_at_event_times, refuse_future
 from evgit.history.tips import Tip, Tips
 from evgit.storage import database
+from evgit.storage.in_progress import InProgress
 from evgit.storage.operations import OperationLog, RefChange
 from evgit.storage.refs import RefStore
 
@@ -171,6 +172,8 @@ class Appender:
             already = len(found.ids)
             return Appended(None, parent.hex, 0, already, parent.size, found.ids), tip
 
+        if not request.further_parents:
+            InProgress(history.connection).refuse_append(ref)
         expected = guards(history, request.expected, tip)
         if request.judge is not None and found.fresh:
             whole = len(found.fresh) == len(batch)

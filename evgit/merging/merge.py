@@ -18,6 +18,7 @@ from evgit.errors import (
     EvgitError,
     InvariantViolated,
     NotAFastForward,
+    NotFound,
     UsageError,
 )
 from evgit.formats.canonical import digest
@@ -40,6 +41,7 @@ from evgit.merging.merged import (
     nothing_waits,
 )
 from evgit.merging.merged_model import merged_states
+from evgit.merging.model_versions import new_versions
 from evgit.merging.proposal import Proposal
 from evgit.state.diff import diff_states
 from evgit.state.modelling.model_states import ModelStates
@@ -264,6 +266,21 @@ class Merge:
                 )
         return self._update(state, after), [digest(line.encode()).hex() for line in fresh]
 
+    def record_model(self, *, verify: bool = True) -> tuple[Merged, list[str]]:
+        """Add the working tree's versions of the model's files to the merge: of those that were
+        edited, and of those in conflict. (how it stands, their paths). `verify`: raise InvalidModel
+        for a model that does not load."""
+        state = self._waiting()
+        models = self._ground.models()
+        if models is None or (there := models.in_worktree()) is None:
+            raise NotFound(
+                "there is no model in the working tree", hint="write one below model/, in Python"
+            )
+        if verify:
+            models.try_out()
+        lines, paths = new_versions(self._ground, there, self._proposal(state), state)
+        return self._update(state, msgspec.structs.replace(state, own=[*state.own, *lines])), paths
+
     def go_on(
         self, *, message: str | None = None, arguments: Mapping[str, Any] | None = None
     ) -> Merged:
@@ -300,27 +317,30 @@ class Merge:
             raise nothing_waits()
         return state
 
-    def _judge(self, state: Waiting) -> Judgement:
+    def _proposal(self, state: Waiting, own: Sequence[str] | None = None) -> Proposal:
         ground = self._ground
-        proposal = Proposal(
+        return Proposal(
             ground.row(state.ours),
             ground.row(state.theirs),
             state.left_out,
-            [line.encode() for line in state.own],
+            [line.encode() for line in (state.own if own is None else own)],
             state.append,
         )
-        return self._judging().judge(proposal, state.accepted)
 
-    def _judging(self) -> Judge:
+    def _judge(self, state: Waiting, own: Sequence[str] | None = None) -> Judgement:
+        """`own`: in the place of the events that the merge adds."""
         ground = self._ground
 
         def states(proposal: Proposal, found: Difference) -> ModelStates | None:
             models = ground.models()
             if models is None:
                 return None
-            return merged_states(ground.history, ground.blobs(), models, proposal, found)
+            return merged_states(
+                ground.history, ground.blobs(), models, proposal, found, decided=bool(state.own)
+            )
 
-        return Judge(ground.history, states)
+        judge = Judge(ground.history, states)
+        return judge.judge(self._proposal(state, own), state.accepted)
 
     def _open(self, state: Waiting, judgement: Judgement) -> list[MergeConflict]:
         return [each for each in judgement.conflicts if each.name not in state.accepted]
@@ -353,7 +373,7 @@ class Merge:
         ]
         compensated = [each.name for each in judgement.compensated]
         if state.own:
-            before = self._judge(msgspec.structs.replace(state, own=[]))
+            before = self._judge(state, own=())
             there = {each.name for each in (*judgement.conflicts, *judgement.compensated)}
             compensated += [each.name for each in before.conflicts if each.name not in there]
         found += [{"conflict": name, "how": "compensated"} for name in compensated]

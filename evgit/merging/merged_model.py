@@ -24,11 +24,18 @@ from evgit.storage.blobs import BlobStore
 
 
 def merged_states(
-    history: History, blobs: BlobStore, models: Models, proposal: Proposal, found: Difference
+    history: History,
+    blobs: BlobStore,
+    models: Models,
+    proposal: Proposal,
+    found: Difference,
+    *,
+    decided: bool = False,
 ) -> ModelStates | None:
     """The states of the model that judges; None where there is none, or none that is trusted.
 
-    Raises ModelError, and Conflict where the working tree has a model of its own meanwhile.
+    `decided`: the merge adds events, so whoever decides knows what the working tree has. Raises
+    ModelError, and Conflict where the working tree has a model of its own meanwhile.
     """
     own = [line + b"\n" for line in proposal.own]
     changed = [*history.blocks.texts(found.a), *history.blocks.texts(found.b), *own]
@@ -37,22 +44,28 @@ def merged_states(
     choice = models.choice()
     if choice is not None and choice.asked:
         return models.states()
-    if choice is not None and choice.source == WORKTREE and not proposal.own:
+    if choice is not None and choice.source == WORKTREE and not decided:
         raise Conflict(
             "the model in the working tree is not recorded, and the two histories differ in theirs",
             hint="record it first (evgit model commit), or take back what was changed "
             "(evgit model checkout)",
         )
-    events = list(_events(history, proposal, found))
     try:
-        files = files_from(events, blobs.chunks)
+        files = merged_files(history, blobs, proposal, found)
     except NotFound:
         return models.states()
-    sides = [_files_at(history, blobs, row) for row in (proposal.ours, proposal.theirs)]
+    sides = [files_at(history, blobs, row) for row in (proposal.ours, proposal.theirs)]
     known = [side for side in sides if side is not None]
     if not files:
         return None
     return models.states_of(files, "as merged", known)
+
+
+def merged_files(
+    history: History, blobs: BlobStore, proposal: Proposal, found: Difference
+) -> ModelFiles:
+    """The model that the merged log will have. Raises NotFound (a blob), InvalidModel."""
+    return files_from(_events(history, proposal, found), blobs.chunks)
 
 
 def _events(history: History, proposal: Proposal, found: Difference) -> Iterator[Event]:
@@ -72,7 +85,8 @@ def _events(history: History, proposal: Proposal, found: Difference) -> Iterator
             yield event
 
 
-def _files_at(history: History, blobs: BlobStore, row: CommitRow) -> ModelFiles | None:
+def files_at(history: History, blobs: BlobStore, row: CommitRow) -> ModelFiles | None:
+    """The model at a commit, None for none."""
     if history.streams.revision(row, row.size, STREAM) < 0:
         return None
     entries = Reader(history).stream(STREAM, history.whole(row))

@@ -59,6 +59,17 @@ class InProgress:
                 f"`evgit {begun.kind} --abort`",
             )
 
+    def refuse_append(self, ref: str) -> None:
+        """Raise Conflict if a merge waits that is going to move this ref."""
+        begun = self.get()
+        if begun is not None and begun.kind == "merge" and begun.details.get("ref") == ref:
+            raise Conflict(
+                f"a merge into {ref.removeprefix('refs/heads/')} waits, so nothing else can be "
+                "appended there",
+                hint="`evgit commit` adds events to the merge; end it with `evgit merge "
+                "--continue` or `evgit merge --abort`, then repeat",
+            )
+
     def begin(self, kind: str, details: dict[str, Any]) -> None:
         """Begin something. Raises Conflict if anything is in progress."""
         self.refuse_any(f"a {kind}")

@@ -12,6 +12,7 @@ import pytest
 from evgit.errors import (
     Conflict,
     HandlerFailed,
+    InvalidModel,
     InvariantViolated,
     NotAFastForward,
     NotFound,
@@ -336,13 +337,18 @@ def test_whoever_is_second_is_told(plain: Repository) -> None:
     put(plain, "noted", stream="n-1")
     put(plain, "noted", stream="n-2", branch="side")
     start(plain, commit=False)
-    put(plain, "noted", stream="n-3")
+    with pytest.raises(Conflict, match="a merge into main waits") as refused:
+        put(plain, "noted", stream="n-3")
+    assert "merge --abort" in str(refused.value.hint)
+    put(plain, "noted", stream="n-3", branch="side")  # which the merge does not move
+    plain.branches.create("main", plain.resolve_commit("main~1"), force=True)
     with pytest.raises(Conflict, match="moved meanwhile"):
         plain.merging.merge.go_on()
     with Repository.open(plain.layout.directory.parent) as other:
         other.merging.merge.abort()
     with pytest.raises(NotFound):
         plain.merging.merge.accept(None)
+    plain.branches.undo()  # of moving main
     assert start(plain).kind == "merged"
 
 
@@ -386,3 +392,56 @@ def test_a_forced_move_marks_the_branch_as_rewound(plain: Repository) -> None:
     put(plain, "noted", stream="n-3")
     plain.branches.create("side", plain.resolve_commit("main"), force=True)
     assert next(plain.reflog("refs/heads/side"))[0].arguments == {"name": "side"}
+
+
+def conflicting_models(bank: Repository) -> Path:
+    """Both sides changed model/bank.py; theirs has another file too. The merge waits."""
+    root = bank.layout.directory.parent
+    bank.branches.set_head("ref: refs/heads/side", "switch", {})
+    (root / "model" / "bank.py").write_text(MODEL + "# theirs\n")
+    (root / "model" / "more.py").write_text("X = 1\n")
+    bank.commit_model()
+    bank.branches.set_head("ref: refs/heads/main", "switch", {})
+    (root / "model" / "more.py").unlink()
+    (root / "model" / "bank.py").write_text(MODEL + "# ours\n")
+    bank.commit_model()
+    assert [c.name for c in start(bank).conflicts] == ["document $model/model/bank.py"]
+    return root
+
+
+def test_a_new_version_settles_a_file_of_the_model(bank: Repository) -> None:
+    root = conflicting_models(bank)
+    before = refs(bank), log(bank)
+    (root / "model" / "bank.py").write_text(MODEL + "# both\n")
+    with pytest.raises(Conflict, match="a merge into main waits"):
+        bank.commit_model()
+    found, paths = bank.merging.merge.record_model()
+    assert (found.conflicts, paths) == ([], ["model/bank.py"])
+    assert (refs(bank), log(bank)) == before
+    assert bank.merging.merge.record_model()[1] == []
+    done = bank.merging.merge.go_on()
+    assert {"conflict": "document $model/model/bank.py", "how": "compensated"} in done.resolved
+    files = bank.models.at(bank.resolve())
+    assert files is not None
+    assert files["model/bank.py"].endswith(b"# both\n")
+    assert files["model/more.py"] == b"X = 1\n"  # which only theirs changed
+    assert bank.fsck().problems == []
+
+
+def test_the_working_tree_may_have_theirs_or_ours_already(bank: Repository) -> None:
+    conflicting_models(bank)
+    found, paths = bank.merging.merge.record_model()  # unchanged: ours is what is wanted
+    assert (found.conflicts, paths) == ([], ["model/bank.py"])
+    bank.merging.merge.go_on()
+    files = bank.models.at(bank.resolve())
+    assert files is not None
+    assert files["model/bank.py"].endswith(b"# ours\n")
+
+
+def test_a_model_that_does_not_load_is_not_added(bank: Repository) -> None:
+    root = conflicting_models(bank)
+    (root / "model" / "bank.py").write_text("def\n")
+    state = bank.merging.merge.state()
+    with pytest.raises(InvalidModel):
+        bank.merging.merge.record_model()
+    assert bank.merging.merge.state() == state

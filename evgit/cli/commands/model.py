@@ -25,6 +25,7 @@ from evgit.cli.commit_text import plural
 from evgit.cli.event_text import short, time_text
 from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
+from evgit.cli.merge_commits import add_model_to_merge, adds_to_merge, refuse_with_merge
 from evgit.cli.model_options import MODEL, model_option, trust_file
 from evgit.cli.model_tests import laid_out, run_tests
 from evgit.cli.opening import open_repository
@@ -119,6 +120,9 @@ def commit(invocation: Invocation, message: str, no_verify: bool, as_json: bool)
 
     Clones bring it along. The model is then trusted here, unless what it is made from came with
     data and was not. One that does not load is not recorded: exit code 9.
+
+    While a merge waits, what was edited becomes part of the merge commit, and files in conflict
+    are settled as the working tree has them.
     """
     with open_to_change() as repository:
         models, directory = repository.models, repository.layout.directory
@@ -135,6 +139,14 @@ def commit(invocation: Invocation, message: str, no_verify: bool, as_json: bool)
             or trust.trusts(directory, before.id)
             or trust.trusts(directory, files.id)
         )
+        if adds_to_merge(repository, None):
+            refuse_with_merge(message=message)
+            paths = add_model_to_merge(
+                invocation, repository, verify=not no_verify, as_json=as_json
+            )
+            if paths and trusted:
+                trust.add(directory, files.id, to_text(now()))
+            return
         head = repository.head()
         appended = repository.commit_model(
             message=message or "Change the model", verify=not no_verify

@@ -31,15 +31,74 @@ def violations(
     """
     paths = sorted(touched)
     for rule in model.invariants:
-        if rule.prefix is None:
-            if paths:
-                yield from _judged(rule, documents)
-            continue
-        for path in paths:
-            if path.startswith(rule.prefix):
-                value = documents.get(path, _NONE)
-                if value is not _NONE:
-                    yield from _judged_one(rule, path, value)
+        if rule.prefix is not None:
+            yield from _judged_each(rule, documents, paths)
+        elif paths:
+            yield from _judged(rule, documents)
+
+
+class Asked:
+    """Judges documents that change again and again. A rule about all together is asked anew only
+    where something may have changed that it read when it was asked last."""
+
+    def __init__(self, model: LoadedModel, documents: Mapping[str, Any]) -> None:
+        self._model = model
+        self._documents = documents
+        self._read: dict[str, _Read] = {}
+
+    def after(self, touched: Mapping[str, bool]) -> Iterator[Violation]:
+        """What does not hold where `touched` documents changed: {path: did it come or go?}. A
+        violation of all together is told when it is found, not again while nothing it read changes.
+        """
+        paths = sorted(touched)
+        for rule in self._model.invariants:
+            if rule.prefix is not None:
+                yield from _judged_each(rule, self._documents, paths)
+                continue
+            before = self._read.get(rule.name)
+            if paths and (before is None or before.concerns(touched)):
+                read = _Read(self._documents)
+                self._read.pop(rule.name, None)
+                found = list(_judged(rule, read))
+                self._read[rule.name] = read
+                yield from found
+
+
+class _Read(Mapping[str, Any]):
+    """Documents, and which of them somebody looked at."""
+
+    def __init__(self, documents: Mapping[str, Any]) -> None:
+        self._documents = documents
+        self._paths: set[str] = set()
+        self._listed = False
+
+    def concerns(self, touched: Mapping[str, bool]) -> bool:
+        """Can what was read have changed?"""
+        if self._listed and any(touched.values()):
+            return True
+        return any(path in self._paths for path in touched)
+
+    def __getitem__(self, path: str) -> Any:
+        self._paths.add(path)
+        return self._documents[path]
+
+    def __iter__(self) -> Iterator[str]:
+        self._listed = True
+        return iter(self._documents)
+
+    def __len__(self) -> int:
+        self._listed = True
+        return len(self._documents)
+
+
+def _judged_each(
+    rule: LoadedInvariant, documents: Mapping[str, Any], paths: Iterable[str]
+) -> Iterator[Violation]:
+    for path in paths:
+        if path.startswith(str(rule.prefix)):
+            value = documents.get(path, _NONE)
+            if value is not _NONE:
+                yield from _judged_one(rule, path, value)
 
 
 def _judged_one(rule: LoadedInvariant, path: str, value: Any) -> Iterator[Violation]:

@@ -17,7 +17,7 @@ from evgit.history.log import Log
 from evgit.state.modelling.adapters import Adapter, KeyedAdapter
 from evgit.state.modelling.events import Event, decode_lines, set_position
 from evgit.state.modelling.general_adapter import GeneralAdapter
-from evgit.state.modelling.invariants import Violation, violations
+from evgit.state.modelling.invariants import Asked, Violation, violations
 from evgit.state.modelling.loaded import LoadedModel
 from evgit.state.modelling.model_states import ModelState
 from evgit.state.projection import Documents, Groups
@@ -151,15 +151,16 @@ class Walk:
             if model.is_judged(adapter.prefix)
         ]
         self._shown = _Shown(self._parts)
+        self._asked = Asked(model, self._shown)
 
     def after(self, lines: Sequence[bytes]) -> list[Violation]:
         """Take in a commit's events as canonical JSON lines; all that does not hold after it of
-        what they may have changed. Raises ModelError."""
+        what they may have changed, as `Asked` tells it. Raises ModelError."""
         events = decode_lines(b"\n".join(lines))
         for position, event in enumerate(events, self._position):
             set_position(event, position)
         self._position += len(events)
-        return list(violations(self._model, self._shown, _paths(self._fold(events))))
+        return list(self._asked.after(self._touched(self._fold(events))))
 
     def broken(self, path: str | None) -> list[Violation]:
         """What does not hold now of a document, or of all together."""
@@ -169,7 +170,7 @@ class Walk:
     def take(self, events: Sequence[Event]) -> tuple[Violation, int] | None:
         """Take in a commit's events: what it breaks, and the position of the event that did."""
         before = self._fold(events)
-        broken = next(violations(self._model, self._shown, _paths(before)), None)
+        broken = next(self._asked.after(self._touched(before)), None)
         if broken is None:
             return None
         self._undo(before)
@@ -183,6 +184,14 @@ class Walk:
     def _fold(self, events: Sequence[Event]) -> list[dict[str, bytes | None]]:
         """Take in events; for each part, what the documents that they touched were before."""
         return [_fold_part(part, events) for part in self._parts]
+
+    def _touched(self, before: list[dict[str, bytes | None]]) -> dict[str, bool]:
+        """{path: did it come or go?} of the documents that were taken in."""
+        return {
+            path: (document is None) is (path in part.documents)
+            for part, documents in zip(self._parts, before, strict=True)
+            for path, document in documents.items()
+        }
 
     def _undo(self, before: list[dict[str, bytes | None]]) -> None:
         for part, documents in zip(self._parts, before, strict=True):
