@@ -133,6 +133,28 @@ def merging(
         yield "merge / replay of as many events as both sides have", median(taken) / both
 
 
+def reappending(directory: Path, commits: int, rounds: int) -> Iterator[tuple[str, float]]:
+    """Re-appending commits, beside appending as many in bulk."""
+    size = COMMIT // 10
+    with bank(directory, COMMIT, 10) as repository:
+        repository.branches.create("side", repository.resolve_commit())
+        append(repository, "main", 1, ["account-ours"], COMMIT)
+        onto = repository.resolve_commit("main")
+        theirs = [f"account-{n}" for n in range(100)]
+        count = commits * size
+        taken = [seconds(lambda: append(repository, "side", count, theirs, 2 * COMMIT, size))]
+        repository.branches.set_head("ref: refs/heads/side", "switch", {})
+        rebase = repository.merging.rebase
+        again = []
+        for _ in range(rounds):
+            again.append(seconds(partial(rebase.start, onto)))
+            assert repository.state().size == COMMIT + count + 2  # and the model's file
+            repository.branches.undo()
+        yield f"append {commits:,} commits of {size} events", taken[0]
+        yield "re-append them, guards and rules asked again", median(again)
+        yield "speed of re-appending / of appending (at least 0.5)", taken[0] / median(again)
+
+
 def beside_doltlite(directory: Path, rows: int, rounds: int) -> Iterator[tuple[str, float]]:
     """The same sides as changed rows of a table in doltlite."""
     ours = dict(merging(directory / "evgit", 10 * rows, rows, rounds))
@@ -177,6 +199,7 @@ def measured(directory: Path, events: int, rounds: int) -> dict[str, list[tuple[
             merging(directory, events // 10, small, rounds, small)
         ),
         "Large disjoint sides": list(merging(directory, large // 10, large, rounds)),
+        "Re-appending": list(reappending(directory / "again", min(10_000, events // 10), rounds)),
         "Beside doltlite": list(beside_doltlite(directory / "beside", min(1000, events), rounds)),
     }
 
