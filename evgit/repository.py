@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import msgspec
 
-from evgit.errors import AlreadyExists, EvgitError, TransferInterrupted, UnknownObject, UsageError
+from evgit.errors import (
+    AlreadyExists,
+    EvgitError,
+    Locked,
+    TransferInterrupted,
+    UnknownObject,
+    UsageError,
+)
 from evgit.formats.canonical import id_bytes
 from evgit.formats.event import Event, EventBatch, batch_from_events
 from evgit.formats.names import check_branch_name
@@ -427,6 +434,65 @@ class Repository:
         if self.history.streams.number("$model") is not None:
             self._model_recorded = True
             raise _ModelRecorded
+
+    def append_together(
+        self,
+        batches: Sequence[tuple[EventBatch, str]],
+        *,
+        branch: str | None = None,
+        author: str | None = None,
+        recorded_at_event_times: bool = False,
+        operation: str = "commit",
+        arguments: Mapping[str, Any] | None = None,
+    ) -> Iterator[list[Appended]]:
+        """Append batches, a commit each with its message, sharing one sync where that can be.
+
+        Yields what was stored once it is durable, one or several commits at a time. Otherwise as
+        `append`: the first batch that fails raises, and those before it are stored.
+        """
+        from evgit.history.append import Append
+
+        model = self._may_have_model() or any("$model" in batch.streams for batch, _ in batches)
+        if len(batches) > 1 and not model:
+            requests = [
+                Append(
+                    batch=batch,
+                    ref=None if branch is None else HEADS + branch,
+                    author=author or self.author,
+                    now=self.clock(),
+                    actor=author or self.author,
+                    writer=self._writer,
+                    message=message,
+                    recorded_at_event_time=recorded_at_event_times,
+                    overtaken=self._refuse_recorded_model,
+                    command=operation,
+                    arguments=arguments or {},
+                )
+                for batch, message in batches
+            ]
+            stored: list[Appended] = []
+            try:
+                with database.in_bulk(self._connection):
+                    stored = self._appender.append_together(requests)
+            except Locked:
+                raise
+            except (EvgitError, _ModelRecorded):
+                pass  # nothing is stored; which of them it was shows below
+            if stored:
+                yield stored
+                return
+        for batch, message in batches:
+            yield [
+                self.append(
+                    batch,
+                    branch=branch,
+                    message=message,
+                    author=author,
+                    recorded_at_event_times=recorded_at_event_times,
+                    operation=operation,
+                    arguments=arguments,
+                )
+            ]
 
     def _is_in(self, event: Event, ref: str) -> bool:
         """Is an event in the log of a branch already?"""

@@ -20,13 +20,13 @@ from typing import BinaryIO
 
 from evgit.bridges.event_lines import EventLines, Format
 from evgit.bridges.git_history import GitHistory
-from evgit.bridges.json_lines import LineBatch, LineReader
-from evgit.bridges.line_preparing import LinePreparing, jobs_to_use
+from evgit.bridges.json_lines import LineReader
+from evgit.bridges.line_preparing import LinePreparing, Prepared, jobs_to_use
 from evgit.bridges.twins import Twins
 from evgit.errors import EvgitError, UsageError
 from evgit.formats.event import Event, EventBatch, batch_from_events
 from evgit.formats.times import parse_instant
-from evgit.repository import Repository
+from evgit.repository import Appended, Repository
 
 BATCH_SIZE = 1000
 MAX_BATCH_SIZE = 65_536  # events of one commit
@@ -57,6 +57,16 @@ Progress = Callable[[ImportReport], None]
 
 
 @dataclass(frozen=True, slots=True)
+class _Part:
+    """A batch on its way. `label`: for its message; `done`, `twins`: of the report, up to it."""
+
+    batch: EventBatch
+    label: str
+    done: int
+    twins: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class _Target:
     """Where batches go, and how they are recorded."""
 
@@ -69,19 +79,33 @@ class _Target:
     progress: Progress | None
     report: ImportReport
 
-    def append(self, batch: EventBatch, label: str) -> int:
-        """Append a batch; the size of the log afterwards."""
-        appended = self.repository.append(
-            batch,
+    def append(self, parts: list[_Part]) -> int:
+        """Append batches, a commit each; the size of the log afterwards."""
+        waiting = iter(parts)
+        size = 0
+        for stored in self.repository.append_together(
+            [(part.batch, self._message(part.label)) for part in parts],
             branch=self.branch,
-            message=f"import {self.name}: {label}" if self.message is None else self.message,
             author=self.author,
             recorded_at_event_times=not self.now,
             operation="import",
             arguments={"source": self.name},
-        )
+        ):
+            for appended in stored:
+                self._count(next(waiting), appended)
+                size = appended.size
+            if self.progress is not None:
+                self.progress(self.report)
+        return size
+
+    def _message(self, label: str) -> str:
+        return f"import {self.name}: {label}" if self.message is None else self.message
+
+    def _count(self, part: _Part, appended: Appended) -> None:
         report = self.report
-        report.read += len(batch)
+        report.done = part.done
+        report.twins = part.twins
+        report.read += len(part.batch)
         report.appended += appended.appended
         report.already += appended.already
         if appended.commit is not None:
@@ -90,9 +114,6 @@ class _Target:
         for warning in appended.warnings:
             if warning not in report.warnings and len(report.warnings) < _MAX_WARNINGS:
                 report.warnings.append(warning)
-        if self.progress is not None:
-            self.progress(report)
-        return appended.size
 
 
 def import_lines(
@@ -116,8 +137,8 @@ def import_lines(
     line has it (see EventLines). now: record commits at the present, not at their events' times.
     message: of every commit, in place of `import NAME: lines A-B`. jobs: processes that prepare
     batches while this one stores, 1 for none; by default two, where there are as many cores and
-    the input is not small. The result is the same. progress: called after each batch, always with
-    the same report.
+    the input is not small. The result is the same. progress: called whenever batches were stored,
+    which is once for some that were ready together; always with the same report.
 
     Raises InvalidEvent (with the line), InvalidInput, KeyReused, … : batches before are stored,
     and the error's hint says how much that was. An interrupt (KeyboardInterrupt) passes through.
@@ -129,12 +150,15 @@ def import_lines(
     report = ImportReport()
     size = 0
 
-    def store(lines: LineBatch, batch: EventBatch, done: int) -> None:
+    def store(ready: list[Prepared]) -> None:
         nonlocal size
-        batch = twins.tell_apart(batch)
-        report.done = done
-        report.twins = twins.given
-        size = target.append(batch, f"lines {lines.numbers[0]}-{lines.numbers[-1]}")
+        parts = []
+        for each in ready:
+            numbers = each.lines.numbers
+            batch = twins.tell_apart(each.batch)
+            label = f"lines {numbers[0]}-{numbers[-1]}"
+            parts.append(_Part(batch, label, each.done, twins.given))
+        size = target.append(parts)
 
     with (
         LineReader(source) as reader,
@@ -188,8 +212,7 @@ def import_git_history(
         target = _Target(repository, branch, now, author, history.name, message, progress, report)
         for events, done in _filled(history.events(), batch_size):
             label = f"events {report.read + 1}-{report.read + len(events)}"
-            report.done = done
-            target.append(batch_from_events(events), label)
+            target.append([_Part(batch_from_events(events), label, done)])
     return report
 
 

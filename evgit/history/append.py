@@ -112,28 +112,39 @@ class Appender:
         Raises WrongExpectedRevision, KeyReused, InvalidTime, UsageError (nothing given), or what
         the storage raises; nothing has changed then.
         """
-        self._check(request)
-        # Before the lock is held.
-        request.batch.compute(self._tips.likely_size(request.ref or self._head or ""))
+        return self.append_together([request])[0]
+
+    def append_together(self, requests: Sequence[Append]) -> list[Appended]:
+        """Append several batches, a commit each, in one transaction with one sync: all or none."""
+        ahead = 0
+        for request in requests:
+            self._check(request)
+            # Before the lock is held.
+            likely = self._tips.likely_size(request.ref or self._head or "")
+            request.batch.compute(likely + ahead)
+            ahead += len(request.batch)
         history = self._history
+        outcomes = []
         try:
             with database.writing(history.connection):
                 # What the last append left is what stands there, unless somebody wrote since.
                 if history.connection.data_version() != self._version:
                     self._forget_last()
-                if request.overtaken is not None and self._overtaken:
-                    request.overtaken()
-                    self._overtaken = False
-                ref = request.ref or self._current_ref()
-                outcome, tip = self._append(request, ref)
+                for request in requests:
+                    if request.overtaken is not None and self._overtaken:
+                        request.overtaken()
+                        self._overtaken = False
+                    ref = request.ref or self._current_ref()
+                    outcome, tip = self._append(request, ref)
+                    self._tips.remember(ref, tip)
+                    outcomes.append(outcome)
             self._version = history.connection.data_version()
         except BaseException:
             history.forget()
             self._tips.forget()
             self._forget_last()
             raise
-        self._tips.remember(ref, tip)
-        return outcome
+        return outcomes
 
     def _current_ref(self) -> str:
         if self._head is None:

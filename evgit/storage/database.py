@@ -37,6 +37,8 @@ BUSY_TIMEOUT_MS = 30_000
 # Every changed page is written whole at each commit, and a commit touches some eight of them:
 # small pages make it cheaper (docs/decisions/storage.md has the figures).
 PAGE_SIZE = 1024
+CHECKPOINT_PAGES = 1000  # SQLite's own measure
+BULK_CHECKPOINT_PAGES = 8000
 _CREATE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
 
 PACKS = """
@@ -386,6 +388,17 @@ def upgrade(connection: apsw.Connection) -> None:
     """Give a database made by an earlier evgit the tables that it lacks, inside a transaction."""
     if connection.pragma("user_version") < SCHEMA_VERSION:
         connection.execute(PACKS + f"PRAGMA user_version={SCHEMA_VERSION};")
+
+
+@contextmanager
+def in_bulk(connection: apsw.Connection) -> Iterator[None]:
+    """Let the write-ahead log grow to 8 MiB before what is written is moved out of it: pages that
+    change again and again are then moved once."""
+    connection.wal_autocheckpoint(BULK_CHECKPOINT_PAGES)
+    try:
+        yield
+    finally:
+        connection.wal_autocheckpoint(CHECKPOINT_PAGES)
 
 
 def empty_log(connection: apsw.Connection) -> None:

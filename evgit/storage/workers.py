@@ -25,7 +25,7 @@ from typing import Self
 import evgit
 from evgit.storage.worker import LENGTH_BYTES
 
-AHEAD = 3  # requests that a worker is given before their answers are taken
+AHEAD = 6  # requests that a worker is given before their answers are taken
 _PIPE_BYTES = 1 << 20  # requests and answers find room, so that neither side waits for the other
 _CHUNK_BYTES = 1 << 20
 # -I and -S: neither the environment nor `site` is needed, since all paths are given.
@@ -106,6 +106,10 @@ class Workers:
         worker.asked += 1
         self._send(worker, request)
         return True
+
+    def has_answer(self) -> bool:
+        """Can the oldest request that has not had an answer have one without waiting?"""
+        return bool(self._asked) and (bool(self._asked[0].answers) or not self._asked[0].alive)
 
     def next(self) -> bytes | None:
         """The answer to the oldest request that has not had one; None: it has to be done again."""
