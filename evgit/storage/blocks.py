@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
@@ -35,7 +36,7 @@ from evgit.storage.block_reading import (
     wanted,
     words_of,
 )
-from evgit.storage.database import fetch_all, fetch_one
+from evgit.storage.database import fetch_all, fetch_one, translate_errors
 
 if TYPE_CHECKING:
     from evgit.storage.packs import PackStore
@@ -358,12 +359,16 @@ class BlockStore:
                 (offset + 1, size, entry.first_line),
             )
             return b"" if row is None else bytes(row[0] or b"")  # no bytes come as NULL
-        blob = self._connection.blob_open("main", "blocks", "data", entry.first_line, False)
-        try:
-            blob.seek(min(offset, blob.length()))
-            return blob.read(size)
-        finally:
-            blob.close()
+        with translate_errors(Path(self._connection.filename)):
+            try:
+                blob = self._connection.blob_open("main", "blocks", "data", entry.first_line, False)
+            except apsw.SQLError:  # no such row: moved since its directory was read, or lost
+                raise self._missing(entry.first_line) from None
+            try:
+                blob.seek(min(offset, blob.length()))
+                return blob.read(size)
+            finally:
+                blob.close()
 
     def _check(self, row: Sequence[Any]) -> None:
         if row[3] != checksum(row[0], row[1], row[2]):

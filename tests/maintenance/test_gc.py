@@ -15,8 +15,9 @@ import zstandard
 from evgit.errors import Damage, DamagedObject, EvgitError, Locked
 from evgit.maintenance import gc as gc_module
 from evgit.maintenance.gc import GcReport, gc
-from evgit.repository import Repository
+from evgit.repository import NewEvent, Repository
 from evgit.storage import database
+from evgit.storage.blocks import WHOLE_READ_BYTES
 from tests import independent_reader
 from tests.faults.making import ids, numbered, small_history
 from tests.test_independent_reader import NOW, Weaver, agrees
@@ -165,6 +166,40 @@ def test_a_reader_that_was_there_before_goes_on(tmp_path: Path) -> None:
         assert len(first) + sum(map(len, batches)) == writer.log("main").size
         assert reader.history.blocks.line(6) == writer.history.blocks.line(6)
         assert everything(reader) == expected
+
+
+@pytest.mark.parametrize("one", [True, False])
+def test_a_large_block_moves_while_its_directory_is_remembered(tmp_path: Path, one: bool) -> None:
+    with Repository.init(tmp_path) as writer, Repository.open(tmp_path) as reader:
+        noise = random.Random(1)
+        writer.append(
+            [NewEvent(f"s-{n}", "noted", {"noise": noise.randbytes(400).hex()}) for n in range(500)]
+        )
+        store = reader.history.blocks
+        end, _ = store.end()
+        expected = [writer.history.blocks.line(n) for n in range(1, end)]
+        assert store.line(1) == expected[0]
+        entry = store.entry(1)
+        assert len(entry.frames) > 2
+        assert entry.frames[-1][0] > WHOLE_READ_BYTES  # so that it is read in parts
+        consolidate(writer)
+        last = end - 2
+        found = store.line(last) if one else store.lines(last, 1)[0]
+        assert found == expected[last - 1]
+        assert store.lines(1, end - 1) == expected
+
+
+def test_a_large_block_that_is_lost_is_said_to_be_missing(tmp_path: Path) -> None:
+    with Repository.init(tmp_path) as repository:
+        noise = random.Random(1)
+        repository.append(
+            [NewEvent(f"s-{n}", "noted", {"noise": noise.randbytes(400).hex()}) for n in range(500)]
+        )
+        store = repository.history.blocks
+        store.line(1)
+        repository.history.connection.execute("DELETE FROM blocks WHERE first_line=1")
+        with pytest.raises(DamagedObject, match="missing"):
+            store.line(400)
 
 
 def test_replaced_packs_live_on_for_an_hour_and_until_the_next_gc(tmp_path: Path) -> None:
