@@ -78,7 +78,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "keep healthy": {
         "fsck": Entry("fsck", "Check every hash, every order and every log root."),
-        "gc": Entry("gc", "Move what was appended into packs, which are smaller."),
+        "gc": Entry("gc", "Move what was appended into packs, smaller and quicker to read."),
         "reindex": Entry("reindex", "Build the indexes anew from the stored blocks."),
     },
     "use in scripts": {

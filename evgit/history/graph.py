@@ -9,7 +9,6 @@ that holds a position is one index look-up in one of them. A chain's parent and 
 
 from __future__ import annotations
 
-import json
 import struct
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import apsw
+import msgspec
 
 from evgit.errors import UnknownObject
 from evgit.formats.canonical import id_bytes
@@ -212,7 +212,7 @@ class CommitGraph:
                 " CROSS JOIN commits WHERE number="
                 "(SELECT number FROM commits WHERE chain=?1 AND size>position"
                 " ORDER BY size, height LIMIT 1) ORDER BY place",
-                (stretch.chain, json.dumps(list(wanted))),
+                (stretch.chain, msgspec.json.encode(list(wanted)).decode()),
             )
             if len(found) < len(wanted):
                 break

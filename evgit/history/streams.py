@@ -7,10 +7,10 @@ An older point is a filter on position, so branches share all postings from befo
 
 from __future__ import annotations
 
-import json
 from array import array
 
 import apsw
+import msgspec
 
 from evgit.history.commit_row import CommitRow, damaged_index
 from evgit.history.graph import CommitGraph, Stretch
@@ -106,7 +106,7 @@ class StreamIndex:
         for name, number in fetch_all(
             self._connection,
             "SELECT name, number FROM streams WHERE name IN (SELECT value FROM json_each(?))",
-            (json.dumps(names),),
+            (msgspec.json.encode(names).decode(),),
         ):
             self._numbers[name] = _sound_number(name, number)
         (last,) = fetch_one(self._connection, "SELECT max(number) FROM streams")

@@ -1,4 +1,4 @@
-"""Move what was appended into packs, which are smaller and quicker to read a stream from.
+"""Move what was appended into packs, smaller and quicker to read.
 
 Nothing that is recorded changes. Other processes may read and append meanwhile. A pack is a .zst
 file of JSON lines: `zstdcat .evgit/packs/*.evpack | head` shows it. What has been replaced is kept
