@@ -10,7 +10,7 @@ import msgspec
 from evgit.errors import NotFound
 from evgit.formats.canonical import id_bytes
 from evgit.history.history import History
-from evgit.history.points import Point
+from evgit.history.points import Point, split_target
 from evgit.storage.database import fetch_one
 from evgit.storage.refs import SYMBOLIC, RefStore
 
@@ -65,5 +65,5 @@ class Heads:
         return None if row is None else bytes(row[0])
 
     def _point(self, target: str) -> Point:
-        commit, _, size = target.partition("#")
-        return Point(commit, int(size) if size else self._history.graph.get(commit).size)
+        commit, size = split_target(target)
+        return Point(commit, self._history.graph.get(commit).size if size is None else size)

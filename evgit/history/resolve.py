@@ -25,7 +25,7 @@ from typing import Literal, TypeAlias
 from evgit.errors import AmbiguousRevision, InvalidName, UnknownRevision, UsageError
 from evgit.formats.names import STREAM_REFS, parse_stream_ref
 from evgit.history import revision_syntax as syntax
-from evgit.history.points import Point
+from evgit.history.points import Point, split_target
 from evgit.history.ref_names import HEADS, MAX_LINKS, REMOTES, SYMBOLIC, RefNames
 from evgit.history.revision_source import (
     FoundBlob,
@@ -376,9 +376,9 @@ class Resolver:
     def _target(self, target: str, wanted: Wanted) -> Resolved:
         """What a ref's target, or the ref that it names, stands for."""
         name, target = self._refs.follow(target)
-        commit, marked, size = target.partition("#")
-        if marked:
-            return Point(commit, int(size))
+        commit, size = split_target(target)
+        if size is not None:
+            return Point(commit, size)
         if name == syntax.HEAD or name.startswith((HEADS, REMOTES)):
             return self._whole(commit)
         found = self._id(target, wanted)

@@ -19,13 +19,14 @@ from hypothesis import given, strategies as st
 
 from evgit.errors import (
     AmbiguousRevision,
+    Damage,
     InvalidName,
     InvalidTime,
     UnknownRevision,
     UsageError,
 )
 from evgit.formats.times import to_instant
-from evgit.history.points import Point
+from evgit.history.points import Point, split_target
 from evgit.history.resolve import Resolver
 from evgit.history.revision_source import (
     FoundBlob,
@@ -582,3 +583,11 @@ def test_any_text_gives_something_or_a_clear_error(text: str) -> None:
         assert resolver.commit(f"{text}^{{commit}}") == point.commit
     if isinstance(found, Point):
         assert found == point
+
+
+@pytest.mark.parametrize("size", ["", "x", "-1", "1e3", "³"])
+def test_a_target_with_a_size_that_is_no_number_is_damage(size: str) -> None:
+    with pytest.raises(Damage, match="no point"):
+        split_target("ab" * 32 + "#" + size)
+    assert split_target("ab" * 32) == ("ab" * 32, None)
+    assert split_target("ab" * 32 + "#7") == ("ab" * 32, 7)
