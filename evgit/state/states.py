@@ -31,10 +31,8 @@ from evgit.storage.cache import Cache, Snapshot
 SNAPSHOT_INTERVAL = 8192
 """A snapshot of the past is due after this many events, or SPARSENESS times as many as there are
 documents if those are more: so that making one costs no more than the replay it saves, and a tail
-is short. On the way to the latest state there are PRESENT times fewer: most are never asked for,
-and where one is, the replay up to it leaves those that were left out. Its end gets one."""
+is short. The end of a long replay gets one, too."""
 SPARSENESS = 2
-PRESENT = 10
 REMEMBERED_STATES = 4
 PENDING_EVENTS = 65_536
 PENDING_BYTES = 16 << 20
@@ -251,14 +249,11 @@ class States:
     ) -> State:
         fold = _Fold(self._cache, self._projection, start, live=live)
         position, taken = start.size, 0
-        rarely = 1 if self._is_past(size) else PRESENT
         for text in log.texts(position, size):
             position += fold.take(text, position)
             due = max(self._interval, SPARSENESS * fold.count())
             if position == size:  # where somebody happened to look is not worth one so soon
                 due = min(due + due // 4, max(self._interval, PENDING_EVENTS))
-            else:
-                due *= rarely
             if position - last_snapshot >= due:
                 fold.snapshot(position, log.root(position))
                 last_snapshot, taken = position, taken + 1
