@@ -476,7 +476,7 @@ def read_pack(data: bytes) -> Pack:
     cursor.checksum(8)
     need(
         {"format", "repository"} <= set(pack.head) <= {"format", "refs", "repository", "requires"}
-        and pack.head["format"] == 1
+        and pack.head["format"] in (1, 2)
         and is_id(pack.head["repository"])
         and isinstance(pack.head.get("refs", {"": ""}), dict)
         and pack.head.get("refs", {"": ""}) != {}
@@ -536,7 +536,12 @@ def read_window(pack: Pack, cursor: Cursor, size: int) -> None:
     for frame_size, count in zip(directory[::2], directory[1::2], strict=True):
         *whole, rest = frame_text(cursor.take(frame_size), MAX_FRAME).split(b"\n")
         need(not rest and len(whole) == count > 0, "a frame has another number of lines")
-        text += whole
+        first = len(text)
+        for line in whole:
+            if events <= len(text) < events + commits and line.startswith(WITHOUT_PARENT):
+                need(len(text) > max(first, events), "a short line without one before it")
+                line = in_full(line, blake3(text[-1]).hexdigest())
+            text.append(line)
     need(len(text) == events + commits + others, "a window has another number of lines")
     need(sum(map(len, text)) + len(text) <= 1 << 26, "a window of too much text")
     own = iter([text[place] for place in places])
@@ -548,6 +553,22 @@ def read_window(pack: Pack, cursor: Cursor, size: int) -> None:
         pack.lines.append(commit)
     pack.lines += own
     pack.others += text[events + commits :]
+
+
+WITHOUT_PARENT = b'{ "parents":["^"],'
+
+
+def in_full(line: bytes, parent: str) -> bytes:
+    """A short commit line as it is named."""
+    place = len(line) - 37
+    if line[:place].endswith(b'"recorded":"events",'):
+        place -= 20
+    need(place >= len(WITHOUT_PARENT), "a short line is cut off")
+    return b'{%b"parents":["%b"],%b' % (
+        line[len(WITHOUT_PARENT) : place],
+        parent.encode(),
+        line[place:],
+    )
 
 
 def blocks_of(lines: list[bytes]) -> Iterator[list[bytes]]:

@@ -30,7 +30,9 @@ import zstandard
 from evgit.errors import DamagedObject, EvgitError, UnsupportedFormat
 from evgit.formats import canonical
 
-FORMAT = 1
+FORMAT = 2
+"""1 had commit lines as they are named, and nothing else that 2 has not."""
+READABLE = (1, 2)
 SKIPPABLE_MAGIC = 0x184D2A57
 WINDOW_LINES = 1 << 18
 """Most event lines in a window; most commit lines, too, and most lines of other objects."""
@@ -195,9 +197,9 @@ def decode_head(data: bytes) -> PackHead:
         raise
     except EvgitError as error:
         raise _wrong(f"its head is not JSON: {error}") from None
-    if members.get("format") != FORMAT or not members.keys() <= _MEMBERS:
+    if members.get("format") not in READABLE or not members.keys() <= _MEMBERS:
         raise UnsupportedFormat(
-            f"a pack of format {members.get('format')!r}; this evgit reads format {FORMAT}",
+            f"a pack of format {members.get('format')!r}; this evgit reads formats up to {FORMAT}",
             hint="use a newer evgit",
         )
     refs, requires = members.get("refs", {}), members.get("requires", [])

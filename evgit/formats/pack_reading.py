@@ -35,6 +35,7 @@ from evgit.formats.pack import (
     decode_window,
     window_header_bytes,
 )
+from evgit.formats.pack_lines import restored_in_frame
 
 _COUNTS_END = 28
 _INDEX_ENTRY_BYTES = 24
@@ -159,7 +160,8 @@ class PackReader:
                 raise _wrong(f"more than {self._limits.text_bytes:,} bytes of text")
             if text.count(b"\n") != count:
                 raise _wrong("a frame holds another number of lines than it should")
-            lines += split_lines(text)
+            start = header.events - len(lines)
+            lines += restored_in_frame(split_lines(text), start, start + header.commits)
         return lines
 
     def _prefix(self) -> tuple[bytes, int]:

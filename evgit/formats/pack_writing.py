@@ -26,6 +26,7 @@ from evgit.formats.pack import (
     encode_tail,
     encode_window,
 )
+from evgit.formats.pack_lines import shortened
 
 
 class Effort(NamedTuple):
@@ -149,7 +150,9 @@ class PackWriter:
                 places[number] = place
         frames = [
             *self._frames(events, self._effort.event_frame_bytes, self._compress_events),
-            *self._frames(commits, self._effort.commit_frame_bytes, self._compress_commits),
+            *self._frames(
+                commits, self._effort.commit_frame_bytes, self._compress_commits, shortened
+            ),
             *self._frames(objects, self._effort.commit_frame_bytes, self._compress_commits),
         ]
         header = WindowHeader(
@@ -179,9 +182,16 @@ class PackWriter:
             self._text = len(line) + 1
 
     def _frames(
-        self, lines: list[bytes], frame_bytes: int, compressor: zstandard.ZstdCompressor
+        self,
+        lines: list[bytes],
+        frame_bytes: int,
+        compressor: zstandard.ZstdCompressor,
+        stored: Callable[[list[bytes]], list[bytes]] = list,
     ) -> list[tuple[bytes, int]]:
-        """(compressed, number of lines) of the frames that hold these lines."""
+        """(compressed, number of lines) of the frames that hold these lines.
+
+        `stored`: the lines of a frame as they stand in it.
+        """
         texts: list[bytes | bytearray | memoryview[int]] = []
         counts: list[int] = []
         ends = list(accumulate(len(line) + 1 for line in lines))
@@ -189,7 +199,7 @@ class PackWriter:
         while start < len(lines):
             before = ends[start - 1] if start else 0
             stop = min(bisect_left(ends, before + frame_bytes, start) + 1, len(lines))
-            texts.append(b"\n".join(lines[start:stop]) + b"\n")
+            texts.append(b"\n".join([*stored(lines[start:stop]), b""]))
             counts.append(stop - start)
             start = stop
         if self._effort.threads and len(texts) > 1:

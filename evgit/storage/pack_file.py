@@ -35,6 +35,7 @@ from evgit.formats.pack import (
     page_of,
     place_in_page,
 )
+from evgit.formats.pack_lines import restored_in_frame
 from evgit.storage.files import translate_errors
 
 NEWLINE = b"\n"
@@ -215,7 +216,7 @@ class PackedWindow:
         lines = cache.get(key)
         if lines is None:
             text = self._frame_text(number)
-            lines = split_lines(text)
+            lines = self._lines_of(number, text)
             if len(text) <= KEPT_FRAME_BYTES:
                 cache[key] = lines
                 if len(cache) > KEPT_FRAMES:
@@ -266,9 +267,13 @@ class PackedWindow:
         first = bisect_right(self._frame_starts, start) - 1
         last = bisect_left(self._frame_starts, end)
         for number in range(first, last):
-            lines += split_lines(self._frame_text(number))
+            lines += self._lines_of(number, self._frame_text(number))
         skipped = start - self._frame_starts[first]
         return lines[skipped : skipped + end - start]
+
+    def _lines_of(self, number: int, text: bytes) -> list[bytes]:
+        start = self.header.events - self._frame_starts[number]
+        return restored_in_frame(split_lines(text), start, start + self.header.commits)
 
     def _line_of_event(self, event: int) -> int:
         return event + bisect_right(self.header.ends, event)

@@ -13,10 +13,12 @@ from blake3 import blake3
 from evgit.formats import canonical
 from evgit.formats.again import is_again
 from evgit.formats.block import decode_frame
+from evgit.formats.canonical import object_id
 from evgit.formats.commit import decode_commit, verify_commit_line
 from evgit.formats.event import verify_event_lines
 from evgit.formats.merkle import leaf_hash
 from evgit.formats.pack import PackHead
+from evgit.formats.pack_lines import shortened
 from evgit.formats.pack_reading import PackReader
 from evgit.formats.pack_writing import PackWriter
 from evgit.formats.tag import decode_tag
@@ -68,13 +70,15 @@ def test_the_pack() -> None:
     reader = PackReader(io.BytesIO(data).read)
     (window,) = reader.windows()
     assert reader.name == name[1]
-    assert [*window.events[::-1], *window.commits, *window.objects] == lines
+    root, second = window.commits
+    assert lines[:3] == [*window.events[::-1], root]
+    assert lines[3] == shortened([root, second])[1] != second
+    assert lines[4:] == window.objects
     assert list(window.ends) == [0, 2]
     plain = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
     assert plain == b"".join(line + b"\n" for line in lines)
-    root = decode_commit(window.commits[0])
-    assert reader.head == PackHead(root.id)
-    again = PackWriter((written := io.BytesIO()).write, PackHead(root.id))
+    assert reader.head == PackHead(object_id(root))
+    again = PackWriter((written := io.BytesIO()).write, PackHead(object_id(root)))
     for events, commit in window.pieces():
         again.add_block(events, commit or b"")
     again.add_object(window.objects[0])

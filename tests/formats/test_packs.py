@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 import struct
 import tracemalloc
@@ -17,6 +18,7 @@ from hypothesis import given, strategies as st
 from evgit.errors import DamagedObject, EvgitError, UnsupportedFormat
 from evgit.formats import pack
 from evgit.formats.pack import PackHead, WindowHeader, decode_page, encode_window
+from evgit.formats.pack_lines import SHORT, restored, shortened
 from evgit.formats.pack_reading import PackLimits, PackReader, Window
 from evgit.formats.pack_writing import FAST, NORMAL, PackWriter, Written
 from tests import independent_reader
@@ -255,13 +257,13 @@ def test_an_order_that_is_no_permutation() -> None:
 
 def hand_made(frames: list[tuple[bytes, int]], **counts: int) -> bytes:
     """A pack of one window with frames of one's own, everything else right."""
-    events = counts.get("events", 0)
-    header = WindowHeader(
-        events, 0, 0, [(len(data), lines) for data, lines in frames], pack.array("I"), True
-    )
+    events, commits = counts.get("events", 0), counts.get("commits", 0)
+    directory = [(len(data), lines) for data, lines in frames]
+    ends = pack.array("I", [0] * commits)
+    header = WindowHeader(events, commits, 0, directory, ends, True)
     data = pack.encode_head(PackHead(ROOT))
     window, header_bytes = encode_window(header, [])
-    entry = pack.WindowEntry(len(data), header_bytes, events, 0, 0)
+    entry = pack.WindowEntry(len(data), header_bytes, events, commits, 0)
     data += window + b"".join(frame for frame, _ in frames)
     offset = len(data)
     data += pack.encode_index([entry])
@@ -311,12 +313,12 @@ def test_limits_on_text_and_lines() -> None:
 @pytest.mark.parametrize(
     "members",
     [
-        b'{"format":2,"repository":"' + ROOT.encode() + b'"}',
-        b'{"format":1,"repository":"x"}',
-        b'{"format":1,"repository":"' + ROOT.encode() + b'","more":1}',
-        b'{"format":1, "repository":"' + ROOT.encode() + b'"}',
-        b'{"format":1,"refs":{"a":1},"repository":"' + ROOT.encode() + b'"}',
-        b'{"format":1,"repository":"' + ROOT.encode() + b'","requires":["x"]}',
+        b'{"format":3,"repository":"' + ROOT.encode() + b'"}',
+        b'{"format":2,"repository":"x"}',
+        b'{"format":2,"repository":"' + ROOT.encode() + b'","more":1}',
+        b'{"format":2, "repository":"' + ROOT.encode() + b'"}',
+        b'{"format":2,"refs":{"a":1},"repository":"' + ROOT.encode() + b'"}',
+        b'{"format":2,"repository":"' + ROOT.encode() + b'","requires":["x"]}',
         b"[]",
         b"",
         b"\xff",
@@ -339,3 +341,61 @@ def test_a_head_that_is_too_large_is_not_read() -> None:
     with pytest.raises(DamagedObject, match="head"):
         PackReader(give)
     assert len(asked) == 1
+
+
+def chained(count: int, *, start: str = "6" * 64, recorded: bool = False) -> list[bytes]:
+    """Commit lines each of which has the one before as its only parent."""
+    found: list[bytes] = []
+    parent = start
+    for number in range(count):
+        extra = '"recorded":"events",' if recorded else ""
+        found.append(
+            f'{{"author":"","kind":"commit","message":"{number}","parents":["{parent}"],{extra}'
+            '"time":"2026-11-23T03:36:00.123456Z"}'.encode()
+        )
+        parent = blake3(found[-1]).hexdigest()
+    return found
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_parent_that_is_the_line_before_is_not_named(recorded: bool) -> None:
+    lines = chained(5, recorded=recorded)
+    short = shortened(lines)
+    assert short[0] == lines[0]
+    assert all(line.startswith(SHORT) and len(line) < 160 for line in short[1:])
+    assert [json.loads(line)["parents"] for line in short[1:]] == [["^"]] * 4
+    assert restored(short) == lines
+    data = packed([([], line) for line in lines])
+    assert rejoined(read(data)[1]) == [([], line) for line in lines]
+    assert independent_reader.read_pack(data).lines == lines
+    assert len(data) < len(packed([([], line) for line in reversed(lines)])) - 4 * 30
+
+
+def test_other_parents_are_named() -> None:
+    lines = chained(3)
+    (other,) = chained(1, start="7" * 64)
+    tail = b'"time":"2026-11-23T03:36:00.123456Z"}'
+    two = lines[0].replace(b'"],', b'","' + b"8" * 64 + b'"],')
+    later = lines[1].replace(tail, b'"q":1,' + tail)
+    same = b'{"a":{"parents":["%b"],' % blake3(lines[0]).hexdigest().encode() + tail + b"}"
+    for pair in ([other, lines[1]], [lines[0], two], [lines[0], later], [lines[0], same]):
+        assert shortened(pair) == pair
+
+
+@given(st.lists(st.binary(max_size=80).filter(lambda line: not line.startswith(SHORT))))
+def test_lines_that_are_no_commits_are_left_alone(lines: list[bytes]) -> None:
+    assert restored(shortened(lines)) == lines
+
+
+@pytest.mark.parametrize("lines", [[SHORT + b"x" * 80], [b"{}", SHORT], [b"{}", SHORT + b"x" * 36]])
+def test_short_lines_that_are_not_sound(lines: list[bytes]) -> None:
+    with pytest.raises(DamagedObject):
+        restored(lines)
+    frame = zstandard.ZstdCompressor(write_checksum=True).compress(b"\n".join([*lines, b""]))
+    with pytest.raises(DamagedObject):
+        read(hand_made([(frame, len(lines))], commits=len(lines)))
+
+
+def test_format_1_is_read() -> None:
+    head = b'{"format":1,"repository":"' + ROOT.encode() + b'"}'
+    assert pack.decode_head(pack.checked(pack.HEAD, head)[12:]) == PackHead(ROOT)
