@@ -28,7 +28,7 @@ START_BYTES = 1 << 20  # an input of so many bytes, or
 START_LINES = 4000  # of so many lines is worth the tenth of a second that starting a process takes
 MAX_WAITING_BYTES = 32 * 2**20
 
-GROUP_BATCHES = 8
+GROUP_BATCHES = 16
 GROUP_BYTES = 8 * 2**20
 GROUP_SECONDS = 0.2
 
@@ -65,7 +65,7 @@ class _Taken(msgspec.Struct):
 class LinePreparing:
     """Takes batches of lines in order, and stores them in that order, some at a time.
 
-    So many as are ready are stored together: up to eight, or 8 MiB of lines, or after 0.2 seconds.
+    So many as are ready are stored together: up to 16, or 8 MiB of lines, or after 0.2 seconds.
 
     `reading` says how lines are read. `store` is called for all batches, `position` asked where
     in the log the next one that is stored will begin. Used as a context manager; what was taken is

@@ -7,6 +7,7 @@ is decided under the lock, against the log of the branch as it is then.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import msgspec
@@ -126,7 +127,10 @@ class Appender:
         history = self._history
         outcomes = []
         try:
-            with database.writing(history.connection):
+            with (
+                database.writing(history.connection),
+                history.runs.gathering() if len(requests) > 1 else nullcontext(),
+            ):
                 # What the last append left is what stands there, unless somebody wrote since.
                 if history.connection.data_version() != self._version:
                     self._forget_last()

@@ -3,7 +3,9 @@
 This is a small log-structured merge index: each addition is one sorted run, and whenever four runs
 of one level stand together they become one run of the next level. So adding costs O(log n)
 amortized, a look-up costs one or two pages in each of O(log n) runs, and no SQLite row is spent on
-a single key. What a key means is the caller's business: this module knows only numbers.
+a single key. Additions of one transaction can be gathered: they become one run, of the level that
+its length would have brought it to, and the passes over its keys up to there are saved. What a key
+means is the caller's business: this module knows only numbers.
 
 Pages hold up to 512 keys: the keys' bytes in columns (all first bytes, all second bytes, …, so
 that what sorted keys have in common stands together), compressed with zstd.
@@ -15,6 +17,7 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import apsw
 import zstandard
@@ -27,6 +30,8 @@ FAN_IN = 4
 MERGE_CHUNK_KEYS = 65_536
 KEY_LIMIT = 1 << 64
 REMEMBERED_PAGES = 256  # 4 KiB of keys each, when decoded
+RUN_KEYS = 64  # a run of four times as many is of level 1, of sixteen times as many of level 2
+GATHERED_KEYS = 131_072
 
 
 class SortedRuns:
@@ -43,16 +48,43 @@ class SortedRuns:
         self._decompress = zstandard.ZstdDecompressor().decompress
         # By its bytes, not by its place: a page that another process replaced is not found here.
         self._remembered: dict[bytes, array[int]] = {}
+        self._gathering = False
+        self._gathered: dict[int, tuple[array[int], int]] = {}
 
     def add(self, family: int, keys: Iterable[int], last: int) -> None:
         """Add keys as one run. `last`: how far the family now reaches, in the caller's measure."""
-        ordered = sorted(keys)
-        run = self._new_run(family, 0, last)
-        self._write_pages(run, [ordered])
-        self._merge(family)
+        if not self._gathering:
+            self._add_run(family, keys, last)
+            return
+        held, _ = self._gathered.get(family, (array("Q"), last))
+        held.extend(keys)
+        self._gathered[family] = held, last
+        if len(held) >= GATHERED_KEYS:
+            self._settle(family)
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Inside, keys that are added are held back, to become one run a family at the end.
+
+        They are found all the same. After an exception they are forgotten, as the caller's
+        transaction is undone.
+        """
+        if self._gathering:
+            yield
+            return
+        self._gathering = True
+        try:
+            yield
+            for family in list(self._gathered):
+                self._settle(family)
+        finally:
+            self._gathering = False
+            self._gathered.clear()
 
     def reach(self, family: int) -> int:
         """`last` of the family's newest run; -1 where there is none."""
+        if family in self._gathered:
+            return self._gathered[family][1]
         row = fetch_one(
             self._connection,
             "SELECT last FROM runs WHERE family=? ORDER BY number DESC LIMIT 1",
@@ -65,6 +97,7 @@ class SortedRuns:
         found: list[int] = []
         if low >= high:
             return found
+        self._settle(family)
         # One statement for all runs: from the page that may hold `low` in each.
         rows = fetch_all(
             self._connection,
@@ -112,7 +145,46 @@ class SortedRuns:
                     ordinal, before, after = ordinal + len(keys), keys[-1], first
 
     # ------------------------------------------------------------------ runs and pages
+    def _settle(self, family: int) -> None:
+        """Make a run of what was gathered of a family."""
+        if self._gathered and family in self._gathered:
+            self._add_run(family, *self._gathered.pop(family))
+
+    def _add_run(self, family: int, keys: Iterable[int], last: int) -> None:
+        ordered = array("Q", sorted(keys))
+        level = _level(len(ordered))
+        if level:
+            # Shorter runs must not stand before it: no others would ever come to join them.
+            shorter = self._newest_below(family, level)
+            for run in shorter:
+                for chunk in self._iterate(run):
+                    ordered.extend(chunk)
+            if shorter:
+                ordered = array("Q", sorted(ordered))
+                self._drop(shorter)
+        self._write_pages(self._new_run(family, level, last), [ordered])
+        self._merge(family)
+
+    def _newest_below(self, family: int, level: int) -> list[int]:
+        """The newest runs that are all of a lower level."""
+        found = []
+        for number, found_level in fetch_all(
+            self._connection,
+            "SELECT number, level FROM runs WHERE family=? ORDER BY number DESC",
+            (family,),
+        ):
+            if found_level >= level:
+                break
+            found.append(number)
+        return found
+
+    def _drop(self, runs: Iterable[int]) -> None:
+        for run in runs:
+            self._connection.execute("DELETE FROM run_pages WHERE run=?", (run,))
+            self._connection.execute("DELETE FROM runs WHERE number=?", (run,))
+
     def _runs(self, family: int) -> list[int]:
+        self._settle(family)
         rows = fetch_all(
             self._connection, "SELECT number FROM runs WHERE family=? ORDER BY number", (family,)
         )
@@ -151,9 +223,7 @@ class SortedRuns:
             sources = [number for number, _, _ in rows]
             merged = self._new_run(family, rows[0][1] + 1, rows[0][2])
             self._write_pages(merged, self._merged_chunks(sources))
-            for source in sources:
-                self._connection.execute("DELETE FROM run_pages WHERE run=?", (source,))
-                self._connection.execute("DELETE FROM runs WHERE number=?", (source,))
+            self._drop(sources)
 
     def _merged_chunks(self, sources: list[int]) -> Iterator[list[int]]:
         """The keys of several runs in order, some tens of thousands at a time.
@@ -240,6 +310,7 @@ class SortedRuns:
 
     def _rank(self, family: int, key: int) -> int:
         """How many keys of the family are below `key`."""
+        self._settle(family)
         rows = fetch_all(
             self._connection,
             "SELECT ordinal, data FROM runs JOIN run_pages ON run=number WHERE family=?1 AND first="
@@ -247,6 +318,11 @@ class SortedRuns:
             (family, _as_bytes(key)),
         )
         return sum(ordinal + bisect_left(self._page(data), key) for ordinal, data in rows)
+
+
+def _level(count: int) -> int:
+    """The level of a run of so many keys: that to which runs of 64 would have been merged."""
+    return (count // RUN_KEYS).bit_length() - 1 >> 1 if count >= RUN_KEYS else 0
 
 
 def _as_bytes(key: int) -> bytes:

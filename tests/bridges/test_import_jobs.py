@@ -110,9 +110,11 @@ def blocks(repository: Repository) -> list[tuple[object, ...]]:
         "SELECT number, events, height, size, time, postings, fingerprints, keys FROM commits"
     )
     streams = repository._connection.execute("SELECT number, name FROM streams")
-    pages = repository._connection.execute("SELECT run, first, data FROM run_pages")
+    # Which runs hold them depends on what happened to be stored together.
+    families = repository._connection.execute("SELECT DISTINCT family FROM runs ORDER BY family")
+    keys = [(family, *repository.history.runs.all_keys(family)) for (family,) in families]
     nodes = repository._connection.execute("SELECT level, place, hash FROM merkle_nodes")
-    return [*rows, *streams, *pages, *nodes]
+    return [*rows, *streams, *keys, *nodes]
 
 
 def report_of(report: ImportReport) -> tuple[object, ...]:

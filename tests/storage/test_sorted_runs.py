@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import apsw
@@ -86,21 +87,96 @@ def test_four_of_a_level_become_one(runs: SortedRuns) -> None:
     assert list(runs.all_keys(3)) == list(range(17))
 
 
+@settings(max_examples=60)
+@given(
+    transactions=st.lists(
+        st.tuples(
+            st.booleans(),
+            st.lists(st.tuples(st.sampled_from([-1, 7]), st.sets(keys, max_size=300)), max_size=8),
+        ),
+        max_size=8,
+    ),
+    look=st.sampled_from(["range", "count", "all", "pages", ""]),
+    low=bounds,
+    high=bounds,
+)
+def test_gathered_keys_are_found_at_once_and_afterwards(
+    transactions: list[tuple[bool, list[tuple[int, set[int]]]]], look: str, low: int, high: int
+) -> None:
+    runs = new_runs()
+    model: dict[int, set[int]] = {-1: set(), 7: set()}
+    number = 0
+    for gathered, additions in transactions:
+        with runs.gathering() if gathered else nullcontext():
+            for family, added in additions:
+                fresh = added - model[family]
+                number += 1
+                runs.add(family, fresh, number)
+                model[family] |= fresh
+                assert runs.reach(family) == number
+                ordered = sorted(model[family])
+                between = [key for key in ordered if low <= key < high]
+                if look == "range":
+                    assert runs.keys_between(family, low, high) == between
+                elif look == "count" and low <= high:
+                    assert runs.count_between(family, low, high) == len(between)
+                elif look == "all":
+                    assert list(runs.all_keys(family)) == ordered
+                elif look == "pages":
+                    assert sum(len(page) for page, _ in runs.pages(family)) == len(ordered)
+    for family, held in model.items():
+        assert list(runs.all_keys(family)) == sorted(held)
+        assert all(sound for _, sound in runs.pages(family))
+        found = levels(runs, family)
+        assert found == sorted(found, reverse=True)
+        assert all(found.count(level) < sorted_runs.FAN_IN for level in found)
+
+
+def test_gathered_keys_become_one_run(runs: SortedRuns) -> None:
+    with runs.gathering():
+        for number in range(16):
+            runs.add(3, range(number, 64 * 16, 16), number)
+        assert levels(runs, 3) == []
+        assert runs.reach(3) == 15
+    assert levels(runs, 3) == [2]
+    assert runs.reach(3) == 15
+
+
+def test_a_longer_run_takes_the_shorter_ones_before_it_along(runs: SortedRuns) -> None:
+    runs.add(3, range(10_000, 20_000), 0)
+    for number in range(1, 4):
+        runs.add(3, [number], number)
+    assert levels(runs, 3) == [3, 0, 0, 0]
+    runs.add(3, range(20_000, 21_024), 4)
+    assert levels(runs, 3) == [3, 2]
+    assert list(runs.all_keys(3)) == [1, 2, 3, *range(10_000, 21_024)]
+
+
+def test_after_an_error_gathered_keys_are_forgotten(runs: SortedRuns) -> None:
+    runs.add(3, [1], 1)
+    with suppress(ZeroDivisionError), runs.gathering():
+        runs.add(3, [2], 2)
+        _ = 1 / 0
+    assert list(runs.all_keys(3)) == [1]
+    assert runs.reach(3) == 1
+
+
 def test_merging_runs_longer_than_a_chunk(runs: SortedRuns) -> None:
     """Runs that overlap, that don't, and that end at different places, all in bounded pieces."""
     rng = random.Random(1)
     size = MERGE_CHUNK_KEYS + 3 * PAGE_KEYS + 1
-    everything = rng.sample(range(1 << 40), 2 * size)
+    everything = rng.sample(range(1 << 40), 3 * size)
+    last = range(1 << 41, (1 << 41) + MERGE_CHUNK_KEYS)
     parts = [
         everything[:size],
-        sorted(everything[size:])[: size // 2],
-        sorted(everything[size:])[size // 2 :],
-        [1 << 41],
+        sorted(everything[size:])[:size],
+        sorted(everything[size:])[size:],
+        last,
     ]
     for number, part in enumerate(parts):
         runs.add(5, part, number)
-    assert levels(runs, 5) == [1]
-    ordered = sorted([*everything, 1 << 41])
+    assert levels(runs, 5) == [6]
+    ordered = sorted([*everything, *last])
     assert list(runs.all_keys(5)) == ordered
     assert runs.reach(5) == 3
     longest = max(len(chunk) for chunk in runs.chunks(5))
