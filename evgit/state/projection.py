@@ -79,25 +79,30 @@ class KnowsStreams(Protocol):
         """
 
 
+class LiveDocuments(Protocol):
+    """Documents as Python values, while many events are folded into them."""
+
+    def take(self, text: bytes, position: int) -> int:
+        """Fold the events of a text of canonical JSON lines, the first of them at `position`; how
+        many they are."""
+
+    def __len__(self) -> int:
+        """How many documents are held."""
+
+    def stored(self) -> dict[str, bytes | None]:
+        """Path -> bytes of all of them, None for those that are no more. Raises Unstorable."""
+
+    def clear(self) -> None:
+        """Forget them all: from here on they will be loaded again."""
+
+
 @runtime_checkable
 class LiveProjection(KeyedProjection, Protocol):
     """A keyed projection that can also take in many events at once, with its documents as Python
     values: quicker where most of them are asked for anyway."""
 
-    def decode_live(self, text: bytes, position: int) -> Sequence[Any]:
-        """As `decode`, for `fold_live`: events that are folded once, and may be used up by it."""
-
-    def fold_live(
-        self,
-        events: Sequence[Any],
-        live: dict[str, Any],
-        load: Callable[[str], bytes | None],
-    ) -> None:
-        """Take in events, in order. `live`: path -> value or GONE of all documents met so far;
-        `load` gives the bytes of others."""
-
-    def store_live(self, path: str, value: Any) -> bytes | None:
-        """The bytes of a live document. Raises Unstorable."""
+    def live(self, load: Callable[[str], bytes | None]) -> LiveDocuments:
+        """None held yet; `load` gives the bytes of a document that was there before."""
 
 
 class Unstorable(Exception):

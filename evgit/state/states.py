@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from evgit.errors import UnknownRevision
 from evgit.state.builtin import BUILTIN
@@ -22,6 +22,7 @@ from evgit.state.projection import (
     Documents,
     Groups,
     KeyedProjection,
+    LiveDocuments,
     LiveProjection,
     Unstorable,
 )
@@ -284,11 +285,10 @@ class _Fold:
         assert isinstance(tree, MerkleMap)
         self.tree = tree
         self._bounded = bounded
-        self._live: dict[str, Any] = {}
-        self._live_changed = False  # since they were last gathered
-        self._live_projection: LiveProjection | None = None
+        self._live: LiveDocuments | None = None
         if live and isinstance(projection, LiveProjection):
-            self._live_projection = projection
+            self._live = projection.live(self._document)
+        self._live_changed = False  # since they were last gathered
         self._cache = cache
         self._key = projection.key
         self._keyed: KeyedProjection | None = None
@@ -307,16 +307,15 @@ class _Fold:
 
     def take(self, text: bytes, position: int) -> int:
         """Take in the events of these JSON lines, from `position` on; how many they are."""
-        if self._live_projection is not None:
-            events = self._live_projection.decode_live(text, position)
-            self._live_projection.fold_live(events, self._live, self._document)
+        if self._live is not None:
+            taken = self._live.take(text, position)
             self._live_changed = True
             if len(self._live) > LIVE_DOCUMENTS:
                 self._gather()
                 self._into_tree()
                 self.tree = self.tree.flushed(self._cache.add_nodes)
                 self._live.clear()
-            return len(events)
+            return taken
         if self._keyed is not None:
             events = self._keyed.decode(text, position)
             self._keyed.group(events, self._groups)
@@ -335,7 +334,7 @@ class _Fold:
 
     def count(self) -> int:
         """How many documents there are, about: those that are settled, or else those in hand."""
-        return max(len(self.tree), len(self._live))
+        return max(len(self.tree), 0 if self._live is None else len(self._live))
 
     def touched(self) -> set[str]:
         """Paths of the documents that events not settled yet have to do with."""
@@ -359,10 +358,9 @@ class _Fold:
 
     def _gather(self) -> None:
         """Bring what was touched into the overlay."""
-        if self._live_projection is not None:
+        if self._live is not None:
             if self._live_changed:
-                store = self._live_projection.store_live
-                self._overlay |= {path: store(path, value) for path, value in self._live.items()}
+                self._overlay |= self._live.stored()
                 self._live_changed = False
         elif self._keyed is not None:
             self._overlay = extended(self._overlay, self._groups, self._keyed)

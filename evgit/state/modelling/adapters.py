@@ -84,7 +84,7 @@ class Adapter:
         self.key = key if not skipped.ids else _key_without(key, skipped.ids)
         self.watched = False
         """Is a handler that changes its event to be reported?"""
-        self._handlers = dict(handlers)
+        self.handlers: Mapping[str, Handler] = dict(handlers)
         self._upcasting = upcasting
         self._strict = strict
         self._skipped = skipped
@@ -95,7 +95,7 @@ class Adapter:
     @property
     def types(self) -> frozenset[str]:
         """The types of events that it handles."""
-        return frozenset(self._handlers)
+        return frozenset(self.handlers)
 
     def decode(self, text: bytes, position: int) -> Sequence[Event]:
         """The events of a text of canonical lines, the first of them at `position`."""
@@ -138,7 +138,7 @@ class Adapter:
     def prepare(self, event: Event) -> None:
         """Give an event its data, brought to the newest version."""
         data = fresh_data(event)
-        handler = self._handlers.get(event.type)
+        handler = self.handlers.get(event.type)
         if handler is None or event.version != handler.version:
             data = self.upcast(event, data)
         if handler is not None and handler.convert is not None:
@@ -150,7 +150,7 @@ class Adapter:
         given = event.data
         self.prepare(event)
         if event.data != given:
-            file, line = place_of_function(self._handlers[event.type].method)
+            file, line = place_of_function(self.handlers[event.type].method)
             raise HandlerFailed(
                 f"{self.name} changes the data of {event_text(event)}{at_place(file, line)}",
                 event_id=event.id,
@@ -171,11 +171,15 @@ class KeyedAdapter(Adapter):
     def __init__(self, name: str, declared: declarations.KeyedProjection, *rest: Any, **more: Any):
         super().__init__(name, declared, *rest, **more)
         self.suffix = declared.suffix
-        self._declared = declared
-        self._own_key = type(declared).key is not declarations.KeyedProjection.key
+        self.declared = declared
+        self.own_key = type(declared).key is not declarations.KeyedProjection.key
         self._renders = declared.suffix != ".json"
         self._memo: dict[str, str | None] = {}
-        self._all = self._strict is not None or self._particular or bool(self._skipped.ids)
+
+    @property
+    def sees_each(self) -> bool:
+        """Must each event be looked at with `takes`?"""
+        return self.sees_all or bool(self._skipped.ids)
 
     @property
     def sees_all(self) -> bool:
@@ -185,36 +189,37 @@ class KeyedAdapter(Adapter):
     # ------------------------------------------------------------------ which document
     def group(self, events: Sequence[Event], groups: Groups) -> None:
         """Append each event to the list of its document."""
-        if self._all:
-            events = [event for event in events if self._taken(event)]
-        handlers, memo = self._handlers, self._memo
-        path_of = self._path_by_key if self._own_key else self._path_by_stream
+        if self.sees_each:
+            events = [event for event in events if self.takes(event)]
+        handlers, memo = self.handlers, self._memo
+        path_of = self._path_by_key if self.own_key else self._path_by_stream
         for event in events:
             if event.type in handlers:
-                path = _UNSEEN if self._own_key else memo.get(event.stream, _UNSEEN)
+                path = _UNSEEN if self.own_key else memo.get(event.stream, _UNSEEN)
                 if path is _UNSEEN:
                     path = path_of(event)
                 if path is not None:
                     groups[path].append(event)
 
-    def _taken(self, event: Event) -> bool:
+    def takes(self, event: Event) -> bool:
+        """Is an event not one of those left out? Raises UnknownVersion where it may not be here."""
         if self._skipped.ids and self.skips(event):
             return False
-        if event.type not in self._handlers:
+        if event.type not in self.handlers:
             self.check_known(event)
         return True
 
     def path_of(self, event: Event) -> str | None:
         """The path of the document that an event concerns; None for none."""
-        if event.type not in self._handlers:
+        if event.type not in self.handlers:
             return None
-        return self._path_by_key(event) if self._own_key else self._path_by_stream(event)
+        return self._path_by_key(event) if self.own_key else self._path_by_stream(event)
 
     def _path_by_stream(self, event: Event) -> str | None:
         stream = event.stream
         path = None
         if self.concerns(stream):
-            path = f"{self.prefix}{self._declared.key(event)}{self.suffix}"
+            path = f"{self.prefix}{self.declared.key(event)}{self.suffix}"
         if len(self._memo) >= MEMO_SIZE:
             self._memo.clear()
         self._memo[stream] = path
@@ -227,22 +232,25 @@ class KeyedAdapter(Adapter):
             self.prepare(event)
         except BaseException as error:
             raise_failed(error, f"{self.name}.key", event=event)
-        return self._path_by_own_key(event)
+        return self.path_by_own_key(event)
 
-    def _path_by_own_key(self, event: Event) -> str | None:
-        """The path of the document of an event that has its data."""
+    def path_by_own_key(self, event: Event, place: Callable[[], None] = lambda: None) -> str | None:
+        """The path of the document of an event that has its data. `place` completes the event
+        where an error has to name it."""
         try:
-            key = self._declared.key(event)
+            key = self.declared.key(event)
         except BaseException as error:
+            place()
             raise_failed(error, f"{self.name}.key", event=event)
         if key is None:
             return None
         if type(key) is not str or not key:
+            place()
             self._fail_key(event, key)
         return f"{self.prefix}{key}{self.suffix}"
 
     def _fail_key(self, event: Event, key: object) -> NoReturn:
-        file, line = place_of_function(self._declared.key)
+        file, line = place_of_function(self.declared.key)
         raise HandlerFailed(
             f"{self.name}.key returned {key!r} on {event_text(event)}{at_place(file, line)}: a key "
             "is a text or None",
@@ -262,7 +270,7 @@ class KeyedAdapter(Adapter):
             return []
         categories = self._categories or {each.partition("-")[0] for each in self._streams}
         plain = bool(categories) and not any(mark in name for name in categories for mark in "*?[")
-        if self._own_key:
+        if self.own_key:
             if not plain:
                 return None
             every = (name for category in categories for name in names(category))
@@ -279,17 +287,17 @@ class KeyedAdapter(Adapter):
         self, path: str, document: bytes | None, events: Sequence[Event]
     ) -> bytes | None:
         """The stored form of a document after events; None for no document."""
-        value = GONE if document is None else self._value(document)
+        value = GONE if document is None else self.value(document)
         value = self._folded(path, value, events)
         if value is GONE:
             return None
         try:
-            return self._stored(path, value)
+            return self.stored(path, value)
         except BaseException as error:
             self._explain(path, document, events, error)
 
     def _folded(self, path: str, value: Any, events: Sequence[Event]) -> Any:
-        handlers, proxy = self._handlers, MappingProxyType
+        handlers, proxy = self.handlers, MappingProxyType
         event: Event | None = None
         try:
             for event in events:
@@ -301,7 +309,7 @@ class KeyedAdapter(Adapter):
                     data = convert(data)
                 set_data(event, proxy(data) if type(data) is dict else data)
                 if value is GONE:
-                    value = self._declared.initial(self.key_of(path))
+                    value = self.declared.initial(self.key_of(path))
                 result = method(value, event)
                 if self.watched:
                     self.check_untouched(event)
@@ -313,14 +321,16 @@ class KeyedAdapter(Adapter):
             raise_failed(error, self.name, event=event, path=path)
         return value
 
-    def _value(self, document: bytes) -> Any:
+    def value(self, document: bytes) -> Any:
+        """A document as handlers get it, from its stored form."""
         return _decode_value(_decode_text(document)["document"] if self._renders else document)
 
-    def _stored(self, path: str, value: Any) -> bytes:
+    def stored(self, path: str, value: Any) -> bytes:
+        """The stored form of a document. Raises whatever a value that is no document makes."""
         line = canonical.encode(value)
         if not self._renders:
             return line
-        text = self._declared.render(self.key_of(path), _decode_value(line))
+        text = self.declared.render(self.key_of(path), _decode_value(line))
         if type(text) is not str:
             raise TypeError(f"render returned {type(text).__name__}, not a text")
         return b'{"document":%b,"text":%b}' % (line, canonical.encode(text))
@@ -333,19 +343,19 @@ class KeyedAdapter(Adapter):
         self, path: str, document: bytes | None, events: Sequence[Event], error: BaseException
     ) -> NoReturn:
         """Find the event after which the document can't be stored, and say so."""
-        value = GONE if document is None else self._value(document)
+        value = GONE if document is None else self.value(document)
         for event in events:
             value = self._folded(path, value, [event])
             if value is not GONE:
                 try:
-                    self._stored(path, value)
+                    self.stored(path, value)
                 except BaseException as found:
                     raise_failed(
                         found,
                         f"storing the document of {self.name}",
                         event=event,
                         path=path,
-                        code=self._handlers[event.type].method,
+                        code=self.handlers[event.type].method,
                     )
         raise_failed(error, f"storing the document of {self.name}", path=path)
 

@@ -26,7 +26,7 @@ class GeneralAdapter(Adapter):
             self._touched.clear()  # only for naming an event in an error
         scoped = Scoped(documents, self.prefix, self._touched)
         for event in events:
-            handler = self._handlers.get(event.type)
+            handler = self.handlers.get(event.type)
             if self._skipped.ids and self.skips(event):
                 continue
             if handler is None:
@@ -52,7 +52,7 @@ class GeneralAdapter(Adapter):
             return canonical.encode(value)
         except (InvalidJSON, TypeError, ValueError, RecursionError) as error:
             what, event = f"storing the document of {self.name}", self._touched.get(path)
-            code = None if event is None else self._handlers[event.type].method
+            code = None if event is None else self.handlers[event.type].method
             raise_failed(error, what, event=event, path=path, code=code)
 
 

@@ -15,7 +15,7 @@ from evgit.state.modelling.adapters import (
 )
 from evgit.state.modelling.files import ModelFiles
 from evgit.state.modelling.general_adapter import GeneralAdapter
-from evgit.state.modelling.live_adapter import LiveAdapter
+from evgit.state.modelling.live_documents import LiveAdapter
 from evgit.state.modelling.schemas import Schemas
 from evgit.state.modelling.settings import ModelSettings
 from evgit.state.modelling.upcasting import Upcasting
