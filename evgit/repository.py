@@ -861,8 +861,12 @@ class Repository:
     ) -> Iterator[DocumentChange]:
         """The documents that differ between the states at two revisions."""
         from evgit.state.diff import diff_states
+        from evgit.state.near import near_changes
+        from evgit.state.states import States
 
-        return diff_states(self.state(a), self.state(b), under)
+        states, before, after = self.states, self.log(a), self.log(b)
+        near = near_changes(states, before, after, under) if isinstance(states, States) else None
+        return near or diff_states(states.at(before), states.at(after), under)
 
     @cached_property
     def working_tree(self) -> WorkingTree:

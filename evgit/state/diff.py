@@ -77,7 +77,7 @@ def diff_states(a: State, b: State, under: str | None = None) -> Iterator[Docume
         try:
             for change in _changes(a, b, directory, after):
                 after = change.path
-                if not directory or _is_within(change.path, directory):
+                if not directory or is_within(change.path, directory):
                     yield change
             return
         except NodeMissing:  # one of the two lost nodes: compute both anew, and go on from here
@@ -114,7 +114,8 @@ def _collect(pointer: str, old: Any, new: Any, found: list[FieldChange]) -> None
         found.append(FieldChange(pointer, old, new))
 
 
-def _is_within(path: str, directory: str) -> bool:
+def is_within(path: str, directory: str) -> bool:
+    """Is the path the directory's own, or below it?"""
     return path == directory or path.startswith(directory + "/")
 
 

@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
+import msgspec
+
 from evgit.state.forest import Trees
 from evgit.state.projection import Groups, KeyedProjection, KnowsStreams
 from evgit.state.state import Overlay, State
@@ -18,6 +20,7 @@ from evgit.state.state import Overlay, State
 T = TypeVar("T")
 
 LOOK_UPS = 32  # documents made alone, before all are made at once
+ALONE = 4  # documents asked for together, of which each is looked for by itself
 OWN_EVENTS = 256  # of a document that is made alone
 
 
@@ -34,10 +37,22 @@ class IndexedLog(Protocol):
     def line(self, position: int) -> bytes:
         """The event at a position as canonical JSON, without a newline."""
 
+    def texts(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The events at positions [start, stop) as canonical JSON lines, several to a text."""
+
 
 @runtime_checkable
 class FindsDocuments(KeyedProjection, KnowsStreams, Protocol):
     """A keyed projection whose documents can be made one by one from an indexed log."""
+
+
+class _Named(msgspec.Struct, gc=False):
+    """All that tells whether an event is looked for."""
+
+    stream: str
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode_lines
 
 
 class LateState(State):
@@ -52,14 +67,17 @@ class LateState(State):
         *,
         size: int,
         log_root: bytes,
+        short: int,
     ) -> None:
-        """`replay` makes the whole state."""
+        """`replay` makes the whole state. `short`: how many events behind `before` are worth going
+        through for some documents, where a replay would leave a snapshot."""
         self.size = size
         self.log_root = log_root
         self._before = before
         self._log = log
         self._finding = projection
         self._replay = replay
+        self._short = short
         self._whole: State | None = None
         self._found: dict[str, bytes | None] = {}
 
@@ -72,6 +90,41 @@ class LateState(State):
         if self._whole is None and path in self._found:
             return self._found[path]
         return self.whole.document(path)
+
+    def several(self, paths: Sequence[str]) -> dict[str, bytes | None]:
+        if self._whole is None:
+            new = [path for path in paths if path not in self._found]
+            if len(new) > ALONE and self.size - self._before.size <= self._short:
+                self._find_together(new)
+            elif len(self._found) + len(new) > LOOK_UPS:
+                return self.whole.several(paths)
+        return super().several(paths)
+
+    def _find_together(self, paths: Sequence[str]) -> None:
+        """Make documents of their own events, which one pass over all of them finds."""
+        wanted: set[str] = set()
+        for path in paths:
+            names = self._finding.streams_of(path, self._log.stream_names)
+            if names is None:
+                return
+            wanted.update(names)
+        groups: Groups = defaultdict(list)
+        decode, group = self._finding.decode, self._finding.group
+        position = self._before.size
+        for text in self._log.texts(position, self.size):
+            events = _decode_named(text)
+            places = [place for place, event in enumerate(events) if event.stream in wanted]
+            if places:
+                lines = text.split(b"\n")
+                for place in places:
+                    group(decode(lines[place] + b"\n", position + place), groups)
+            position += len(events)
+        before = self._before.several(paths)
+        for path in paths:
+            document = before[path]
+            if path in groups:
+                document = self._finding.fold_document(path, document, groups[path])
+            self._found[path] = document
 
     def _own_positions(self, path: str) -> list[int] | None:
         """Where events stand of which some are the document's; None where only reading tells."""

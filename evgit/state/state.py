@@ -128,6 +128,10 @@ class State(Mapping[str, Any]):
         """Canonical JSON of the document at `path`; None if there is none."""
         return self.retrying(lambda: self._document(path))
 
+    def several(self, paths: Sequence[str]) -> dict[str, bytes | None]:
+        """What `document` gives for each of these paths."""
+        return {path: self.document(path) for path in paths}
+
     def documents(self, under: str = "") -> Iterator[tuple[str, bytes]]:
         """(path, canonical JSON) of all documents whose path begins with `under`, in key order."""
         after: str | None = None

@@ -131,6 +131,7 @@ class States:
             lambda: self._replayed(log, size, root),
             size=size,
             log_root=root,
+            short=2 * max(self._interval, SPARSENESS * len(before.tree)),
         )
         self._late = [*self._late, late][-self._remembered or 1 :]
         return late
