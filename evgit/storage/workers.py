@@ -4,36 +4,24 @@
 order of the requests. Requests and answers are bytes. What can't be answered, because the worker
 failed at it or is gone, comes back as None: whoever asked does it then, and no request is lost.
 
-Processes are started from scratch, not forked: a forked child would share SQLite's locks with its
-parent and could wait for ever for a thread that it doesn't have; nor does a script that uses evgit
-need `if __name__ == "__main__"`. This module must not know what the requests are about.
+A script that uses evgit needs no `if __name__ == "__main__"` for it (`worker_process` starts them).
+This module must not know what the requests are about.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
-import subprocess
 import sys
 from collections import deque
-from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import evgit
 from evgit.storage.worker import LENGTH_BYTES
+from evgit.storage.worker_process import start
 
 AHEAD = 6  # requests that a worker is given before their answers are taken
-_PIPE_BYTES = 1 << 20  # requests and answers find room, so that neither side waits for the other
 _CHUNK_BYTES = 1 << 20
-# -I and -S: neither the environment nor `site` is needed, since all paths are given.
-_FLAGS = ("-I", "-S", "-B") if sys.dont_write_bytecode else ("-I", "-S")
-_START = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]);"
-    "from evgit.storage.worker import serve; serve(sys.argv[2])"
-)
 
 
 def workers_possible() -> bool:
@@ -92,7 +80,7 @@ class Workers:
 
     def wait(self) -> None:
         """Waits until every worker is ready or gone: for who can't do the work alone."""
-        while any(worker.alive and not worker.ready for worker in self._workers):
+        while any(worker.alive and not worker.greeted for worker in self._workers):
             self._pump(None)
 
     def submit(self, request: bytes) -> bool:
@@ -180,29 +168,16 @@ class _Worker:
     """One process, and what is under way to and from it."""
 
     def __init__(self, begin: str) -> None:
-        home = str(Path(evgit.__file__).parents[1])  # for installations that use import hooks
-        paths = [path for path in sys.path if isinstance(path, str)]
-        self.process = subprocess.Popen(
-            [sys.executable, *_FLAGS, "-c", _START, json.dumps([*paths, home]), begin],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            pipesize=_PIPE_BYTES,
-            process_group=0,  # Ctrl-C is for whoever started it
-        )
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.requests_fd = self.process.stdin.fileno()
-        self.answers_fd = self.process.stdout.fileno()
-        os.set_blocking(self.requests_fd, False)
-        os.set_blocking(self.answers_fd, False)
-        self.ready = False
+        self.process = start(begin)
+        self.requests_fd = self.process.requests_fd
+        self.answers_fd = self.process.answers_fd
+        self.ready = self.process.at_once
         self.alive = True
         self.asked = 0  # requests whose answers were not taken yet
         self.to_write: deque[bytes | memoryview] = deque()
         self.writing = False
         self.answers: deque[bytes] = deque()
+        self.greeted = False
         self._read = bytearray()
 
     def take(self, chunk: bytes) -> None:
@@ -214,17 +189,12 @@ class _Worker:
                 return
             answer = bytes(self._read[LENGTH_BYTES:end])
             del self._read[:end]
-            if self.ready:
+            if self.greeted:
                 self.answers.append(answer)
             else:
-                self.ready = True
+                self.ready = self.greeted = True
 
     def end(self) -> None:
         """Ends the process."""
         self.alive = self.ready = False
-        self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
-        self.process.wait()
+        self.process.end()

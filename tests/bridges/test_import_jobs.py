@@ -21,6 +21,7 @@ from evgit.bridges.importing import ImportReport, import_lines
 from evgit.errors import EvgitError, InvalidInput, UsageError
 from evgit.formats.times import parse_instant
 from evgit.repository import Repository
+from evgit.storage import worker_process
 from evgit.storage.workers import Workers
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -258,6 +259,7 @@ def test_the_death_of_a_worker_costs_only_time(
 def test_workers_that_do_not_start_cost_only_time(
     new: New, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(worker_process, "may_fork", lambda: False)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     report = import_lines(new("r"), source(lines_of(1, 100)), batch_size=10, jobs=2)
     assert report.appended > 90

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from evgit.storage import worker_process
 from evgit.storage.workers import AHEAD, Workers, usable_cores
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -32,6 +34,13 @@ def ask_all(workers: Workers, requests: list[bytes]) -> list[bytes | None]:
         else:
             waiting += 1
     return answers + [workers.next() for _ in range(waiting)]
+
+
+@pytest.fixture(params=[True, False], ids=["forked", "spawned"], autouse=True)
+def forked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """How workers are started."""
+    monkeypatch.setattr(worker_process, "may_fork", lambda: request.param)
+    return bool(request.param)
 
 
 def is_gone(pid: int) -> bool:
@@ -97,11 +106,64 @@ def test_when_all_have_ended_nobody_takes_anything() -> None:
 
 @pytest.mark.parametrize("program", ["/nowhere/python", "/bin/false"])
 def test_an_interpreter_that_does_not_start(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    monkeypatch.setattr(worker_process, "may_fork", lambda: False)
     monkeypatch.setattr(sys, "executable", program)
     with Workers(BEGIN, b"", 2) as workers:
         workers.wait()
         assert workers.lost == 2
         assert not workers.submit(b"1")
+
+
+def test_a_system_that_has_no_more_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    before = set(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(worker_process, "may_fork", lambda: True)
+    monkeypatch.setattr(os, "fork", refuse)
+    with Workers(BEGIN, b"", 2) as workers:
+        workers.wait()
+        assert workers.lost == 2
+        assert not workers.submit(b"1")
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_process_with_another_thread_does_not_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert worker_process.may_fork()
+    done = threading.Event()
+    other = threading.Thread(target=done.wait)
+    other.start()
+    try:
+        assert not worker_process.may_fork()
+    finally:
+        done.set()
+        other.join()
+
+
+def test_a_worker_holds_nothing_that_its_parent_has_open() -> None:
+    reading, writing = os.pipe()
+    with Workers(BEGIN, b"", 2) as workers:
+        workers.wait()
+        os.close(writing)
+        assert os.read(reading, 1) == b""  # would wait if somebody could still write
+        assert ask_all(workers, [b"1"]) == [b" 1 1"]
+    os.close(reading)
+
+
+def test_handlers_of_signals_are_the_parents(tmp_path: Path) -> None:
+    noted = tmp_path / "noted"
+    before = signal.signal(signal.SIGTERM, lambda *_: noted.write_text("called"))
+    try:
+        with Workers(BEGIN, b"", 1) as workers:
+            workers.wait()
+            (pid,) = ask_all(workers, [b"pid"])
+            os.kill(int(pid or 0), signal.SIGTERM)
+            assert ask_all(workers, [b"1"]) == [None]
+            assert workers.lost == 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not noted.exists()
 
 
 def test_what_is_to_be_done_is_not_there() -> None:
@@ -121,7 +183,10 @@ def test_nothing_is_left_running() -> None:
 
 
 PARENT = f"""
+import sys
+from evgit.storage import worker_process
 from evgit.storage.workers import Workers
+worker_process.may_fork = lambda: sys.argv[1] == "True"
 workers = Workers({BEGIN!r}, b"", 2)
 workers.wait()
 assert workers.submit(b"pid") and workers.submit(b"pid")
@@ -132,10 +197,10 @@ while True:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_workers_go_when_whoever_started_them_is_gone(how: signal.Signals) -> None:
+def test_workers_go_when_whoever_started_them_is_gone(how: signal.Signals, forked: bool) -> None:
     # The program is no module with `if __name__ == "__main__"`, nor even a file.
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT],
+        [sys.executable, "-c", PARENT, str(forked)],
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
