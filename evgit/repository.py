@@ -112,6 +112,12 @@ if TYPE_CHECKING:
     from evgit.storage.cache import Cache
     from evgit.storage.config import Config as Config, Setting as Setting
     from evgit.storage.in_progress import Begun
+    from evgit.sync.bundles import (
+        Bundle as Bundle,
+        create_bundle as create_bundle,
+        read_bundle as read_bundle,
+        verify_bundle as verify_bundle,
+    )
     from evgit.sync.cloning import directory_of as directory_of, refs_at as refs_at
     from evgit.sync.fetching import Fetch as Fetch, Fetched as Fetched, RefMove as RefMove
     from evgit.sync.messages import RefsReply as RefsReply
@@ -156,6 +162,7 @@ _IMPORTED_LATER = {
     "evgit.state.provenance.stepping": "EventChanges",
     "evgit.state.state": "State",
     "evgit.storage.config": "Config Setting",
+    "evgit.sync.bundles": "Bundle create_bundle read_bundle verify_bundle",
     "evgit.sync.cloning": "directory_of refs_at",
     "evgit.sync.messages": "RefsReply",
     "evgit.sync.fetching": "Fetch Fetched RefMove",

@@ -427,12 +427,14 @@ def frames_of(data: bytes, directory: bytes) -> list[tuple[bytes, int]]:
 
 @dataclass
 class Pack:
-    """What a pack holds. `lines`: of its blocks, in order; `others`: of other objects."""
+    """What a pack holds. `lines`: of its blocks, in order; `others`: of other objects; `blobs`: by
+    id."""
 
     name: str = ""
     head: dict[str, Any] = field(default_factory=dict)
     lines: list[bytes] = field(default_factory=list)
     others: list[bytes] = field(default_factory=list)
+    blobs: dict[str, bytes] = field(default_factory=dict)
     windows: list[tuple[int, int, int, int, int]] = field(default_factory=list)
 
 
@@ -467,6 +469,9 @@ def frame_text(frame: bytes, limit: int, *, checksum: bool = True) -> bytes:
     )
 
 
+HEAD_MEMBERS = {"blobs", "format", "refs", "repository", "requires"}
+
+
 def read_pack(data: bytes) -> Pack:
     """Everything that a pack says, checked."""
     pack, cursor = Pack(blake3(data).hexdigest()), Cursor(data)
@@ -475,19 +480,31 @@ def read_pack(data: bytes) -> Pack:
     pack.head = parse(cursor.take(size - 8))
     cursor.checksum(8)
     need(
-        {"format", "repository"} <= set(pack.head) <= {"format", "refs", "repository", "requires"}
+        {"format", "repository"} <= set(pack.head) <= HEAD_MEMBERS
         and pack.head["format"] in (1, 2)
         and is_id(pack.head["repository"])
         and isinstance(pack.head.get("refs", {"": ""}), dict)
         and pack.head.get("refs", {"": ""}) != {}
         and all(map(is_id, pack.head.get("requires", ["0" * 64])))
-        and pack.head.get("requires", [""]) != [],
+        and pack.head.get("requires", [""]) != []
+        and all(map(is_id, pack.head.get("blobs", {"0" * 64: 0})))
+        and pack.head.get("blobs", {"": 0}) != {},
         "not the head of a pack",
     )
     size, name = skippable(cursor)
     while name == b"wind":
         read_window(pack, cursor, size)
         size, name = skippable(cursor)
+    for blob_id, length in sorted(pack.head.get("blobs", {}).items()):
+        blob = b""
+        while len(blob) < length:
+            start, piece = cursor.place - 4, min(length - len(blob), 1 << 20)
+            need(name == b"blob" and size == piece + 8, "a piece of a blob is not there")
+            blob += cursor.take(piece)
+            cursor.checksum(start)
+            size, name = skippable(cursor)
+        need(blake3(blob).hexdigest() == blob_id, "a blob has another hash")
+        pack.blobs[blob_id] = blob
     index = cursor.place - 12
     need(name == b"indx", "a frame of unknown name")
     count = cursor.numbers(1)[0]

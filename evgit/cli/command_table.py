@@ -74,6 +74,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "pull": Entry("pull", "Fetch, and bring what came together with what is here."),
         "push": Entry("push", "Send branches and tags to a remote, all of them or none."),
         "ls-remote": Entry("ls_remote", "List what refs another repository has."),
+        "bundle": Entry("bundle", "Put history into one file, to be carried and fetched from."),
         "serve": Entry("serve", "Answer other repositories that clone, fetch and push."),
     },
     "keep healthy": {

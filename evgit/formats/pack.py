@@ -4,7 +4,7 @@ A pack is zstd frames of lines between *skippable* frames (RFC 8878, section 3.1
 zstd decoder passes over: `zstdcat FILE | head` shows the lines. The skippable frames hold what
 finding and checking needs (docs/format.md, "Pack"):
 
-    head  window frame*  window frame*  …  index  tail
+    head  window frame*  window frame*  …  blob*  index  tail
 
 A **window** is a bounded run of consecutive lines of the blocks. Its event lines may stand in
 another order than in their blocks, with those of one stream together; the window says which. Commit
@@ -27,7 +27,7 @@ from zlib import crc32
 
 import zstandard
 
-from evgit.errors import DamagedObject, EvgitError, UnsupportedFormat
+from evgit.errors import DamagedObject, EvgitError, InvalidInput, UnsupportedFormat
 from evgit.formats import canonical
 
 FORMAT = 2
@@ -42,7 +42,7 @@ PAGE_EVENTS = 1024
 MAX_HEAD_BYTES = 1 << 24
 MAX_WINDOWS = 1 << 20
 MAX_STORED_FRAME_BYTES = 1 << 25  # what can't be compressed grows a little
-HEAD, WINDOW, INDEX, TAIL = b"head", b"wind", b"indx", b"tail"
+HEAD, WINDOW, BLOB, INDEX, TAIL = b"head", b"wind", b"blob", b"indx", b"tail"
 PREFIX_BYTES = 12  # magic, size, name
 TAIL_BYTES = PREFIX_BYTES + 8 + 32 + 4
 
@@ -52,7 +52,8 @@ _ENTRY = struct.Struct("<QIIII")
 _TAIL = struct.Struct("<Q32s")
 _CHECK = struct.Struct("<I")
 _ID = re.compile(r"[0-9a-f]{64}")
-_MEMBERS = {"format", "refs", "repository", "requires"}
+_MEMBERS = {"blobs", "format", "refs", "repository", "requires"}
+MAX_BLOB_BYTES = (1 << 53) - 1
 # Two bits of each of four places stand in one byte, those of the first place lowest.
 _LANES = [bytes(byte >> shift & 3 for byte in range(256)) for shift in (0, 2, 4, 6)]
 _SHIFTED = [bytes(byte << shift & 255 for byte in range(256)) for shift in (0, 2, 4, 6)]
@@ -63,12 +64,14 @@ class PackHead:
     """What a pack is of. `repository`: id of its root commit.
 
     `refs`: {full name: target}, where the pack brings any. `requires`: ids of commits that the
-    pack's commits build on and does not hold.
+    pack's commits build on and does not hold. `blobs`: {id: size in bytes} of those that travel in
+    it (`formats.pack_blobs`).
     """
 
     repository: str
     refs: dict[str, str] = field(default_factory=dict)
     requires: list[str] = field(default_factory=list)
+    blobs: dict[str, int] = field(default_factory=dict)
 
 
 class WindowHeader(NamedTuple):
@@ -117,13 +120,20 @@ def checked(name: bytes, content: bytes) -> bytes:
 
 
 def encode_head(head: PackHead) -> bytes:
-    """The frame that a pack begins with."""
+    """The frame that a pack begins with. Raises InvalidInput for more than fits into one."""
     members: dict[str, object] = {"format": FORMAT, "repository": head.repository}
+    if head.blobs:
+        members["blobs"] = head.blobs
     if head.refs:
         members["refs"] = head.refs
     if head.requires:
         members["requires"] = head.requires
-    return checked(HEAD, canonical.encode(members))
+    line = canonical.encode(members)
+    if len(line) + 4 > MAX_HEAD_BYTES:
+        raise InvalidInput(
+            "too many refs and blobs for one pack", hint="put a part of the history into each"
+        )
+    return checked(HEAD, line)
 
 
 def encode_window(header: WindowHeader, places: Sequence[int]) -> tuple[bytes, int]:
@@ -203,15 +213,19 @@ def decode_head(data: bytes) -> PackHead:
             hint="use a newer evgit",
         )
     refs, requires = members.get("refs", {}), members.get("requires", [])
+    blobs = members.get("blobs", {})
     if not (
         _is_id(members.get("repository"))
         and isinstance(refs, dict)
         and all(isinstance(target, str) for target in refs.values())
         and isinstance(requires, list)
         and all(map(_is_id, requires))
+        and isinstance(blobs, dict)
+        and all(map(_is_id, blobs))
+        and all(type(size) is int and 0 <= size <= MAX_BLOB_BYTES for size in blobs.values())
     ):
         raise _wrong("its head has members of the wrong kind")
-    return PackHead(members["repository"], refs, requires)
+    return PackHead(members["repository"], refs, requires, blobs)
 
 
 def decode_window(data: bytes) -> WindowHeader:

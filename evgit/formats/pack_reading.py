@@ -33,8 +33,10 @@ from evgit.formats.pack import (
     decode_prefix,
     decode_tail,
     decode_window,
+    unchecked,
     window_header_bytes,
 )
+from evgit.formats.pack_blobs import check_piece, piece_sizes
 from evgit.formats.pack_lines import restored_in_frame
 
 _COUNTS_END = 28
@@ -101,13 +103,22 @@ class PackReader:
         return self._offset
 
     def windows(self) -> Iterator[Window]:
-        """Every window, checked; at the end, index, tail and that nothing follows."""
+        """Every window, checked; at the end blobs, index, tail and that nothing follows."""
         while True:
             start = self._offset
             name, size = self._prefix()
             if name != WINDOW:
                 break
             yield self._window(start, size)
+        for blob_id, length in sorted(self.head.blobs.items()):
+            hasher = blake3()
+            for piece in piece_sizes(length):
+                check_piece(name, size, piece)
+                hasher.update(unchecked(name, self._exactly(size)))
+                start = self._offset
+                name, size = self._prefix()
+            if hasher.hexdigest() != blob_id:
+                raise _wrong(f"blob {blob_id} has other bytes")
         if name != INDEX or size > 8 + _INDEX_ENTRY_BYTES * len(self._entries):
             raise _wrong("a frame in it is none that a pack has")
         if decode_index(self._exactly(size)) != self._entries:

@@ -26,6 +26,7 @@ from evgit.formats.pack import (
     encode_tail,
     encode_window,
 )
+from evgit.formats.pack_blobs import encode_pieces
 from evgit.formats.pack_lines import shortened
 
 
@@ -120,6 +121,13 @@ class PackWriter:
             self.end_window()
         self._make_room(line)
         self._objects.append(line)
+
+    def add_blob(self, chunks: Iterable[bytes]) -> None:
+        """The bytes of one of the blobs that the head names: in order of their ids, and when no
+        more lines follow."""
+        self.end_window()
+        for piece in encode_pieces(chunks):
+            self._put(piece)
 
     def finish(self) -> Written:
         """Write what is left, the index and the tail. The writer is of no use afterwards."""

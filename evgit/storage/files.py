@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from evgit.errors import ReadOnly, StorageFull, Unavailable
+from evgit.errors import InvalidInput, ReadOnly, StorageFull, Unavailable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -50,3 +52,42 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of the one at `path` once it is whole, durably.
+
+    Whoever reads meanwhile has the old one or the new one. Nothing is left of one that fails.
+    """
+    partial = path.with_name(f".{path.name[:200]}.{os.urandom(6).hex()}.partial")
+    with translate_errors(path):
+        try:
+            with partial.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        sync_directory(path.parent)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A file to read, of a directory that somebody else may have made: no symbolic link, no pipe
+    or device, which might never give an end. Raises FileNotFoundError, InvalidInput."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InvalidInput(
+                f"{path} is a symbolic link, which is not followed here", hint="put the file there"
+            ) from None
+        raise translated(error, path) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InvalidInput(f"{path} is not a file")
+    return os.fdopen(descriptor, "rb")

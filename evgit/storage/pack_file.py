@@ -70,6 +70,15 @@ class PackFile:
         return self._starts[-1]
 
     @property
+    def events(self) -> int:
+        """How many of them are events or stand for one."""
+        return sum(entry.events for entry in self._entries)
+
+    @property
+    def commits(self) -> int:
+        return sum(entry.commits for entry in self._entries)
+
+    @property
     def window_count(self) -> int:
         return len(self._entries)
 
@@ -143,6 +152,7 @@ class PackFile:
         if tail_offset < 0:
             raise DamagedObject("a pack is not sound: it is cut short")
         offset, _ = decode_tail(self.read(tail_offset, TAIL_BYTES))
+        self.index_offset = offset
         if not 0 <= offset <= tail_offset - PREFIX_BYTES:
             raise DamagedObject("a pack is not sound: its index is not where it should be")
         name, size = decode_prefix(self.read(offset, PREFIX_BYTES))

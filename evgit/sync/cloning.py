@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 
-from evgit.errors import AlreadyExists
+from evgit.errors import AlreadyExists, InvalidObject
 from evgit.storage.config import Config
 from evgit.storage.layout import Layout
 from evgit.sync.messages import RefsReply, RefsRequest, check_protocol
@@ -19,8 +19,15 @@ from evgit.sync.transports.connecting import Connecting, connect
 
 
 def begin_clone(address: str, using: Connecting) -> bytes:
-    """The root commit's line of the repository at an address."""
-    return refs_at(address, using).root.encode()
+    """The root commit's line of the repository at an address. Raises InvalidObject where only a
+    part of a history is there."""
+    root = refs_at(address, using).root
+    if not root:
+        raise InvalidObject(
+            f"{address} holds only a part of a history, which builds on commits that it lacks",
+            hint="clone the repository that it was made from, and fetch from it there",
+        )
+    return root.encode()
 
 
 def refs_at(address: str, using: Connecting) -> RefsReply:
@@ -79,4 +86,7 @@ def directory_of(address: str) -> str:
     words = (found.path or found.url).rstrip("/").split("/")
     if words[-1] == ".evgit":
         words.pop()
-    return words[-1].removesuffix(".evgit") or "clone"
+    name = words[-1]
+    for suffix in (".evgit", ".evpack", ".bundle"):
+        name = name.removesuffix(suffix)
+    return name or "clone"

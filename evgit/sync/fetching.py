@@ -103,6 +103,7 @@ def fetch(
     if reply.commits or not _all_here(store, reply):
         report = _report(progress, reply.events)
         with store.arriving(counted, wanted.limits, report) as received:
+            _refuse_lying_refs(store, reply)
             done.commits, done.events, blobs = received.commits, received.events, received.blobs
     for _ in counted:
         pass  # frames of nothing
@@ -189,6 +190,13 @@ def _tips(store: Store, remote: Remote) -> list[str]:
 
 def _all_here(store: Store, reply: FetchReply) -> bool:
     return all(store.behind(target)[1] is not None for target in reply.refs.values())
+
+
+def _refuse_lying_refs(store: Store, reply: FetchReply) -> None:
+    """While what came can still be taken back."""
+    for name, target in reply.refs.items():
+        if store.behind(target)[1] is None:
+            raise InvalidObject(f"{name} is at {target} there, but no such commit was sent")
 
 
 def _check(store: Store, reply: FetchReply, wanted: Fetch) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evgit.errors import EvgitError, InvalidObject
+from evgit.errors import EvgitError, InvalidInput, InvalidObject
 from evgit.formats.canonical import id_bytes
 from evgit.formats.tag import decode_tag
 from evgit.formats.transfer import decode_transfer
@@ -26,6 +26,7 @@ from evgit.storage.layout import Layout
 from evgit.storage.operations import OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, RefStore
 from evgit.sync.inbox import Inbox
+from evgit.sync.messages import check_commit_id
 from evgit.sync.quarantine import Limits, Progress, Quarantine, Received
 from evgit.sync.spool import Spool
 
@@ -73,6 +74,11 @@ class Store:
         """A commit by id, or None where it is not stored."""
         return self.history.graph.find(id_bytes(commit_id))
 
+    def knows(self, object_id: str) -> bool:
+        """Is this a commit or tag object that is stored? Raises InvalidObject for what is no id."""
+        check_commit_id(object_id)
+        return self.row(object_id) is not None or self.branches.tag_line(object_id) is not None
+
     def rows(self, ids: Iterable[str]) -> list[CommitRow]:
         """Those of some commits that are stored."""
         return [row for row in map(self.row, ids) if row is not None]
@@ -118,6 +124,8 @@ class Store:
         try:
             try:
                 spool.fill(body)
+            except InvalidInput:
+                raise  # of what is not as it should be nothing is kept
             except BaseException:
                 self._salvage(spool, limits)
                 raise

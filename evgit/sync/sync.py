@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from evgit.errors import NotFound, UsageError
@@ -57,6 +58,8 @@ class Sync:
             return known[name]
         if "/" in name or ":" in name or name.startswith("."):
             return Remote(name, name)
+        if Path(name).is_file():  # a bundle in this directory: its whole path is no remote's name
+            return Remote(whole_address(name), whole_address(name))
         return self.remotes.get(name)
 
     def add(self, name: str, address: str) -> Remote:
@@ -71,7 +74,7 @@ class Sync:
     @contextmanager
     def connected(self, remote: Remote) -> Iterator[Transport]:
         """A transport to a remote, closed at the end."""
-        transport = connect(remote.url, self._using)
+        transport = connect(remote.url, self._using, self._store)
         try:
             yield transport
         finally:

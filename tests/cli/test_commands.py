@@ -30,6 +30,7 @@ WITHOUT_JSON = {
     "rev-parse": "prints ids, one a line",
     "switch": "prints no data",
     "bisect": "its commands have it",
+    "bundle": "its commands have it",
     "model": "its commands have it",
     "op": "its commands have it",
     "schema": "its commands have it",

@@ -22,6 +22,7 @@ from evgit.formats.pack_lines import shortened
 from evgit.formats.pack_reading import PackReader
 from evgit.formats.pack_writing import PackWriter
 from evgit.formats.tag import decode_tag
+from tests import independent_reader
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "format.md").read_text("utf-8")
 CODE = re.findall(r"^    (\S.*)$", DOCUMENT, re.MULTILINE)
@@ -66,7 +67,7 @@ def test_the_pack() -> None:
     name = re.search("Its name is `([0-9a-f]{64})`", DOCUMENT)
     assert name is not None
     assert blake3(data).hexdigest() == name[1]
-    lines = [text.encode() for text in CODE[start:] if text.startswith("{")]
+    lines = [text.encode() for text in CODE[start:] if re.match('{(?!"blobs)', text)]
     reader = PackReader(io.BytesIO(data).read)
     (window,) = reader.windows()
     assert reader.name == name[1]
@@ -85,3 +86,20 @@ def test_the_pack() -> None:
     again.finish()
     found = PackReader(io.BytesIO(written.getvalue()).read)
     assert list(found.windows()) == [window]
+
+
+def test_the_bundle() -> None:
+    page = DOCUMENT[DOCUMENT.index("For example, the bundle") :]
+    code = re.findall(r"^    (\S.*)$", page, re.MULTILINE)
+    data = bytes.fromhex("".join(itertools.takewhile(re.compile("[0-9a-f]+").fullmatch, code)))
+    name = re.search("The bundle is called `([0-9a-f]{64})`", page)
+    assert name is not None
+    reader = PackReader(io.BytesIO(data).read)
+    (window,) = reader.windows()
+    assert reader.name == name[1]
+    line = next(text for text in code if text.startswith("{")).encode()
+    assert canonical.canonicalize(line) == line
+    assert data.startswith(b"W*M\x18" + (len(line) + 8).to_bytes(4, "little") + b"head" + line)
+    assert reader.head.blobs == {blake3(b"hi").hexdigest(): 2}
+    assert reader.head.refs["refs/heads/main"] == blake3(window.commits[0]).hexdigest()
+    assert independent_reader.read_pack(data).blobs == {blake3(b"hi").hexdigest(): b"hi"}

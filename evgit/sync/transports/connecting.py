@@ -8,12 +8,14 @@ from pathlib import Path
 
 from evgit.errors import NotARepository
 from evgit.storage.layout import Layout
+from evgit.sync.bundle_file import BundleFile
 from evgit.sync.service import Policy, Service
 from evgit.sync.store import Store
 from evgit.sync.transport import Transport
 from evgit.sync.transports.address import parse_address
 from evgit.sync.transports.http import HttpTransport
 from evgit.sync.transports.local import LocalTransport
+from evgit.sync.transports.packs import PackTransport
 from evgit.sync.transports.ssh import SshTransport
 
 
@@ -32,10 +34,11 @@ class Connecting:
     certificates: str | None = None
 
 
-def connect(address: str, using: Connecting) -> Transport:
-    """A transport to the repository at an address.
+def connect(address: str, using: Connecting, into: Store | None = None) -> Transport:
+    """A transport to the repository at an address, or to what was made of one to be fetched from.
 
-    Raises NotARepository, UsageError, InvalidInput, TransferInterrupted.
+    `into`: the repository that is going to receive. Raises NotARepository, UsageError,
+    InvalidInput, TransferInterrupted.
     """
     found = parse_address(address)
     if found.kind == "ssh":
@@ -47,7 +50,13 @@ def connect(address: str, using: Connecting) -> Transport:
     if layout is not None:
         store = Store.open(layout, using.author, using.now)
         return LocalTransport(Service(store, Policy()), store.close)
+    if path.is_file():
+        return PackTransport(BundleFile(path), _nothing if into is None else into.knows)
     raise NotARepository(
         f"there is no evgit repository at {path}",
-        hint="give the directory that holds `.evgit`, or a bare repository",
+        hint="give the directory that holds `.evgit`, a bare repository, or a bundle",
     )
+
+
+def _nothing(_: str) -> bool:
+    return False
