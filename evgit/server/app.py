@@ -7,31 +7,31 @@ the answer streams out of a thread of its own. It must not know how messages are
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
-from typing import BinaryIO, cast
+from contextlib import ExitStack, contextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from evgit.errors import EvgitError, TransferInterrupted
+from evgit.errors import EvgitError, InvalidObject, TransferInterrupted
 from evgit.history.stamps import now
 from evgit.repository import Policy, Repository, Service
 from evgit.server.access import Access
+from evgit.server.arriving import ArrivingBody
 from evgit.server.description import openapi
 from evgit.server.metrics import Metrics
 from evgit.server.settings import ServerSettings, repository_directory
 from evgit.storage.layout import Layout
-from evgit.sync.stdio import framed, read_body, read_message
+from evgit.sync.messages import MAX_MESSAGE_BYTES, encode, error_reply
+from evgit.sync.stdio import framed, keep, keep_abandoned, read_body, read_message
 
 MEDIA_TYPE = "application/x-evgit"
-IN_MEMORY_BYTES = 1 << 18
+MAX_READING_BYTES = MAX_MESSAGE_BYTES + (1 << 16)  # whoever may only read has no more to say
+ARRIVING = 16  # times as many requests may come in as are answered at the same time
 
 
 class _Refused(Exception):
@@ -75,19 +75,15 @@ class Server:
     async def _converse(self, request: Request) -> Response:
         response: Response
         try:
-            if self.metrics.active >= self._settings.max_requests:
-                raise _Refused(503, "too many requests at once: try again later")
-            self.metrics.active += 1
-            try:
-                response = await self._answered(request)
-            except BaseException:
-                self.metrics.active -= 1
-                raise
+            response = await self._answered(request)
         except _Refused as refused:
             headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
             response = PlainTextResponse(refused.text + "\n", refused.status, headers)
         except ClientDisconnect:
             response = PlainTextResponse("the client went away\n", 400)
+        except EvgitError as error:  # a full disk, say: the other side is told as in any reply
+            told = b"".join(framed(encode(error_reply(error))))
+            response = Response(told, media_type=MEDIA_TYPE)
         self.metrics.add("evgit_requests_total", f'status="{response.status_code}"')
         return response
 
@@ -95,32 +91,49 @@ class Server:
         name = request.path_params["name"]
         access = self._access(request, name)
         directory = repository_directory(self._settings.root, name)
-        if directory is None:
-            raise _Refused(404, "there is no such repository")
-        body = await self._body(request)
-        try:
-            repository = await run_in_threadpool(self._open, directory, access)
-            try:
-                service = Service(repository.store, self._policy(access))
-                head, chunks = await run_in_threadpool(_answer, service, body)
-            except BaseException:
-                repository.close()
-                raise
-        except BaseException:
-            body.close()
-            raise
-
-        def end() -> None:
-            self.metrics.active -= 1
-            repository.close()
-            body.close()
-
-        return _Answer(self._sent(head, chunks), end)
-
-    def _open(self, directory: Path, access: Access) -> Repository:
-        layout = Layout.exactly(directory)
+        layout = None if directory is None else Layout.exactly(directory)
         if layout is None:
             raise _Refused(404, "there is no such repository")
+        with self._slot("arriving", ARRIVING * self._settings.max_requests):
+            body = await self._body(request, access, layout)
+        ending = ExitStack()  # what the answer holds until it is sent
+        try:
+            ending.callback(body.close)
+            ending.enter_context(self._slot("active", self._settings.max_requests))
+            head, chunks = await run_in_threadpool(self._answer, layout, access, body, ending)
+        except BaseException:
+            ending.close()
+            raise
+        return _Answer(self._sent(head, chunks), ending.close, self._settings.silent_seconds)
+
+    @contextmanager
+    def _slot(self, what: str, most: int) -> Iterator[None]:
+        """One of so many that may be at the same thing. Refuses those who come too many."""
+        if not self.metrics.enter(what, most):
+            raise _Refused(503, "too many requests at once: try again later")
+        try:
+            yield
+        finally:
+            self.metrics.leave(what)
+
+    def _answer(
+        self, layout: Layout, access: Access, body: ArrivingBody, ending: ExitStack
+    ) -> tuple[bytes, Iterator[bytes]]:
+        repository = self._open(layout, access)
+        ending.callback(repository.close)
+        service = Service(repository.store, self._policy(access))
+        if access.write:
+            keep_abandoned(service, layout.incoming)
+        try:
+            source = body.rewound()
+            message = read_message(source)
+            if message is None:
+                raise _Refused(400, "an empty request")
+            return service.answer(message, read_body(source))
+        except (InvalidObject, TransferInterrupted) as error:
+            raise _Refused(400, error.message) from None
+
+    def _open(self, layout: Layout, access: Access) -> Repository:
         return Repository(layout, author=f"{access.name} <>", clock=self._now)
 
     def _access(self, request: Request, name: str) -> Access:
@@ -139,39 +152,49 @@ class Server:
     def _policy(self, access: Access) -> Policy:
         return Policy(write=access.write)
 
-    async def _body(self, request: Request) -> BinaryIO:
-        """All of a request's body, in a file."""
+    async def _body(self, request: Request, access: Access, layout: Layout) -> ArrivingBody:
+        """All of a request's body. Of one that stops short, what came whole is kept."""
         limit = self._settings.max_body_bytes
+        if not access.write:
+            limit = min(limit, MAX_READING_BYTES)
         with suppress(ValueError):
             if int(request.headers.get("content-length", "0")) > limit:
                 raise _Refused(413, f"a request of more than {limit:,} bytes")
-        spool = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115 - closed later
-        file = cast(BinaryIO, spool)
-        size = 0
-        stream = request.stream()
+        body = ArrivingBody(layout.incoming if access.write else None)
         try:
-            async with asyncio.timeout(self._settings.request_seconds):
-                while True:
-                    async with asyncio.timeout(self._settings.silent_seconds):
-                        chunk = await anext(stream, None)
-                    if chunk is None:
-                        break
-                    size += len(chunk)
-                    if size > limit:
-                        raise _Refused(413, f"a request of more than {limit:,} bytes")
-                    if size > IN_MEMORY_BYTES:
-                        await run_in_threadpool(file.write, chunk)
-                    else:
-                        file.write(chunk)
-        except TimeoutError:
-            file.close()
-            raise _Refused(408, "the request came too slowly") from None
-        except BaseException:
-            file.close()
+            await self._take_in(request, body, limit)
+        except BaseException as error:
+            try:
+                if access.write and isinstance(error, ClientDisconnect | TimeoutError):
+                    await run_in_threadpool(self._keep, layout, access, body)
+            finally:
+                body.close()
+            if isinstance(error, TimeoutError):
+                raise _Refused(408, "the request came too slowly") from None
             raise
-        self.metrics.add("evgit_received_bytes_total", amount=size)
-        file.seek(0)
-        return file
+        self.metrics.add("evgit_received_bytes_total", amount=body.size)
+        return body
+
+    async def _take_in(self, request: Request, body: ArrivingBody, limit: int) -> None:
+        stream = request.stream()
+        async with asyncio.timeout(self._settings.request_seconds):
+            while True:
+                async with asyncio.timeout(self._settings.silent_seconds):
+                    chunk = await anext(stream, None)
+                if chunk is None:
+                    return
+                if body.size + len(chunk) > limit:
+                    raise _Refused(413, f"a request of more than {limit:,} bytes")
+                if body.on_disk:
+                    await run_in_threadpool(body.write, chunk)
+                else:
+                    body.write(chunk)
+
+    def _keep(self, layout: Layout, access: Access, body: ArrivingBody) -> None:
+        """Keep what came of a push that was cut short."""
+        if body.on_disk:
+            with self._open(layout, access) as repository:
+                keep(Service(repository.store, self._policy(access)), body.rewound())
 
     async def _sent(self, head: bytes, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
         async for part in iterate_in_threadpool(framed(head, chunks)):
@@ -180,30 +203,26 @@ class Server:
 
 
 class _Answer(StreamingResponse):
-    """A streaming answer that is ended whatever becomes of it, sent or not."""
+    """A streaming answer that is ended whatever becomes of it, sent or not.
 
-    def __init__(self, parts: AsyncIterator[bytes], end: Callable[[], None]) -> None:
+    Who takes nothing of it for `silent` seconds gets no more, and holds nobody else up.
+    """
+
+    def __init__(self, parts: AsyncIterator[bytes], end: Callable[[], None], silent: float) -> None:
         super().__init__(parts, media_type=MEDIA_TYPE)
         self._end = end
+        self._silent = silent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(self._silent):
+                await send(message)
+
         try:
-            await super().__call__(scope, receive, send)
+            with suppress(TimeoutError, ClientDisconnect):
+                await super().__call__(scope, receive, send_in_time)
         finally:
             await run_in_threadpool(self._end)
-
-
-def _answer(service: Service, body: BinaryIO) -> tuple[bytes, Iterator[bytes]]:
-    try:
-        message = read_message(body)
-    except EvgitError as error:
-        raise _Refused(400, error.message) from None
-    if message is None:
-        raise _Refused(400, "an empty request")
-    try:
-        return service.answer(message, read_body(body))
-    except TransferInterrupted as error:
-        raise _Refused(400, error.message) from None
 
 
 def make_app(settings: ServerSettings, version: str, clock: Callable[[], int] = now) -> Starlette:

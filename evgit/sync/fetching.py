@@ -99,6 +99,7 @@ def fetch(
     _check(store, reply, wanted)
     done.refs, done.head = reply.refs, reply.head
     counted = _counted(body, done)
+    first, _ = store.history.end()
     blobs: dict[str, int] = {}
     if reply.commits or not _all_here(store, reply):
         report = _report(progress, reply.events)
@@ -107,6 +108,7 @@ def fetch(
             done.commits, done.events, blobs = received.commits, received.events, received.blobs
     for _ in counted:
         pass  # frames of nothing
+    blobs |= store.blobs_owed(reply.refs.values(), first)
     done.blobs = _fetch_blobs(store, transport, blobs)
     with store.changing():
         done.moves = _moves(store, reply.refs, remote, wanted)

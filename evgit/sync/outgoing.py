@@ -13,6 +13,7 @@ from itertools import islice
 from evgit.errors import DamagedObject
 from evgit.formats.again import again_id, is_again
 from evgit.formats.canonical import id_bytes
+from evgit.formats.event import decode_event
 from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.storage.database import fetch_all
@@ -113,9 +114,23 @@ def _in_full(history: History, lines: list[bytes], number: int, sent: set[int]) 
     return b"".join(found)
 
 
-def listed_blobs(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Those of some event lines that may list blobs."""
-    return (line for line in lines if line.startswith(b'{"blobs":'))
+def listed_blobs(texts: Iterable[bytes]) -> Iterator[tuple[str, int]]:
+    """(id, size) of every blob that the events of some blocks list, as often as they do."""
+    for text in texts:
+        if b'{"blobs":' in text:
+            for line in text.splitlines():
+                if line.startswith(b'{"blobs":'):
+                    yield from decode_event(line).blobs.items()
+
+
+def left_before(
+    history: History, wanted: Sequence[CommitRow], known: Sequence[CommitRow], first: int
+) -> Outgoing:
+    """Of the commits reachable from `wanted` and not from `known`, those stored before line
+    `first`, and those that name events of others: what a transfer has not just brought whole."""
+    found = outgoing(history, wanted, known)
+    found.ranges = [r for r in found.ranges if r[0] < first or r[0] in found.special]
+    return found
 
 
 def tips(history: History, limit: int) -> list[str]:

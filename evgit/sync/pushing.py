@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from evgit.errors import Conflict, NotAFastForward, NotFound, UsageError
-from evgit.formats.event import decode_event
 from evgit.formats.transfer import encode_transfer
 from evgit.history.commit_row import CommitRow
 from evgit.history.heads import HEADS, TAGS
 from evgit.storage.database import fetch_one
 from evgit.storage.operations import RefChange
 from evgit.sync.messages import (
+    MAX_IDS,
     BlobsReply,
     BlobsRequest,
     PushReply,
@@ -27,13 +27,14 @@ from evgit.sync.messages import (
     Update,
     check_protocol,
 )
-from evgit.sync.outgoing import Outgoing, outgoing, samples, texts
+from evgit.sync.outgoing import Outgoing, between, listed_blobs, outgoing, samples, texts
 from evgit.sync.quarantine import Progress
 from evgit.sync.remotes import Remote
 from evgit.sync.store import Store
 from evgit.sync.transport import Transport, ask
 
 BLOBS_AT_ONCE = 1000
+ASKED = 256  # commits that are asked for at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,8 @@ def push(
     nothing has moved there then.
     """
     rows = {ref: _row_of(store, ref.source) for ref in refs if ref.source is not None}
-    asked = dict.fromkeys(
-        i for row in rows.values() for i in (row.hex, *samples(store.history, row))
-    )
-    reply, _ = ask(transport, RefsRequest(list(asked)[:4096]), RefsReply)
+    asked = dict.fromkeys(i for ref, row in rows.items() for i in _first(store, remote, ref, row))
+    reply, _ = ask(transport, RefsRequest(list(asked)[:MAX_IDS]), RefsReply)
     check_protocol(reply.protocol)
     if reply.repository != store.repository:
         raise UsageError(
@@ -94,11 +93,14 @@ def push(
             done.unchanged.append(ref.target)
         else:
             done.updates.append(update)
-    sent = _to_send(store, reply, done.updates)
+    _narrow(store, transport, reply, done.updates)
+    sent = _to_send(store, reply, done.updates, reply.known)
     done.commits, done.events = sent.commits, sent.events
     if dry_run or not done.updates:
         return done
-    done.blobs = _send_blobs(store, transport, sent)
+    # What an interrupted push left there without a ref may lack blobs: all are offered anew.
+    if fetch_one(store.history.connection, "SELECT 1 FROM blobs LIMIT 1") is not None:
+        done.blobs = _send_blobs(store, transport, _to_send(store, reply, done.updates, ()))
     tags = [
         line + b"\n"
         for update in done.updates
@@ -162,8 +164,48 @@ def _refuse_other_chain(store: Store, short: str, there: str, new: str) -> None:
     )
 
 
-def _to_send(store: Store, reply: RefsReply, updates: Sequence[Update]) -> Outgoing:
-    wanted, known = [], store.rows([store.repository, *reply.known])
+# ---------------------------------------------------------------- what the other side has
+def _first(store: Store, remote: Remote | None, ref: PushedRef, row: CommitRow) -> Iterator[str]:
+    """Commits to ask for first: the tip, what follows the place where the branch was last seen
+    there, and ancestors at distances that double."""
+    yield row.hex
+    name = "" if remote is None else remote.tracking + ref.target.removeprefix(HEADS)
+    seen = store.refs.get(name) if name else None
+    last = None if seen is None else store.row(seen)
+    if last is not None:
+        yield from between(store.history, row, last.height, row.height, ASKED)
+    yield from samples(store.history, row)
+
+
+def _narrow(
+    store: Store, transport: Transport, reply: RefsReply, updates: Sequence[Update]
+) -> None:
+    """Add to what is known there the last commit of each chain that an interrupted push left:
+    it lies between the last that is known and the first that is not."""
+    graph = store.history.graph
+    for update in updates:
+        row = None if update.new is None else store.behind(update.new)[1]
+        if row is None or row.hex in reply.known:
+            continue
+        there = store.rows([*reply.known, *([update.old] if update.old else [])])
+        low = max((k.height for k in there if graph.on_first_parents(k, row)), default=0)
+        high = row.height
+        while ids := between(store.history, row, low, high, ASKED):
+            more, _ = ask(transport, RefsRequest(ids), RefsReply)
+            found = {*more.known}
+            for asked in store.rows(ids):
+                if asked.hex in found:
+                    low = max(low, asked.height)
+                else:
+                    high = min(high, asked.height)
+            reply.known += more.known
+
+
+def _to_send(
+    store: Store, reply: RefsReply, updates: Sequence[Update], stored: Sequence[str]
+) -> Outgoing:
+    """What the other side lacks that has what its refs reach, and the commits `stored`."""
+    wanted, known = [], store.rows([store.repository, *stored])
     for target in reply.refs.values():
         row = store.behind(target)[1]
         if row is not None:
@@ -176,15 +218,11 @@ def _to_send(store: Store, reply: RefsReply, updates: Sequence[Update]) -> Outgo
 
 
 def _send_blobs(store: Store, transport: Transport, sent: Outgoing) -> int:
-    """Send the blobs that the events to be sent list, and the other side lacks."""
-    if fetch_one(store.history.connection, "SELECT 1 FROM blobs LIMIT 1") is None:
-        return 0
+    """Send the blobs that events list, and the other side lacks."""
     listed: dict[str, int] = {}
     count = 0
-    for text in texts(store.history, sent):
-        for line in text.splitlines():
-            if line.startswith(b'{"blobs":'):
-                listed.update(decode_event(line).blobs)
+    for blob_id, size in listed_blobs(texts(store.history, sent)):
+        listed[blob_id] = size
         if len(listed) >= BLOBS_AT_ONCE:
             count += _send_missing(store, transport, listed)
             listed = {}

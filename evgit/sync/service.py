@@ -7,6 +7,7 @@ its repository, hold much in memory, or run code.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -17,6 +18,7 @@ from evgit.errors import (
     InvalidInput,
     InvalidObject,
     NotAFastForward,
+    TransferInterrupted,
     UnknownObject,
 )
 from evgit.formats.canonical import object_id
@@ -78,6 +80,16 @@ class Service:
         except EvgitError as error:
             return encode(error_reply(error)), iter(())
 
+    def keep(self, message: bytes, body: Iterable[bytes]) -> None:
+        """Keep what came whole of a request that was cut short, so that it needn't be sent again.
+
+        Nothing moves, even if all of the body came.
+        """
+        with suppress(EvgitError):
+            request = decode_request(message)
+            if isinstance(request, PushRequest | PutBlobRequest):
+                self._answer(request, _cut_short(body))
+
     def _answer(self, request: AnyRequest, body: Iterator[bytes]) -> Answer:
         nothing: Iterator[bytes] = iter(())
         match request:
@@ -99,6 +111,8 @@ class Service:
     # ------------------------------------------------------------------ reading
     def _refs(self, request: RefsRequest) -> RefsReply:
         store = self._store
+        if request.ids and self._policy.write:
+            store.salvage()  # a push follows: what came of it before need not come again
         root = store.history.graph.get(store.repository)
         return RefsReply(
             repository=store.repository,
@@ -143,8 +157,10 @@ class Service:
         store = self._store
         for update in request.updates:
             self._check_name(update)
+        first, _ = store.history.end()
         with store.arriving(body, self._policy.limits) as received:
-            for blob_id in received.blobs:
+            new = [update.new for update in request.updates if update.new is not None]
+            for blob_id in received.blobs | store.blobs_owed(new, first):
                 raise InvalidObject(
                     f"blob {blob_id}, which a pushed event lists, was not sent before"
                 )
@@ -250,6 +266,11 @@ class Service:
                 f"this repository may be read here, but you may not {what}",
                 hint="over http, a token with the right to write goes into EVGIT_TOKEN",
             )
+
+
+def _cut_short(body: Iterable[bytes]) -> Iterator[bytes]:
+    yield from body
+    raise TransferInterrupted("a request was cut short")
 
 
 def _from(chunks: Iterator[bytes], offset: int) -> Iterator[bytes]:

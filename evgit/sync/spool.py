@@ -16,7 +16,8 @@ from typing import BinaryIO
 from evgit.storage import files
 
 CHUNK_BYTES = 1 << 18
-_SUFFIX = ".transfer"
+TRANSFER = ".transfer"
+REQUEST = ".request"  # a whole request over HTTP: its message, then its body in chunks
 
 
 class Spool:
@@ -27,19 +28,19 @@ class Spool:
         self._file = file
 
     @classmethod
-    def create(cls, directory: Path) -> Spool:
+    def create(cls, directory: Path, kind: str = TRANSFER) -> Spool:
         """A new, empty one in a directory, which is made where it is missing."""
         with files.translate_errors(directory):
             directory.mkdir(exist_ok=True)
-            path = directory / (os.urandom(8).hex() + _SUFFIX)
+            path = directory / (os.urandom(8).hex() + kind)
             file = path.open("x+b")
             fcntl.flock(file, fcntl.LOCK_EX)
         return cls(path, file)
 
     @classmethod
-    def abandoned(cls, directory: Path) -> Iterator[Spool]:
+    def abandoned(cls, directory: Path, kind: str = TRANSFER) -> Iterator[Spool]:
         """Those whose writers are no more."""
-        for path in sorted(directory.glob("*" + _SUFFIX)):
+        for path in sorted(directory.glob("*" + kind)):
             with suppress(OSError):
                 file = path.open("r+b")
                 try:
@@ -60,6 +61,11 @@ class Spool:
         self._file.seek(0)
         while chunk := self._file.read(CHUNK_BYTES):
             yield chunk
+
+    def rewound(self) -> BinaryIO:
+        """The file itself, to be read from the beginning."""
+        self._file.seek(0)
+        return self._file
 
     def discard(self) -> None:
         """Remove the file."""

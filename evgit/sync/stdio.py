@@ -8,11 +8,14 @@ one. A length of 2^32-1 says that the sender failed in the middle. It must not k
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO
 
 from evgit.errors import EvgitError, InvalidObject, TransferInterrupted
 from evgit.sync.messages import MAX_MESSAGE_BYTES
 from evgit.sync.service import Service
+from evgit.sync.spool import REQUEST, Spool
 
 MAX_CHUNK_BYTES = 1 << 20
 _FAILED = 0xFFFF_FFFF
@@ -98,3 +101,23 @@ def serve(service: Service, source: BinaryIO, target: BinaryIO) -> None:
             write_message(target, answer, chunks)
         except EvgitError:
             continue  # said so already
+
+
+def keep_abandoned(service: Service, directory: Path) -> None:
+    """Keep what came whole of requests whose receivers were killed, out of a directory of spools.
+
+    Raises StorageFull and its like.
+    """
+    for spool in Spool.abandoned(directory, REQUEST):
+        try:
+            keep(service, spool.rewound())
+        finally:
+            spool.discard()
+
+
+def keep(service: Service, source: BinaryIO) -> None:
+    """Keep what came whole of a request that was cut short. No ref moves."""
+    with suppress(InvalidObject, TransferInterrupted):
+        message = read_message(source)
+        if message is not None:
+            service.keep(message, read_body(source))

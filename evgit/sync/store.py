@@ -27,6 +27,7 @@ from evgit.storage.operations import OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, RefStore
 from evgit.sync.inbox import Inbox
 from evgit.sync.messages import check_commit_id
+from evgit.sync.outgoing import left_before, listed_blobs, texts
 from evgit.sync.quarantine import Limits, Progress, Quarantine, Received
 from evgit.sync.spool import Spool
 
@@ -99,6 +100,22 @@ class Store:
             lines.append(line)
             target = decode_tag(line).target
         return lines, self.row(target)
+
+    def blobs_owed(self, targets: Iterable[str], first: int) -> dict[str, int]:
+        """{id: size} of the blobs that are listed by what refs are about to point to, and missing.
+
+        Only what was stored before line `first` is looked at: an earlier transfer may have brought
+        it and been cut short before its blobs came. Without such, this costs next to nothing.
+        """
+        wanted = [row for row in (self.behind(target)[1] for target in targets) if row is not None]
+        known = [row for row in (self.behind(r.target)[1] for r in self.refs.under("refs/")) if row]
+        if first <= self.history.graph.get(self.repository).number + 1 or not wanted:
+            return {}
+        left = left_before(self.history, wanted, known, first)
+        listed = dict(listed_blobs(texts(self.history, left)))
+        return {
+            blob_id: size for blob_id, size in listed.items() if self.blobs.size(blob_id) is None
+        }
 
     # ------------------------------------------------------------------ writing
     @contextmanager

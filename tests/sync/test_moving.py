@@ -17,10 +17,15 @@ from evgit.errors import (
     NotAFastForward,
     TransferInterrupted,
 )
+from evgit.formats.transfer import encode_transfer
 from evgit.repository import Repository
 from evgit.sync.fetching import Fetch
+from evgit.sync.messages import PushReply, PushRequest, Update
+from evgit.sync.outgoing import Outgoing, texts
 from evgit.sync.pushing import PushedRef, push
+from evgit.sync.quarantine import Limits
 from evgit.sync.remotes import Remote
+from evgit.sync.transport import ask
 from tests.history.making import Clock, event, events, ids, merge, new
 from tests.sync.making import Line, cloned, fetched, heads, pushed, tracked
 
@@ -246,6 +251,62 @@ def test_a_fetch_goes_on_where_it_was_cut(source: Repository, copy: Repository) 
     assert rounds > 3
     assert ids(copy, "refs/remotes/origin/main") == clean_ids
     assert copy.fsck().clean
+
+
+def test_blobs_whose_events_came_in_a_cut_transfer_come_later(
+    source: Repository, copy: Repository
+) -> None:
+    """They are asked for again, though no transfer brings their events any more."""
+    blob, size = source.write_blob(BytesIO(b"x" * 50_000))
+    source.append([event(1000, blobs={blob: size})])
+
+    class Cut(Line):
+        def carry(self, message: bytes, body=()):  # type: ignore[no-untyped-def]
+            if b'"get-blob"' in message:
+                raise TransferInterrupted("the line was cut")
+            return super().carry(message, body)
+
+    with pytest.raises(TransferInterrupted):
+        fetched(copy, source, Cut(source))
+    assert tracked(copy) != heads(source)
+    assert fetched(copy, source).blobs == 1
+    assert copy.fsck().clean
+
+
+def test_a_ref_is_not_moved_to_events_whose_blobs_never_came(
+    source: Repository, copy: Repository
+) -> None:
+    """Not even if their events were left by a transfer before."""
+    blob, size = copy.write_blob(BytesIO(b"y" * 50_000))
+    copy.append([event(1000, blobs={blob: size})])
+    before = heads(source)
+    row = copy.history.graph.get(copy.resolve_commit("main"))
+    text = texts(copy.history, Outgoing([(row.number, 2)], set(), 1))
+    with source.store.arriving(encode_transfer(text), Limits()):
+        pass
+    update = Update("refs/heads/main", before["main"], row.hex)
+    with pytest.raises(InvalidObject, match="was not sent"):
+        ask(Line(source), PushRequest([update]), PushReply)
+    assert heads(source) == before
+    pushed(copy, source, "main")
+    assert heads(source) == heads(copy)
+    assert source.fsck().clean
+
+
+def test_an_interrupted_push_goes_on_where_it_stopped(source: Repository, copy: Repository) -> None:
+    noise = Random(2)
+    for number in range(1000, 1300):
+        data = {"n": number, "noise": noise.randbytes(1500).hex()}
+        copy.append([event(number, data=data)])
+    line = Line(source)
+    line.cut_after = 400_000
+    with pytest.raises(TransferInterrupted):
+        pushed(copy, source, "main", line=line)
+    left = source.history.end()[0]
+    assert left > 200
+    done = pushed(copy, source, "main")
+    assert done.commits == (copy.history.end()[0] - left) / 2
+    assert heads(source) == heads(copy)
 
 
 @pytest.mark.parametrize("place", [0, 5, 40, 300, 2000])
