@@ -114,13 +114,17 @@ def _in_full(history: History, lines: list[bytes], number: int, sent: set[int]) 
     return b"".join(found)
 
 
-def listed_blobs(texts: Iterable[bytes]) -> Iterator[tuple[str, int]]:
+def listed_blobs(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Those of some event lines that may list blobs."""
+    return (line for line in lines if line.startswith(b'{"blobs":'))
+
+
+def blobs_in(texts: Iterable[bytes]) -> Iterator[tuple[str, int]]:
     """(id, size) of every blob that the events of some blocks list, as often as they do."""
     for text in texts:
         if b'{"blobs":' in text:
-            for line in text.splitlines():
-                if line.startswith(b'{"blobs":'):
-                    yield from decode_event(line).blobs.items()
+            for line in listed_blobs(text.splitlines()):
+                yield from decode_event(line).blobs.items()
 
 
 def left_before(

@@ -27,7 +27,7 @@ from evgit.sync.messages import (
     Update,
     check_protocol,
 )
-from evgit.sync.outgoing import Outgoing, between, listed_blobs, outgoing, samples, texts
+from evgit.sync.outgoing import Outgoing, between, blobs_in, outgoing, samples, texts
 from evgit.sync.quarantine import Progress
 from evgit.sync.remotes import Remote
 from evgit.sync.store import Store
@@ -221,7 +221,7 @@ def _send_blobs(store: Store, transport: Transport, sent: Outgoing) -> int:
     """Send the blobs that events list, and the other side lacks."""
     listed: dict[str, int] = {}
     count = 0
-    for blob_id, size in listed_blobs(texts(store.history, sent)):
+    for blob_id, size in blobs_in(texts(store.history, sent)):
         listed[blob_id] = size
         if len(listed) >= BLOBS_AT_ONCE:
             count += _send_missing(store, transport, listed)

@@ -27,7 +27,7 @@ from evgit.storage.operations import OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, RefStore
 from evgit.sync.inbox import Inbox
 from evgit.sync.messages import check_commit_id
-from evgit.sync.outgoing import left_before, listed_blobs, texts
+from evgit.sync.outgoing import blobs_in, left_before, texts
 from evgit.sync.quarantine import Limits, Progress, Quarantine, Received
 from evgit.sync.spool import Spool
 
@@ -112,7 +112,7 @@ class Store:
         if first <= self.history.graph.get(self.repository).number + 1 or not wanted:
             return {}
         left = left_before(self.history, wanted, known, first)
-        listed = dict(listed_blobs(texts(self.history, left)))
+        listed = dict(blobs_in(texts(self.history, left)))
         return {
             blob_id: size for blob_id, size in listed.items() if self.blobs.size(blob_id) is None
         }

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -41,9 +42,7 @@ def ground(request: pytest.FixtureRequest, quick_place: Path) -> Iterator[Ground
 
 
 @pytest.mark.parametrize("way", ["fetch", "push"])
-def test_what_was_cut_goes_on(
-    ground: Ground, way: str, record_property: Callable[[str, object], None]
-) -> None:
+def test_what_was_cut_goes_on(ground: Ground, way: str, capsys: pytest.CaptureFixture[str]) -> None:
     direction = "down" if way == "fetch" else "up"
     clean = max(ground.run(way, WHOLE).bytes)
     assert clean > 12 * 65_536
@@ -53,7 +52,12 @@ def test_what_was_cut_goes_on(
         assert trial.cut, cut
         worst = max(worst, sum(trial.bytes) - clean)
         assert sum(trial.bytes) <= clean + AGAIN, (cut, trial, clean)
-    record_property("outcome", f"{len(cuts)} cuts of {clean:,} bytes, {worst:,} sent again at most")
+    if EVERY:
+        with capsys.disabled():
+            sys.stdout.write(
+                f"\n{ground.transport} {way}: {len(cuts)} cuts of {clean:,} bytes, {worst:,} sent "
+                "again at most\n"
+            )
 
 
 def _cuts(direction: str, clean: int) -> list[Cut]:
