@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -23,10 +23,11 @@ _EIGHT_NUMBERS = struct.Struct("<8q").pack
 
 
 class CommitRow(NamedTuple):
-    """A commit in the index. `number`: the first line of its block; `size`: of its log."""
+    """A commit in the index. `number`: the first line of its block; `size`: of its log.
+    `identity`: its id, or what reads it from the commit's line."""
 
     number: int
-    id: bytes
+    identity: bytes | Callable[[int], bytes]
     events: int
     chain: int
     height: int
@@ -36,6 +37,12 @@ class CommitRow(NamedTuple):
     further_parents: bytes | None
     segment: bytes | None
     held_back: int | None
+
+    @property
+    def id(self) -> bytes:
+        """32 bytes. Raises DamagedObject where they stand in a pack that is damaged."""
+        known = self.identity
+        return known if isinstance(known, bytes) else known(self.number + self.events)
 
     @property
     def hex(self) -> str:
@@ -88,7 +95,7 @@ def checked(values: Sequence[Any]) -> CommitRow:
             return row
     except (struct.error, TypeError):
         pass  # not even of the right type
-    called = row.hex if isinstance(row.id, bytes) else "?"
+    called = row.hex if isinstance(row.identity, bytes) else "?"
     raise damaged_index(f"the row of commit {called}, at line {row.number}, is not what it was")
 
 

@@ -96,6 +96,14 @@ class EventIndex:
                 loaded.extend(added, next_line - 1)
         return b"", None
 
+    def settle(self, next_line: int) -> None:
+        """Move what still stands in commits' own rows into runs. `next_line`: to be stored."""
+        ids, keys = self.pending(IDS), self.pending(KEYS)
+        for family, words in ((IDS, ids), (KEYS, keys)):
+            if words:
+                self._runs.add(family, words, next_line - 1)
+        self.forget()
+
     def _pending_ids(self, reach: int) -> list[int]:
         rows = fetch_all(
             self._connection,

@@ -11,20 +11,24 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 import apsw
-import msgspec
 
 from evgit.errors import UnknownObject
 from evgit.formats.canonical import id_bytes
-from evgit.history.commit_row import COLUMNS, CommitRow, checked, damaged_index
+from evgit.history.commit_row import CommitRow, damaged_index
+from evgit.history.commit_table import ANY_HEIGHT, CommitTable
 from evgit.history.line_ranges import LineRange, clipped
+from evgit.storage.blocks import BlockStore
 from evgit.storage.database import fetch_all, fetch_one
+
+if TYPE_CHECKING:
+    from evgit.storage.sorted_runs import SortedRuns
 
 _SEVEN_NUMBERS = struct.Struct("<7q").pack
 
@@ -62,19 +66,17 @@ class Stretch(NamedTuple):
 class CommitGraph:
     """Looks commits up. All ids are 32-byte digests here."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(
+        self, connection: apsw.Connection, blocks: BlockStore, runs: Callable[[], SortedRuns]
+    ) -> None:
         self._connection = connection
+        self.table = CommitTable(connection, blocks, runs)
         self._chains: dict[int, tuple[int | None, int, int]] = {}
 
     # ------------------------------------------------------------------ single commits
     def find(self, commit_id: bytes) -> CommitRow | None:
         """The commit with this id, or None."""
-        row = fetch_one(
-            self._connection,
-            f"SELECT {COLUMNS} FROM commits WHERE substr(id, 1, 4)=? AND id=?",
-            (commit_id[:4], commit_id),
-        )
-        return None if row is None else checked(row)
+        return self.table.find(commit_id)
 
     def get(self, commit_id: str) -> CommitRow:
         """The commit with this id (hex). Raises UnknownObject."""
@@ -85,50 +87,33 @@ class CommitGraph:
 
     def by_number(self, number: int) -> CommitRow:
         """The commit whose block starts at this line."""
-        row = fetch_one(
-            self._connection, f"SELECT {COLUMNS} FROM commits WHERE number=?", (number,)
-        )
+        row = self.table.by_number(number)
         if row is None:
             raise UnknownObject(
                 f"there is no commit at line {number}", hint="`evgit reindex` rebuilds the index"
             )
-        return checked(row)
+        return row
 
     def up_to(self, number: int, limit: int) -> list[CommitRow]:
         """The last commits whose blocks start at this line or before, the newest first."""
-        rows = fetch_all(
-            self._connection,
-            f"SELECT {COLUMNS} FROM commits WHERE number<=? ORDER BY number DESC LIMIT ?",
-            (number, limit),
-        )
-        return [checked(row) for row in rows]
+        return self.table.up_to(number, limit)
 
     def owning(self, line: int) -> CommitRow:
         """The commit whose block holds a line."""
-        row = fetch_one(
-            self._connection,
-            f"SELECT {COLUMNS} FROM commits WHERE number<=? ORDER BY number DESC LIMIT 1",
-            (line,),
-        )
+        row = self.table.owning(line)
         if row is None:
             raise UnknownObject(
                 f"no commit holds line {line}", hint="`evgit reindex` rebuilds the index"
             )
-        return checked(row)
+        return row
 
     def with_prefix(self, low: bytes, high: bytes, limit: int) -> list[bytes]:
         """Ids of commits between two 32-byte bounds, both included."""
-        rows = fetch_all(
-            self._connection,
-            "SELECT id FROM commits WHERE substr(id, 1, 4)>=? AND substr(id, 1, 4)<=?"
-            " AND id>=? AND id<=? ORDER BY id LIMIT ?",
-            (low[:4], high[:4], low, high, limit),
-        )
-        return [row[0] for row in rows]
+        return self.table.ids_between(low, high, limit)
 
     def count(self) -> int:
         """How many commits are stored."""
-        return int(fetch_one(self._connection, "SELECT count(*) FROM commits")[0])
+        return self.table.count()
 
     # ------------------------------------------------------------------ first-parent chains
     def lineage(self, row: CommitRow) -> list[Stretch]:
@@ -185,14 +170,9 @@ class CommitGraph:
             )
         for stretch in self.lineage(row):
             if position >= stretch.start:
-                found = fetch_one(
-                    self._connection,
-                    f"SELECT {COLUMNS} FROM commits WHERE chain=? AND size>?"
-                    " ORDER BY size, height LIMIT 1",
-                    (stretch.chain, position),
-                )
+                found = self.table.next(stretch.chain, position)
                 if found is not None:
-                    return checked(found)
+                    return found
                 break
         raise UnknownObject(
             f"no commit holds position {position}", hint="`evgit reindex` rebuilds the index"
@@ -206,17 +186,10 @@ class CommitGraph:
             wanted = positions[len(holders) : end]
             if not wanted:
                 continue
-            found = fetch_all(
-                self._connection,
-                f"SELECT {COLUMNS} FROM (SELECT key AS place, value AS position FROM json_each(?2))"
-                " CROSS JOIN commits WHERE number="
-                "(SELECT number FROM commits WHERE chain=?1 AND size>position"
-                " ORDER BY size, height LIMIT 1) ORDER BY place",
-                (stretch.chain, msgspec.json.encode(list(wanted)).decode()),
-            )
+            found = self.table.holding_each(stretch.chain, wanted)
+            holders += found
             if len(found) < len(wanted):
                 break
-            holders += map(checked, found)
         if len(holders) < len(positions):
             self.holding(row, positions[len(holders)])  # says what is wrong with it
             raise damaged_index(f"no commit holds one of {len(positions)} positions")
@@ -234,24 +207,17 @@ class CommitGraph:
             low, high = fork_size, stretch.end
             while low < high:
                 middle = (low + high) // 2
-                probe = fetch_one(
-                    self._connection,
-                    "SELECT height FROM commits WHERE chain=? AND size>?"
-                    " ORDER BY size, height LIMIT 1",
-                    (stretch.chain, middle),
-                )
-                if probe is None or probe[0] > height:
+                probe = self.table.next(stretch.chain, middle)
+                if probe is None or probe.height > height:
                     high = middle
                 else:
                     low = middle + 1
-            found = fetch_one(
-                self._connection,
-                f"SELECT {COLUMNS} FROM commits WHERE chain=? AND size>=? AND height=?"
-                " ORDER BY size, height LIMIT 1",
-                (stretch.chain, low, height),
+            among = self.table.ascending(
+                stretch.chain, low - 1, ANY_HEIGHT, stretch.end, stretch.height
             )
-            if found is not None:
-                return checked(found)
+            found = next((each for each in among if each.height >= height), None)
+            if found is not None and found.height == height:
+                return found
             break
         raise UnknownObject(
             f"no commit at height {height}", hint="`evgit reindex` rebuilds the index"
@@ -262,37 +228,15 @@ class CommitGraph:
         for stretch in reversed(self.lineage(row)):
             if stretch.end <= position and stretch.chain != row.chain:
                 continue
-            size, height, limit = max(position, stretch.start), 1 << 62, 16
-            while True:
-                # Bounded by size as well, or a look at the past would scan all that came after.
-                rows = fetch_all(
-                    self._connection,
-                    f"SELECT {COLUMNS} FROM commits WHERE chain=? AND (size, height)>(?, ?)"
-                    " AND size<=? AND height<=? ORDER BY size, height LIMIT ?",
-                    (stretch.chain, size, height, stretch.end, stretch.height, limit),
-                )
-                for found in rows:
-                    yield checked(found)
-                if len(rows) < limit:
-                    break
-                size, height, limit = rows[-1][5], rows[-1][4], 256
+            start = max(position, stretch.start)
+            yield from self.table.ascending(
+                stretch.chain, start, ANY_HEIGHT, stretch.end, stretch.height
+            )
 
     def first_parents(self, row: CommitRow) -> Iterator[CommitRow]:
         """The first-parent chain, newest first, from `row` to the root."""
         for stretch in self.lineage(row):
-            size, height = stretch.end, stretch.height + 1
-            while True:
-                rows = fetch_all(
-                    self._connection,
-                    f"SELECT {COLUMNS} FROM commits WHERE chain=? AND (size, height)<(?, ?)"
-                    " ORDER BY size DESC, height DESC LIMIT 256",
-                    (stretch.chain, size, height),
-                )
-                for found in rows:
-                    yield checked(found)
-                if len(rows) < 256:
-                    break
-                size, height = rows[-1][5], rows[-1][4]
+            yield from self.table.descending(stretch.chain, stretch.end, stretch.height + 1)
 
     def recorded_by(self, row: CommitRow, instant: int) -> CommitRow | None:
         """The last commit of the first-parent chain whose time is not after `instant`.
@@ -301,34 +245,21 @@ class CommitGraph:
         stretch; commits of equal size are told apart by walking.
         """
         for stretch in self.lineage(row):
-            first = fetch_one(
-                self._connection,
-                f"SELECT {COLUMNS} FROM commits WHERE chain=? ORDER BY size, height LIMIT 1",
-                (stretch.chain,),
-            )
-            if first is None or first[6] > instant:
+            first = self.table.next(stretch.chain, -1)
+            if first is None or first.time > instant:
                 continue
-            low, high = first[5], stretch.end
+            low, high = first.size, stretch.end
             while low < high:  # the largest size at which some commit's time is <= instant
                 middle = (low + high + 1) // 2
-                probe = fetch_one(
-                    self._connection,
-                    "SELECT size, time FROM commits WHERE chain=? AND size>=? AND height<=?"
-                    " ORDER BY size, height LIMIT 1",
-                    (stretch.chain, middle, stretch.height),
-                )
-                if probe is not None and probe[1] <= instant:
-                    low = max(middle, min(probe[0], high))
-                else:
+                probe = self.table.next(stretch.chain, middle - 1)
+                if probe is None or probe.height > stretch.height or probe.time > instant:
                     high = middle - 1
-            found = fetch_one(
-                self._connection,
-                f"SELECT {COLUMNS} FROM commits WHERE chain=? AND size<=? AND height<=?"
-                " AND time<=? ORDER BY size DESC, height DESC LIMIT 1",
-                (stretch.chain, low, stretch.height, instant),
-            )
-            if found is not None:
-                return checked(found)
+                else:
+                    low = max(middle, min(probe.size, high))
+            height = stretch.height + 1 if low == stretch.end else ANY_HEIGHT
+            for found in self.table.descending(stretch.chain, low, height):
+                if found.time <= instant and found.height <= stretch.height:
+                    return found
         return None
 
     def fork_size(self, a: CommitRow, b: CommitRow) -> int:

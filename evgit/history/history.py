@@ -38,7 +38,7 @@ class History:
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
         self.blocks = BlockStore(connection)
-        self.graph = CommitGraph(connection)
+        self.graph = CommitGraph(connection, self.blocks, lambda: self.runs)
         self.blocks.name_lines = self.name_lines
 
     @cached_property
@@ -165,10 +165,17 @@ class History:
             here = range(line, min(commit_line, last + 1))
             named += [prints[n] for n in here if n in prints and n in wanted]
             if commit_line in wanted:
-                named.append(owner.hex)
+                named.append(self.called(owner))
             place = bisect_left(lines, commit_line + 1)
             line = lines[place] if place < len(lines) else last + 1
         return named
+
+    def called(self, row: CommitRow) -> str:
+        """A commit's id, or of a packed one, which may be what can't be read, its beginning."""
+        if isinstance(row.identity, bytes):
+            return row.hex
+        pages = self.graph.table.pages
+        return "?" if pages is None else pages.fingerprint(row.number)
 
     # ------------------------------------------------------------------ time
     def point_at(self, row: CommitRow, instant: int) -> Point:

@@ -143,12 +143,7 @@ class Indexer:
     def _remember_merged_lines(self, number: int, segment: list[LineRange]) -> None:
         place = 0
         for first, count in segment:
-            (block,) = fetch_one(
-                self._connection,
-                "SELECT max(number) FROM (SELECT number FROM commits WHERE number<=?1"
-                " ORDER BY number DESC LIMIT 1)",
-                (first,),
-            )
+            block = self._graph.owning(first).number
             self._connection.execute(
                 "INSERT INTO merged_lines(block, number, place, first_line, count)"
                 " VALUES(?,?,?,?,?)",

@@ -131,6 +131,18 @@ class StreamIndex:
         self._runs.add(chain, postings, size)
         return b"", size
 
+    def settle(self, chain: int) -> None:
+        """Move what still stands in the rows of a chain's commits into a run."""
+        row = self._graph.chain(chain)
+        words = self.pending(chain)
+        if words:
+            self._runs.add(chain, words, row.size)
+            settled = row._replace(covered=row.size)
+            self._connection.execute(
+                "UPDATE chains SET covered=?, checksum=? WHERE number=?",
+                (settled.covered, settled.checksum(), chain),
+            )
+
     # ------------------------------------------------------------------ reading
     def positions(self, row: CommitRow, size: int, stream: int, start: int = 0) -> list[int]:
         """The positions [start, size) of the commit's log that hold the stream's events."""

@@ -36,7 +36,7 @@ from evgit.maintenance.salvage import last_line, readable_blocks
 from evgit.maintenance.seen import Seen
 from evgit.storage.blobs import BlobStore
 from evgit.storage.blocks import LINE_LIMIT, BlockData, BlockEntry
-from evgit.storage.database import fetch_all, integrity_problems, reading, translate_errors
+from evgit.storage.database import integrity_problems, reading, translate_errors
 from evgit.storage.refs import RefStore
 
 Progress = Callable[[int, int], None]
@@ -218,21 +218,17 @@ class _Fsck:
     def _missing(self, line: int, end: int) -> None:
         """Report the commits in lines [line, end), if any, of which only the index knows."""
         try:
-            rows = fetch_all(
-                self._history.connection,
-                "SELECT id, number, events FROM commits WHERE number>=? AND number<?"
-                " ORDER BY number",
-                (line, end),
-            )
+            rows = self._history.graph.table.between(line, end)
         except Damage:
             rows = []  # the index can't say either
-        for commit_id, number, events in rows:
-            self._bad.add(number)
+        for row in rows:
+            self._bad.add(row.number)
+            called = self._history.called(row)
             try:
-                named = self._history.name_lines(range(number, number + events + 1))
+                named = self._history.name_lines(range(row.number, row.number + row.events + 1))
             except Damage:
-                named = [commit_id.hex()]
-            self.add("damage", f"commit {commit_id.hex()} and its events are missing", *named)
+                named = [called]
+            self.add("damage", f"commit {called} and its events are missing", *named)
         if not rows and end < LINE_LIMIT:
             self._bad.add(line)
             self.add("damage", f"lines {line} to {end - 1} are missing")

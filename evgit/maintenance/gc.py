@@ -19,6 +19,7 @@ from evgit.formats.pack import WINDOW_LINES, PackHead
 from evgit.formats.pack_reading import PackReader
 from evgit.formats.pack_writing import NORMAL, THOROUGH, Effort, PackWriter
 from evgit.history.history import History
+from evgit.maintenance.index_folding import fold_index
 from evgit.storage import database
 from evgit.storage.database import fetch_all, fetch_one
 from evgit.storage.layout import Layout
@@ -104,6 +105,7 @@ class _Gc:
         for first, end in regions:
             while first < end:
                 first = self._consolidate(first, end)
+        fold_index(self._history, self._step)
         self._shrink()
         self.report.after = self._size()
         return self.report

@@ -142,9 +142,9 @@ class IndexCheck:
     def problems(self) -> list[str]:
         """What is wrong with the indexes; empty if nothing."""
         connection = self._history.connection
-        (stored,) = fetch_all(connection, "SELECT count(*) FROM commits")
-        if stored[0] != self._commits:
-            self._problems.append(f"the index has {stored[0]} commits, stored are {self._commits}")
+        stored = self._history.graph.count()
+        if stored != self._commits:
+            self._problems.append(f"the index has {stored} commits, stored are {self._commits}")
         chains = {chain for (chain,) in fetch_all(connection, "SELECT number FROM chains")}
         for chain in sorted(chains - self._ends.keys()):
             self._problems.append(f"chain {chain} has no commits")

@@ -26,6 +26,7 @@ def reindex(history: History, progress: Callable[[int, int], None] | None = None
     try:
         with database.writing(connection):
             total, _ = history.blocks.end()
+            database.upgrade(connection)
             for table in database.INDEX_TABLES:
                 connection.execute(f"DELETE FROM {table}")
             history.forget()

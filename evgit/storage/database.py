@@ -32,7 +32,7 @@ from evgit.errors import (
 )
 
 APPLICATION_ID = 0x65766774  # "evgt", where file(1) and SQLite look for it
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT_MS = 30_000
 # Every changed page is written whole at each commit, and a commit touches some eight of them:
 # small pages make it cheaper (docs/decisions/storage.md has the figures).
@@ -133,6 +133,18 @@ CREATE TABLE merged_lines(
 CREATE TABLE held_back(number INTEGER PRIMARY KEY, lines BLOB NOT NULL);
 """
 
+COMMIT_PAGES = """
+CREATE TABLE commit_pages(
+    first INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL,
+    chain INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE INDEX commit_pages_by_chain ON commit_pages(chain, size, height);
+"""
+
 INDEX_TABLES = (
     "commits",
     "chains",
@@ -142,6 +154,7 @@ INDEX_TABLES = (
     "run_pages",
     "merged_lines",
     "held_back",
+    "commit_pages",
 )
 
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ncpfs"})
@@ -262,7 +275,9 @@ def create(path: Path) -> apsw.Connection:
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute("PRAGMA journal_mode=WAL")
         with writing(connection):
-            connection.execute(TRUTH + PACKS + INDEXES + f"PRAGMA user_version={SCHEMA_VERSION};")
+            connection.execute(
+                TRUTH + PACKS + INDEXES + COMMIT_PAGES + f"PRAGMA user_version={SCHEMA_VERSION};"
+            )
         _configure(connection)
         return connection
 
@@ -386,8 +401,11 @@ def reading(connection: apsw.Connection) -> Iterator[None]:
 
 def upgrade(connection: apsw.Connection) -> None:
     """Give a database made by an earlier evgit the tables that it lacks, inside a transaction."""
-    if connection.pragma("user_version") < SCHEMA_VERSION:
-        connection.execute(PACKS + f"PRAGMA user_version={SCHEMA_VERSION};")
+    version = connection.pragma("user_version")
+    if version < 2:
+        connection.execute(PACKS)
+    if version < SCHEMA_VERSION:
+        connection.execute(COMMIT_PAGES + f"PRAGMA user_version={SCHEMA_VERSION};")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 
 import apsw
 import zstandard
@@ -26,6 +27,7 @@ from evgit.errors import Damage
 from evgit.storage.database import fetch_all, fetch_one
 
 PAGE_KEYS = 512
+LARGE_PAGE_KEYS = 2048  # in runs that are to stay: their ends waste less of a database page
 FAN_IN = 4
 MERGE_CHUNK_KEYS = 65_536
 KEY_LIMIT = 1 << 64
@@ -80,6 +82,28 @@ class SortedRuns:
         finally:
             self._gathering = False
             self._gathered.clear()
+
+    def consolidate(self, family: int) -> None:
+        """Make one run of all of a family's, in large pages, where that is worth it: what is not
+        in its largest run is at least a quarter of that."""
+        self._settle(family)
+        rows = fetch_all(
+            self._connection,
+            "SELECT number, level, last, entries, (SELECT count(*) FROM run_pages"
+            " WHERE run=number) FROM runs WHERE family=? ORDER BY number",
+            (family,),
+        )
+        if not rows:
+            return
+        total = sum(row[3] for row in rows)
+        _, _, _, largest, pages = max(rows, key=itemgetter(3))
+        settled = largest > PAGE_KEYS * pages or (total <= PAGE_KEYS and len(rows) == 1)
+        if settled and 4 * (total - largest) < largest:
+            return
+        merged = self._new_run(family, max(_level(total), *(row[1] for row in rows)), rows[-1][2])
+        sources = [row[0] for row in rows]
+        self._write_pages(merged, self._merged_chunks(sources), LARGE_PAGE_KEYS)
+        self._drop(sources)
 
     def reach(self, family: int) -> int:
         """`last` of the family's newest run; -1 where there is none."""
@@ -198,12 +222,14 @@ class SortedRuns:
         )
         return int(number)
 
-    def _write_pages(self, run: int, chunks: Iterable[Sequence[int]]) -> None:
+    def _write_pages(
+        self, run: int, chunks: Iterable[Sequence[int]], page_keys: int = PAGE_KEYS
+    ) -> None:
         ordinal = 0
         for chunk in chunks:
             pages = []
-            for start in range(0, len(chunk), PAGE_KEYS):
-                keys = chunk[start : start + PAGE_KEYS]
+            for start in range(0, len(chunk), page_keys):
+                keys = chunk[start : start + page_keys]
                 pages.append((run, _as_bytes(keys[0]), ordinal, self._encode_page(keys)))
                 ordinal += len(keys)
             self._connection.executemany(

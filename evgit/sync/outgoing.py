@@ -5,7 +5,6 @@ It must not know how anything is transported, nor check anything: that is the re
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +17,6 @@ from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.storage.database import fetch_all
 
-_COLUMNS = "number, events, size, parent, further_parents, segment IS NOT NULL"
 _SMALLEST_PAGE, _LARGEST_PAGE = 16, 4096
 
 
@@ -52,32 +50,25 @@ def outgoing(history: History, wanted: Sequence[CommitRow], known: Sequence[Comm
     events, page = 0, _SMALLEST_PAGE
     below = max(needed | had, default=-1) + 1
     while needed:
-        rows = fetch_all(
-            history.connection,
-            f"SELECT {_COLUMNS} FROM commits WHERE number<? ORDER BY number DESC LIMIT ?",
-            (below, page),
-        )
+        rows = history.graph.up_to(below - 1, page)
         if not rows:
             break
         page = min(page * 2, _LARGEST_PAGE)
-        for number, own, _size, parent, further, has_segment in rows:
-            below = number
+        for row in rows:
+            below = number = row.number
             if number in had:
                 had.discard(number)
                 target = had
             elif number in needed:
                 needed.discard(number)
-                ranges.append((number, own + 1))
-                events += own
-                if has_segment:
+                ranges.append((number, row.events + 1))
+                events += row.events
+                if row.segment is not None:
                     special.add(number)
                 target = needed
             else:
                 continue
-            if parent is not None:
-                target.add(parent)
-                if further:
-                    target.update(array("Q", further))
+            target.update(row.parents)
         needed -= had
     ranges.reverse()
     return Outgoing(ranges, special, events)

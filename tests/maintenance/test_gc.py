@@ -14,7 +14,7 @@ import pytest
 import zstandard
 
 from evgit.errors import Damage, DamagedObject, EvgitError, Locked
-from evgit.maintenance import gc as gc_module
+from evgit.maintenance import gc as gc_module, index_folding
 from evgit.maintenance.gc import GcReport, gc
 from evgit.repository import NewEvent, Repository
 from evgit.storage import database
@@ -29,6 +29,8 @@ HOUR = 3600 * 1_000_000
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gc_module, "WINDOW_LINES", 50)
+    monkeypatch.setattr(index_folding, "PAGE_COMMITS", 5)
+    monkeypatch.setattr(index_folding, "LEAST_COMMITS", 2)
 
 
 def consolidate(
@@ -253,7 +255,8 @@ def test_a_repository_made_before_there_were_packs(tmp_path: Path) -> None:
     history = small_history(tmp_path)
     with Repository.open(tmp_path) as repository:
         repository.history.connection.execute(
-            "DROP TABLE packs; DROP TABLE replaced_packs; PRAGMA user_version=1"
+            "DROP TABLE packs; DROP TABLE commit_pages; DROP TABLE replaced_packs;"
+            "PRAGMA user_version=1"
         )
     with Repository.open(tmp_path) as repository:
         assert ids(repository) == history
@@ -261,7 +264,7 @@ def test_a_repository_made_before_there_were_packs(tmp_path: Path) -> None:
         assert repository.fsck().problems == []
         consolidate(repository)
         assert ids(repository)[: len(history)] == history
-        assert repository.history.connection.pragma("user_version") == 2
+        assert repository.history.connection.pragma("user_version") == database.SCHEMA_VERSION
         assert repository.fsck().problems == []
 
 
@@ -269,9 +272,10 @@ def test_a_repository_made_before_there_were_packs(tmp_path: Path) -> None:
 
 KILLED = """
 import os, sys
-from evgit.maintenance import gc as gc_module
+from evgit.maintenance import gc as gc_module, index_folding
 from evgit.repository import Repository
 gc_module.WINDOW_LINES = 50
+index_folding.PAGE_COMMITS, index_folding.LEAST_COMMITS = 5, 2
 with Repository.open(sys.argv[1]) as repository:
     gc_module.gc(
         repository.history, repository.layout, repository=repository.id, now=repository.clock(),
@@ -280,7 +284,10 @@ with Repository.open(sys.argv[1]) as repository:
 """
 
 
-@pytest.mark.parametrize("step", ["cleared", "written", "verified", "swapped", "shrunk"])
+@pytest.mark.parametrize(
+    "step",
+    ["cleared", "written", "verified", "swapped", "settled", "folded", "consolidated", "shrunk"],
+)
 def test_killed_after_a_step(tmp_path: Path, step: str) -> None:
     small_history(tmp_path)
     with Repository.open(tmp_path) as repository:

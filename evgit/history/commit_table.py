@@ -1,0 +1,246 @@
+"""Looks commits up wherever the index has them: rows of their own, or pages of packed history.
+
+Rows are asked first, pages after them: `gc` moves commits from rows into pages, so that nobody can
+miss one in between. Where a row is known to be the answer, pages are not asked. It knows numbers,
+not what the DAG means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+import apsw
+import msgspec
+
+from evgit.history.commit_row import COLUMNS, CommitRow, checked
+from evgit.storage.blocks import BlockStore
+from evgit.storage.database import fetch_all, fetch_one
+
+if TYPE_CHECKING:
+    from evgit.history.commit_pages import CommitPages
+    from evgit.storage.sorted_runs import SortedRuns
+
+ANY_HEIGHT = 1 << 62
+_SMALL_READ, _LARGE_READ = 16, 256
+
+
+class CommitTable:
+    """All commits of one database, by id, by line, and along their chains."""
+
+    def __init__(
+        self, connection: apsw.Connection, blocks: BlockStore, runs: Callable[[], SortedRuns]
+    ) -> None:
+        self._connection = connection
+        self._blocks = blocks
+        self._runs = runs
+        self._pages: CommitPages | None = None
+
+    @property
+    def pages(self) -> CommitPages | None:
+        """The pages, once there is any."""
+        if self._pages is None and _has_pages(self._connection):
+            from evgit.history.commit_pages import CommitPages
+
+            self._pages = CommitPages(self._connection, self._blocks, self._runs)
+        return self._pages
+
+    # ------------------------------------------------------------------ single commits
+    def find(self, commit_id: bytes) -> CommitRow | None:
+        """The commit with this id, or None."""
+        row = self._row("WHERE substr(id, 1, 4)=? AND id=?", (commit_id[:4], commit_id))
+        if row is None and (pages := self.pages) is not None:
+            return pages.find(commit_id)
+        return row
+
+    def by_number(self, number: int) -> CommitRow | None:
+        """The commit whose block starts at this line, or None."""
+        row = self._row("WHERE number=?", (number,))
+        if row is None and (pages := self.pages) is not None:
+            return pages.by_number(number)
+        return row
+
+    def owning(self, line: int) -> CommitRow | None:
+        """The last commit whose block starts at this line or before."""
+        row = self._row("WHERE number<=? ORDER BY number DESC LIMIT 1", (line,))
+        if row is not None and line <= row.number + row.events:
+            return row
+        paged = None if (pages := self.pages) is None else pages.at_or_before(line)
+        if row is None or (paged is not None and paged.number > row.number):
+            return paged
+        return row
+
+    def up_to(self, number: int, limit: int) -> list[CommitRow]:
+        """The last commits whose blocks start at this line or before, the newest first."""
+        rows = self._rows("WHERE number<=? ORDER BY number DESC LIMIT ?", (number, limit))
+        if (pages := self.pages) is None:
+            return rows
+        found: list[CommitRow] = []
+        left = iter(rows)
+        row = next(left, None)
+        for paged in pages.newest_first(number):
+            while row is not None and row.number > paged.number:
+                found.append(row)
+                row = next(left, None)
+            if len(found) >= limit:
+                break
+            found.append(paged)
+        if row is not None:
+            found += [row, *left]
+        return found[:limit]
+
+    def between(self, first: int, end: int) -> list[CommitRow]:
+        """The commits whose blocks start on lines [first, end), in order, rows unchecked: for
+        saying what is lost."""
+        rows = fetch_all(
+            self._connection,
+            f"SELECT {COLUMNS} FROM commits WHERE number>=? AND number<? ORDER BY number",
+            (first, end),
+        )
+        found = [CommitRow(*values[:-1]) for values in rows]
+        if (pages := self.pages) is not None:
+            for row in pages.newest_first(end - 1):
+                if row.number < first:
+                    break
+                found.append(row)
+            found.sort(key=lambda row: row.number)
+        return found
+
+    def ids_between(self, low: bytes, high: bytes, limit: int) -> list[bytes]:
+        """Ids of commits between two 32-byte bounds, both included."""
+        rows = fetch_all(
+            self._connection,
+            "SELECT id FROM commits WHERE substr(id, 1, 4)>=? AND substr(id, 1, 4)<=?"
+            " AND id>=? AND id<=? ORDER BY id LIMIT ?",
+            (low[:4], high[:4], low, high, limit),
+        )
+        found = [row[0] for row in rows]
+        if (pages := self.pages) is not None:
+            found = sorted([*found, *pages.ids_between(low, high)])
+        return found[:limit]
+
+    def count(self) -> int:
+        """How many commits are stored."""
+        rows = int(fetch_one(self._connection, "SELECT count(*) FROM commits")[0])
+        return rows + (0 if (pages := self.pages) is None else pages.count())
+
+    # ------------------------------------------------------------------ along a chain
+    def next(self, chain: int, size: int, height: int = ANY_HEIGHT) -> CommitRow | None:
+        """The first commit of a chain whose (size, height) is greater."""
+        row = self._row(
+            "WHERE chain=? AND (size, height)>(?, ?) ORDER BY size, height LIMIT 1",
+            (chain, size, height),
+        )
+        if height == ANY_HEIGHT and row is not None and row.size - row.added <= size:
+            return row
+        page = None if (pages := self.pages) is None else pages.after(chain, size, height)
+        if page is None or (row is not None and (row.size, row.height) < page.first_key):
+            return row
+        assert pages is not None
+        place = page.place_behind(size, height)
+        return next(pages.rows(page, place, place + 1))
+
+    def ascending(
+        self, chain: int, size: int, height: int, last_size: int, last_height: int
+    ) -> Iterator[CommitRow]:
+        """The commits of a chain whose (size, height) is greater, in order, up to a last one."""
+        limit = _SMALL_READ
+        while True:
+            # Bounded by size as well, or a look at the past would scan all that came after.
+            rows = self._rows(
+                "WHERE chain=? AND (size, height)>(?, ?) AND size<=? AND height<=?"
+                " ORDER BY size, height LIMIT ?",
+                (chain, size, height, last_size, last_height, limit),
+            )
+            page = None if (pages := self.pages) is None else pages.after(chain, size, height)
+            fetched = len(rows)
+            if page is not None:
+                rows = [row for row in rows if (row.size, row.height) < page.first_key]
+            yield from rows
+            if rows:
+                size, height = rows[-1].size, rows[-1].height
+            if len(rows) == limit:
+                limit = _LARGE_READ
+            elif pages is None or page is None or page.first_key > (last_size, last_height):
+                return
+            else:
+                for row in pages.rows(page, page.place_behind(size, height), len(page)):
+                    if row.height > last_height or row.size > last_size:
+                        return
+                    yield row
+                size, height = page.last_key
+                limit = max(_SMALL_READ, fetched)
+
+    def descending(self, chain: int, size: int, height: int) -> Iterator[CommitRow]:
+        """The commits of a chain whose (size, height) is smaller, the last one first."""
+        limit = _SMALL_READ
+        while True:
+            rows = self._rows(
+                "WHERE chain=? AND (size, height)<(?, ?) ORDER BY size DESC, height DESC LIMIT ?",
+                (chain, size, height, limit),
+            )
+            page = None if (pages := self.pages) is None else pages.before(chain, size, height)
+            if page is not None:
+                rows = [row for row in rows if (row.size, row.height) > page.first_key]
+            yield from rows
+            if rows:
+                size, height = rows[-1].size, rows[-1].height
+            if len(rows) == limit:
+                limit = _LARGE_READ
+            elif pages is None or page is None:
+                return
+            else:
+                yield from reversed(list(pages.rows(page, 0, page.place_behind(size, height - 1))))
+                size, height = page.first_key
+
+    def holding_each(self, chain: int, positions: Sequence[int]) -> list[CommitRow]:
+        """For each of these ascending positions the commit of a chain that added it, as far as
+        there are such."""
+        found: dict[int, CommitRow] = {}
+        if (pages := self.pages) is not None:
+            page = None
+            for position in positions:
+                if page is None or page.sizes[-1] <= position:
+                    page = pages.after(chain, position, ANY_HEIGHT)
+                    if page is None:
+                        break
+                if page.size_before <= position:
+                    place = page.place_behind(position, ANY_HEIGHT)
+                    found[position] = next(pages.rows(page, place, place + 1))
+        others = [position for position in positions if position not in found]
+        if others:
+            rows = self._rows(
+                "WHERE number=(SELECT number FROM commits WHERE chain=?1 AND size>position"
+                " ORDER BY size, height LIMIT 1) ORDER BY place",
+                (chain, msgspec.json.encode(others).decode()),
+                "(SELECT key AS place, value AS position FROM json_each(?2)) CROSS JOIN commits",
+            )
+            for position, row in zip(others, rows, strict=False):
+                if row.size - row.added > position and pages is not None:
+                    moved = self.next(chain, position)  # into a page, meanwhile
+                    if moved is None:
+                        break
+                    row = moved
+                found[position] = row
+        return list(map(found.__getitem__, takewhile(found.__contains__, positions)))
+
+    # ------------------------------------------------------------------ rows
+    def _row(self, where: str, values: Sequence[object]) -> CommitRow | None:
+        row = fetch_one(self._connection, f"SELECT {COLUMNS} FROM commits {where}", values)
+        return None if row is None else checked(row)
+
+    def _rows(
+        self, where: str, values: Sequence[object], source: str = "commits"
+    ) -> list[CommitRow]:
+        rows = fetch_all(self._connection, f"SELECT {COLUMNS} FROM {source} {where}", values)
+        return list(map(checked, rows))
+
+
+def _has_pages(connection: apsw.Connection) -> bool:
+    """Is there any page, and a table of them?"""
+    table = "SELECT 1 FROM sqlite_schema WHERE name='commit_pages'"
+    return (
+        fetch_one(connection, table) is not None
+        and fetch_one(connection, "SELECT 1 FROM commit_pages LIMIT 1") is not None
+    )
