@@ -64,19 +64,15 @@ class Twins:
         """The next batch of the input, with keys given to the twins in it."""
         if not len(batch):
             return batch
-        fingerprints = array("Q")
-        fingerprints.frombytes(b"".join(batch.ids))
-        fingerprints = fingerprints[::4]  # 8 of the 32 bytes
+        fingerprints = batch.fingerprints()
         first, last = batch.first_time, batch.last_time
-        fresh = set(fingerprints)
-        all_differ = len(fresh) == len(fingerprints)
-        if all_differ and first > self._latest:
+        if batch.prints_differ and first > self._latest:
             self._waiting.append(fingerprints)
         else:
             self._recent.update(*self._waiting)
             self._waiting.clear()
-            if all_differ and not self._may_hold(fresh, first, last):
-                self._recent |= fresh
+            if batch.prints_differ and not self._may_hold(set(fingerprints), first, last):
+                self._recent.update(fingerprints)
             else:
                 batch = self._one_by_one(batch, fingerprints)
         self._first = min(self._first or first, first)

@@ -10,9 +10,9 @@ This module computes; what makes an event a good one is known by `event`, where 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import msgspec
 from blake3 import blake3
@@ -27,6 +27,44 @@ ID_BYTES = 32
 _BETWEEN = "\n"  # names of streams hold no control characters
 
 
+class JoinedIds(Sequence[bytes]):
+    """32-byte ids that stand one after another in `joined`, split when one is asked for."""
+
+    __slots__ = ("_split", "joined")
+
+    def __init__(self, joined: bytes) -> None:
+        self.joined = joined
+        self._split: list[bytes] | None = None
+
+    def __len__(self) -> int:
+        return len(self.joined) // ID_BYTES
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[bytes]: ...
+    def __getitem__(self, place: int | slice) -> bytes | list[bytes]:
+        if self._split is None:
+            ids = self.joined
+            self._split = [ids[i : i + ID_BYTES] for i in range(0, len(ids), ID_BYTES)]
+        return self._split[place]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, JoinedIds):
+            return self.joined == other.joined
+        return self[:] == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self[:])
+
+
+def joined_ids(ids: Sequence[bytes]) -> bytes:
+    """The ids one after another."""
+    return ids.joined if isinstance(ids, JoinedIds) else b"".join(ids)
+
+
 class Packed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What `EventBatch.pack` writes, as msgpack: what `EventBatch` computes, by those names."""
 
@@ -34,6 +72,7 @@ class Packed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     text_size: int
     ids: bytes
     all_differ: bool
+    prints_differ: bool
     streams: str
     keyed: list[int]
     first_time: str
@@ -55,7 +94,7 @@ class EventBatch:
 
     __slots__ = (
         "_count", "_decode", "_differ", "_events", "_first_and_last", "_frames", "_ids",
-        "_joined_ids", "_keyed", "_lines", "_streams", "_subtrees", "_text_size", "_times",
+        "_keyed", "_lines", "_prints_differ", "_streams", "_subtrees", "_text_size", "_times",
     )  # fmt: skip
 
     def __init__(
@@ -73,9 +112,9 @@ class EventBatch:
         self._streams = streams
         self._times = times
         self._first_and_last: tuple[str, str] | None = None
-        self._ids: list[bytes] | None = None
-        self._joined_ids: bytes | None = None
+        self._ids: Sequence[bytes] | None = None
         self._differ: bool | None = None
+        self._prints_differ: bool | None = None
         self._keyed: list[int] | None = None
         self._text_size: int | None = None
         self._frames: EncodedBlock | None = None
@@ -151,34 +190,30 @@ class EventBatch:
 
     # ------------------------------------------------------------------ what is computed of them
     @property
-    def ids(self) -> list[bytes]:
+    def ids(self) -> Sequence[bytes]:
         """32-byte ids, parallel to `events`."""
         if self._ids is None:
-            if self._joined_ids is None:
-                self._ids = hashed(self.lines)
-            else:
-                ids = self._joined_ids
-                self._ids = [ids[i : i + ID_BYTES] for i in range(0, len(ids), ID_BYTES)]
+            self._ids = hashed(self.lines)
         return self._ids
-
-    @property
-    def joined_ids(self) -> bytes:
-        """The ids one after another."""
-        if self._joined_ids is None:
-            self._joined_ids = b"".join(self.ids)
-        return self._joined_ids
 
     @property
     def all_differ(self) -> bool:
         """Is no event in it twice?"""
         if self._differ is None:
-            self._differ = len(set(self.ids)) == self._count
+            self._differ = self.prints_differ or len(set(self.ids)) == self._count
         return self._differ
+
+    @property
+    def prints_differ(self) -> bool:
+        """Are no two of `fingerprints` equal?"""
+        if self._prints_differ is None:
+            self._prints_differ = self._count < 2 or (len(set(self.fingerprints())) == self._count)
+        return self._prints_differ
 
     def fingerprints(self) -> array[int]:
         """The first eight bytes of every id as a number, in this machine's order of bytes."""
         words = array("Q")
-        words.frombytes(self.joined_ids)
+        words.frombytes(joined_ids(self.ids))
         return words[:: ID_BYTES // 8]
 
     @property
@@ -212,7 +247,7 @@ class EventBatch:
 
     def compute(self, start: int) -> None:
         """Computes at once what storing it at position `start` will ask for."""
-        _ = self.joined_ids, self.streams
+        _ = self.ids, self.streams
         if self.is_large:
             _ = self.frames, self.subtrees(start), self.all_differ
 
@@ -223,8 +258,9 @@ class EventBatch:
         packed = Packed(
             count=self._count,
             text_size=self.text_size,
-            ids=self.joined_ids,
+            ids=joined_ids(self.ids),
             all_differ=self.all_differ,
+            prints_differ=self.prints_differ,
             streams=_BETWEEN.join(self.streams),
             keyed=self.keyed,
             first_time=self.first_time,
@@ -254,8 +290,9 @@ class EventBatch:
         batch._count = packed.count
         batch._events = batch._lines = None
         batch._decode = decode
-        batch._joined_ids = packed.ids
+        batch._ids = JoinedIds(packed.ids)
         batch._differ = packed.all_differ
+        batch._prints_differ = packed.prints_differ
         batch._keyed = packed.keyed
         batch._text_size = packed.text_size
         batch._frames = EncodedBlock(packed.data, packed.frames)

@@ -84,7 +84,7 @@ class Appended(msgspec.Struct):
     appended: int
     already: int
     size: int
-    digests: list[bytes]
+    digests: Sequence[bytes]
     warnings: list[str] = []
 
     @property
@@ -289,7 +289,7 @@ class Appender:
     # ------------------------------------------------------------------ parts of a commit
     def _added(
         self, found: Sorted, batch: EventBatch, number: int, merged: Incoming | None
-    ) -> tuple[list[str], list[bytes], list[LineRange] | None]:
+    ) -> tuple[list[str], Sequence[bytes], list[LineRange] | None]:
         """(streams of all added events, ids of the commit's own, its segment if not plain)."""
         if len(found.fresh) == len(batch):
             own, ids = batch.streams, found.ids

@@ -26,7 +26,7 @@ class Sorted(msgspec.Struct):
     those fresh events that are stored, but not in this log. `keyed`: places of events with a key.
     """
 
-    ids: list[bytes]
+    ids: Sequence[bytes]
     fresh: Sequence[int]
     again: dict[int, int] = {}
     keyed: list[int] = []
@@ -53,7 +53,7 @@ def sort_out(
     for place, event_id in enumerate(batch.ids):
         known = repeated.get(place)
         if known is not None:
-            found.ids[place] = known
+            ids[place] = known
             continue
         if event_id in seen:
             continue

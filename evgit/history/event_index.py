@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 import apsw
 
 from evgit.formats.canonical import digest
-from evgit.formats.event_batch import ID_BYTES
+from evgit.formats.event_batch import ID_BYTES, joined_ids
 from evgit.history.commit_row import damaged_index
 from evgit.history.words import decode_words, encode_words, paired
 from evgit.storage.blocks import BlockStore
@@ -39,7 +39,7 @@ def id_fingerprint(event_id: bytes) -> int:
 
 def id_words(ids: Sequence[bytes], first_line: int) -> array[int]:
     """The words of events on lines one after another."""
-    prints = array("I", b"".join(ids))[:: ID_BYTES // 4]
+    prints = array("I", joined_ids(ids))[:: ID_BYTES // 4]
     if sys.byteorder == "little":
         prints.byteswap()
     return paired(prints, array("I", range(first_line, first_line + len(ids))))

@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 
 from evgit.formats.block import encode_frames
 from evgit.formats.event import EventBatch, batch_from_lines, unpack_batch
+from evgit.formats.event_batch import joined_ids
 from evgit.formats.merkle import Frontier, subtrees
 
 EVENT = st.fixed_dictionaries(
@@ -36,8 +37,9 @@ def test_a_packed_batch_says_the_same(members: list[dict[str, Any]], start: int)
     for one in (batch, unpacked):
         assert len(one) == len(members)
         assert one.ids == [blake3(line).digest() for line in batch.lines]
-        assert one.joined_ids == b"".join(one.ids)
+        assert joined_ids(one.ids) == b"".join(one.ids)
         assert one.all_differ == (len(set(one.ids)) == len(one.ids))
+        assert one.prints_differ == one.all_differ
         assert list(one.fingerprints()) == [int.from_bytes(i[:8], sys.byteorder) for i in one.ids]
         assert one.streams == [each["stream"] for each in members]
         assert one.keyed == [place for place, each in enumerate(members) if "key" in each]
