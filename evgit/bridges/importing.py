@@ -21,12 +21,13 @@ from typing import BinaryIO
 from evgit.bridges.event_lines import EventLines, Format
 from evgit.bridges.git_history import GitHistory
 from evgit.bridges.json_lines import LineReader
-from evgit.bridges.line_preparing import LinePreparing, Prepared, jobs_to_use
+from evgit.bridges.line_preparing import LinePreparing, Prepared
 from evgit.bridges.twins import Twins
 from evgit.errors import EvgitError, UsageError
 from evgit.formats.event import Event, EventBatch, batch_from_events
 from evgit.formats.times import parse_instant
 from evgit.repository import Appended, Repository
+from evgit.storage.jobs import jobs_to_use
 
 BATCH_SIZE = 1000
 MAX_BATCH_SIZE = 65_536  # events of one commit

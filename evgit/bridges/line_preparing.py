@@ -18,12 +18,10 @@ import msgspec
 from evgit.bridges.event_lines import EventLines
 from evgit.bridges.json_lines import LineBatch
 from evgit.bridges.line_worker import BEGIN, request_of, setup_of
-from evgit.errors import EvgitError, UsageError
+from evgit.errors import EvgitError
 from evgit.formats.event import EventBatch, unpack_batch
-from evgit.storage.workers import Workers, usable_cores, workers_possible
+from evgit.storage.workers import Workers
 
-MAX_JOBS = 64
-USEFUL_JOBS = 2  # more than storing keeps up with
 START_BYTES = 1 << 20  # an input of so many bytes, or
 START_LINES = 4000  # of so many lines is worth the tenth of a second that starting a process takes
 MAX_WAITING_BYTES = 32 * 2**20
@@ -43,17 +41,6 @@ class Prepared(msgspec.Struct, frozen=True):
 
 Store = Callable[[list[Prepared]], None]
 """Stores some batches, in order."""
-
-
-def jobs_to_use(jobs: int | None) -> int:
-    """How many workers to start. `jobs`: as a person said, None for what is of use here."""
-    if jobs is None:
-        jobs = min(usable_cores(), USEFUL_JOBS)
-    if not 1 <= jobs <= MAX_JOBS:
-        raise UsageError(
-            f"{jobs} jobs make no sense", hint=f"give 1 (no further process) to {MAX_JOBS}"
-        )
-    return jobs if jobs > 1 and workers_possible() else 0
 
 
 class _Taken(msgspec.Struct):

@@ -8,8 +8,11 @@ This module knows lines and frames, not what the lines say nor where blocks are 
 
 from __future__ import annotations
 
+import sys
 import threading
+from array import array
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import zstandard
@@ -79,6 +82,14 @@ def encode_block(event_lines: Sequence[bytes], commit_line: bytes) -> EncodedBlo
     if sum(map(len, lines)) + len(lines) < FRAME_BYTES:
         return encode_frames(lines)
     return close_block(encode_frames(event_lines), commit_line)
+
+
+def directory_of(frames: Sequence[tuple[int, int]]) -> bytes:
+    """(compressed size, lines) of each frame, as a repository keeps them beside a block."""
+    words = array("I", chain.from_iterable(frames))
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words.tobytes()
 
 
 def decode_frame(frame: bytes, max_size: int = MAX_FRAME_BYTES) -> bytes:

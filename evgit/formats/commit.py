@@ -11,6 +11,7 @@ above.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ from evgit.errors import (
 )
 from evgit.formats import canonical
 from evgit.formats.names import check_stream_name
-from evgit.formats.times import ROOT_TIME, to_instant
+from evgit.formats.times import ROOT_TIME, instants_valid, to_instant
 
 FORMAT = 1
 MAX_PARENTS = 64
@@ -38,6 +39,7 @@ ROOT_AUTHOR = "evgit"
 ROOT_MESSAGE = "root"
 
 _ID = re.compile(r"[0-9a-f]{64}")
+_HEX_DIGITS = re.compile(r"[0-9a-f]*")
 _OPTIONAL = ("crit", "guards", "merge", "meta", "recorded")
 _UPGRADE = "it was made by a newer evgit; use that"
 
@@ -201,6 +203,49 @@ def verified_commit(line: bytes) -> Commit:
     if isinstance(members, dict) and (problem := _absent_not_empty(members)):
         raise InvalidObject(problem)
     return commit
+
+
+def verified_commits(lines: Sequence[bytes]) -> list[Commit]:
+    """The commits of many lines, each as `verified_commit` has it.
+
+    Raises what that raises for the first line that is not as it must be.
+    """
+    return _plain_commits(lines) or [verified_commit(line) for line in lines]
+
+
+@cache
+def _plain_decoder() -> msgspec.json.Decoder[Commit]:
+    return msgspec.json.Decoder(Commit)
+
+
+def _plain_commits(lines: Sequence[bytes]) -> list[Commit] | None:
+    """The same for commits that hold nothing of anybody's making, in a few steps for all of them.
+
+    Such a commit is what msgspec writes of it, member for member, if it is canonical. None where
+    there is any doubt.
+    """
+    text = b"\n".join(lines) + b"\n"
+    try:
+        commits = _plain_decoder().decode_lines(text)
+        if canonical.SORTED_ENCODER.encode_lines(commits) != text or canonical.has_astral(text):
+            return None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    ids: list[str] = []
+    for commit in commits:
+        if commit.meta or commit.crit or commit.merge is not None or commit.format != FORMAT:
+            return None
+        ids.append(commit.log.root)
+        ids += commit.parents
+        if len(commit.parents) != 1 or commit.guards:
+            _check(commit)
+        _limit("events", commit.events, MAX_EVENTS)
+        _limit("events in its log", commit.log.size, canonical.MAX_SAFE_INTEGER)
+    if set(map(len, ids)) - {64} or not _HEX_DIGITS.fullmatch("".join(ids)):
+        return None
+    if not instants_valid([commit.time for commit in commits]):
+        return None
+    return commits if len(commits) == len(lines) else None
 
 
 def _absent_not_empty(members: dict[str, Any]) -> str | None:

@@ -45,6 +45,11 @@ def to_instant(text: str) -> int:
     raise InvalidTime(f"{text!r} is not a time", hint=_HINT)
 
 
+def to_instants(texts: Sequence[str]) -> list[int]:
+    """The instants of texts for which `instants_valid` holds."""
+    return [(datetime.fromisoformat(text[:26]) - _EPOCH) // _MICROSECOND for text in texts]
+
+
 def to_text(instant: int) -> str:
     """The text of an instant. Raises InvalidTime outside the years 0001 to 9999."""
     if not 0 <= instant <= _MAX_INSTANT:

@@ -23,9 +23,10 @@ LEVEL = 3
 MAX_FRAME_TEXT = FRAME_TEXT_BYTES + MAX_OBJECT_BYTES + 1
 MAX_FRAME_BYTES = MAX_FRAME_TEXT + (1 << 16)  # what can't be compressed grows a little
 MAX_BLOCK_BYTES = 256 << 20
+CHUNK_TEXT_BYTES = 1 << 17  # so much is worth looking at together
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
-_COMMIT = b'{"author":'
-_TAG = b'{"kind":"tag",'
+COMMIT_START = b'{"author":'
+TAG_START = b'{"kind":"tag",'
 _MAGIC = b"\x28\xb5\x2f\xfd"
 
 
@@ -88,16 +89,16 @@ def decode_transfer(chunks: Iterable[bytes], *, cut_short: bool = False) -> Iter
             except DamagedObject as error:
                 raise InvalidObject(f"a transfer is not sound: {error}") from None
             if cut_short:
-                lines, open_block = _whole_blocks(open_block + lines)
+                lines, open_block = _whole_blocks(open_block + lines, 0)
             yield lines
     if held and not cut_short:
         raise InvalidObject("a transfer ends in the middle of a frame")
 
 
-def _whole_blocks(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """(lines up to the last commit, lines after it)."""
-    for place in range(len(lines), 0, -1):
-        if lines[place - 1].startswith(_COMMIT):
+def _whole_blocks(lines: list[bytes], least: int) -> tuple[list[bytes], list[bytes]]:
+    """(lines up to the last commit or tag, lines after it). It is not among the first `least`."""
+    for place in range(len(lines), least, -1):
+        if lines[place - 1].startswith((COMMIT_START, TAG_START)):
             return lines[:place], lines[place:]
     return [], lines
 
@@ -125,6 +126,29 @@ def _size_of_frame(held: bytes) -> int:
         return 0
 
 
+def whole_blocks(frames: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
+    """The lines of some frames, cut behind a commit or a tag. Raises InvalidObject as
+    `received_blocks` does, and for an end in the middle of a block."""
+    held: list[bytes] = []
+    size = checked = 0
+    for frame in frames:
+        held = held + frame if held else frame
+        size += sum(map(len, frame)) + len(frame)
+        if size < CHUNK_TEXT_BYTES:
+            continue
+        chunk, held = _whole_blocks(held, checked)
+        if chunk:
+            yield chunk
+            size = sum(map(len, held)) + len(held)
+        checked = len(held)
+        if len(held) > MAX_EVENTS or size > MAX_BLOCK_BYTES:
+            raise InvalidObject(
+                f"a block of more than {MAX_EVENTS:,} events or {MAX_BLOCK_BYTES:,} bytes"
+            )
+    if held:
+        yield held
+
+
 def received_blocks(frames: Iterable[list[bytes]]) -> Iterator[ReceivedBlock | bytes]:
     """Blocks, and lines of tags, as they follow one another. Raises InvalidObject.
 
@@ -135,10 +159,10 @@ def received_blocks(frames: Iterable[list[bytes]]) -> Iterator[ReceivedBlock | b
     size = 0
     for frame in frames:
         for line in frame:
-            if line.startswith(_COMMIT):
+            if line.startswith(COMMIT_START):
                 yield ReceivedBlock(lines, line)
                 lines, size = [], 0
-            elif line.startswith(_TAG):
+            elif line.startswith(TAG_START):
                 if lines:
                     raise InvalidObject("a tag stands inside a block of a transfer")
                 yield line

@@ -39,10 +39,16 @@ def id_fingerprint(event_id: bytes) -> int:
 
 def id_words(ids: Sequence[bytes], first_line: int) -> array[int]:
     """The words of events on lines one after another."""
-    prints = array("I", joined_ids(ids))[:: ID_BYTES // 4]
+    lines = array("I", range(first_line, first_line + len(ids)))
+    return paired(_fingerprints(joined_ids(ids)), lines)
+
+
+def _fingerprints(joined: bytes) -> array[int]:
+    """`id_fingerprint` of ids that stand one after another."""
+    prints = array("I", joined)[:: ID_BYTES // 4]
     if sys.byteorder == "little":
         prints.byteswap()
-    return paired(prints, array("I", range(first_line, first_line + len(ids))))
+    return prints
 
 
 def key_fingerprint(stream: str, key: str) -> int:
@@ -82,7 +88,24 @@ class EventIndex:
             if sys.byteorder == "big":
                 packed.byteswap()
             return packed.tobytes(), encode_words(key_words) if key_words else None
-        words = id_words(ids, first_line)
+        self._add(id_words(ids, first_line), key_words, reach, next_line)
+        return b"", None
+
+    def add_all(
+        self,
+        lines: array[int],
+        next_line: int,
+        event_ids: bytes,
+        keys: Sequence[tuple[int, str, str]],
+    ) -> None:
+        """Index the events of many blocks at once, in runs. `lines`: of the events, 32 bits each;
+        `event_ids`: theirs, one after another."""
+        key_words = [key_fingerprint(s, k) << LINE_BITS | line for line, s, k in keys]
+        reach = self._runs.reach(IDS) if self._reach is None else self._reach
+        self._add(paired(_fingerprints(event_ids), lines), key_words, reach, next_line)
+
+    def _add(self, words: array[int], key_words: list[int], reach: int, next_line: int) -> None:
+        """Put words into runs, with those that still stand in commits' rows."""
         words.extend(self._pending_ids(reach))
         key_words += self._pending_keys(reach)
         self._runs.add(IDS, words, next_line - 1)
@@ -94,7 +117,6 @@ class EventIndex:
             loaded = self._loaded.get(family)
             if loaded is not None and loaded.reach == reach:
                 loaded.extend(added, next_line - 1)
-        return b"", None
 
     def settle(self, next_line: int) -> None:
         """Move what still stands in commits' own rows into runs. `next_line`: to be stored."""

@@ -13,13 +13,16 @@ import apsw
 import msgspec
 
 from evgit.formats.merkle import Frontier
-from evgit.history.commit_row import CommitRow
-from evgit.history.event_index import EventIndex
+from evgit.history.commit_row import CommitRow, plain_checksum
+from evgit.history.event_index import PENDING_LINES, EventIndex
 from evgit.history.graph import ChainRow, CommitGraph
 from evgit.history.line_ranges import LineRange, decode_ranges, encode_ranges
 from evgit.history.merkle_log import MerkleLog
-from evgit.history.streams import StreamIndex
+from evgit.history.streams import PENDING_POSTINGS, StreamIndex
 from evgit.storage.database import fetch_all, fetch_one
+
+LEAST_EVENTS = max(PENDING_LINES, PENDING_POSTINGS)
+"""With so many more events, nothing of the commits that bring them stays in their own rows."""
 
 
 class CommitToIndex(msgspec.Struct):
@@ -42,6 +45,26 @@ class CommitToIndex(msgspec.Struct):
     keys: Sequence[tuple[int, str, str]] = ()
     segment: list[LineRange] | None = None
     held_back: list[int] = []
+
+
+class ChainToIndex(msgspec.Struct):
+    """Commits as the indexes see them, each the first and only parent of the next.
+
+    `parent`: of the first. `numbers`, `ids`, `counts` and `times`: of the commits; `event_ids`,
+    `streams` and `keys`: of all their events, which are their own and at least LEAST_EVENTS.
+    `frontier`: after the last; `nodes`: subtrees that became complete.
+    """
+
+    parent: CommitRow
+    numbers: Sequence[int]
+    ids: Sequence[bytes]
+    counts: Sequence[int]
+    times: Sequence[int]
+    event_ids: bytes
+    streams: list[str]
+    keys: Sequence[tuple[int, str, str]]
+    frontier: Frontier
+    nodes: list[tuple[int, int, bytes]]
 
 
 class Indexer:
@@ -102,13 +125,38 @@ class Indexer:
             self._remember_merged_lines(commit.number, commit.segment)
         if commit.nodes:
             self._merkle.store(chain, commit.nodes)
-        changed = (height, size, covered, commit.frontier.to_bytes())
-        self._last = ChainRow(*chain_row[:4], *changed)
-        self._connection.execute(
-            "UPDATE chains SET height=?, size=?, covered=?, frontier=?, checksum=? WHERE number=?",
-            (*changed, self._last.checksum(), chain),
-        )
+        self._end_chain(chain_row, height, size, covered, commit.frontier)
         return row
+
+    def index_chain(self, commits: ChainToIndex) -> CommitRow:
+        """Add many commits at once; the row of the last one."""
+        parent = commits.parent
+        chain_row = self._chain_for(parent)
+        chain, height, size, before = chain_row.number, parent.height, parent.size, parent.number
+        rows: list[tuple[int, bytes, int, int, int, int, int, int, int]] = []
+        lines = array("I")
+        for number, commit_id, count, time in zip(
+            commits.numbers, commits.ids, commits.counts, commits.times, strict=True
+        ):
+            height, size = height + 1, size + count
+            check = plain_checksum(number, count, chain, height, size, time, before, commit_id)
+            rows.append((number, commit_id, count, chain, height, size, time, before, check))
+            lines.extend(range(number, number + count))
+            before = number
+        postings = self._streams.postings(commits.streams, parent.size)
+        _, covered = self._streams.add(chain, chain_row.covered, size, postings)
+        self._events.add_all(lines, before + count + 1, commits.event_ids, commits.keys)
+        self._connection.executemany(
+            "INSERT INTO commits(number, id, events, chain, height, size, time, parent, checksum)"
+            " VALUES(?,?,?,?,?,?,?,?,?)",
+            rows,
+        )
+        if commits.nodes:
+            self._merkle.store(chain, commits.nodes)
+        self._end_chain(chain_row, height, size, covered, commits.frontier)
+        return CommitRow(
+            before, commit_id, count, chain, height, size, time, rows[-1][7], None, None, None
+        )
 
     def ends_chain(self, row: CommitRow) -> bool:
         """Is no commit stored whose first parent is this one?"""
@@ -139,6 +187,16 @@ class Indexer:
             (forked_from, height, size, height, size, size),
         )
         return ChainRow(number, forked_from, height, size, height, size, size, b"")
+
+    def _end_chain(
+        self, chain: ChainRow, height: int, size: int, covered: int, frontier: Frontier
+    ) -> None:
+        changed = (height, size, covered, frontier.to_bytes())
+        self._last = ChainRow(*chain[:4], *changed)
+        self._connection.execute(
+            "UPDATE chains SET height=?, size=?, covered=?, frontier=?, checksum=? WHERE number=?",
+            (*changed, self._last.checksum(), chain.number),
+        )
 
     def _remember_merged_lines(self, number: int, segment: list[LineRange]) -> None:
         place = 0

@@ -21,7 +21,8 @@ from evgit.formats.event import EventBatch, unpack_batch, verified_batch
 from evgit.history.derive import split_again
 from evgit.history.event_index import id_words
 from evgit.storage.blocks import BlockData, BlockEntry
-from evgit.storage.workers import Workers, usable_cores, workers_possible
+from evgit.storage.jobs import usable_cores, workers_possible
+from evgit.storage.workers import Workers
 
 GROUP_BYTES = 65_536
 GROUP_BLOCKS = 64

@@ -10,8 +10,6 @@ frames and lines, not what they say.
 from __future__ import annotations
 
 import struct
-import sys
-from array import array
 from bisect import bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +22,7 @@ from zlib import crc32
 import apsw
 
 from evgit.errors import Damage, DamagedObject
-from evgit.formats.block import EncodedBlock, decode_frame, decode_frames
+from evgit.formats.block import EncodedBlock, decode_frame, decode_frames, directory_of
 from evgit.storage.ahead import made_ahead
 from evgit.storage.block_reading import (
     DIRECTORY,
@@ -108,16 +106,17 @@ class BlockStore:
 
     def put(self, first_line: int, block: EncodedBlock, latest: int) -> None:
         """Store a block whose first line is the next one, inside a write transaction."""
-        directory = array("I")
-        for size, lines in block.frames:
-            directory.append(size)
-            directory.append(lines)
-        if sys.byteorder == "big":
-            directory.byteswap()
-        frames = directory.tobytes()
-        self._connection.execute(
+        self.put_all([(first_line, latest, directory_of(block.frames), block.data)])
+
+    def put_all(self, blocks: Iterable[tuple[int, int, bytes, bytes]]) -> None:
+        """The same for blocks that follow one another: (first line, latest event instant stored by
+        then, directory, frames) of each."""
+        self._connection.executemany(
             f"INSERT INTO blocks({DIRECTORY}, data) VALUES(?,?,?,?,?)",
-            (first_line, latest, frames, checksum(first_line, latest, frames), block.data),
+            [
+                (first, latest, directory, checksum(first, latest, directory), data)
+                for first, latest, directory, data in blocks
+            ],
         )
 
     def forget(self) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import selectors
-import sys
 from collections import deque
 from types import TracebackType
 from typing import Self
@@ -22,18 +21,6 @@ from evgit.storage.worker_process import start
 
 AHEAD = 6  # requests that a worker is given before their answers are taken
 _CHUNK_BYTES = 1 << 20
-
-
-def workers_possible() -> bool:
-    """Can there be workers at all: pipes that can be waited for, and an interpreter to start?"""
-    return os.name == "posix" and bool(sys.executable)
-
-
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class Workers:

@@ -1,9 +1,10 @@
 """Checks everything that is received before anything can point at it.
 
-A transfer is stored inside the caller's transaction, block by block, each judged on those before
-it: ids, canonical form, connectedness, log order, size and root, times, limits. Whatever fails
-raises, and the transaction's roll-back leaves no trace. It must not know who sent it, or move
-refs.
+A transfer is stored inside the caller's transaction, each block judged on those before it: ids,
+canonical form, connectedness, log order, size and root, times, limits. Whatever fails raises, and
+the transaction's roll-back leaves no trace. Commits that follow one another are judged and stored
+many at a time (`chain_run`), all others, and all that raise a doubt, block by block here. It must
+not know who sent it, or move refs.
 """
 
 from __future__ import annotations
@@ -17,12 +18,17 @@ from evgit.formats.block import encode_block
 from evgit.formats.canonical import digest, object_id
 from evgit.formats.commit import verified_commit
 from evgit.formats.event import EventBatch, verified_batch, verify_event_lines
+from evgit.formats.event_batch import ID_BYTES
 from evgit.formats.tag import decode_tag
 from evgit.formats.times import to_instant
-from evgit.formats.transfer import ReceivedBlock, received_blocks
+from evgit.formats.transfer import ReceivedBlock, received_blocks, whole_blocks
+from evgit.history.commit_row import CommitRow
 from evgit.history.derive import commit_to_index, order_problem, split_again
 from evgit.history.frontiers import Frontiers
 from evgit.history.history import History
+from evgit.sync.chain_run import ChainRun
+from evgit.sync.preparing import Preparing
+from evgit.sync.sound_chains import SoundChain, split_ids
 
 Progress = Callable[[int, int], None]
 
@@ -61,24 +67,84 @@ class Quarantine:
         self._frontiers = Frontiers(history)
         self._number, self._latest = history.end()
         self._text = 0
+        self._run: ChainRun | None = None
         self.received = Received()
 
-    def take(self, frames: Iterable[list[bytes]], progress: Progress | None = None) -> Received:
+    def take(
+        self,
+        frames: Iterable[list[bytes]],
+        progress: Progress | None = None,
+        preparing: Preparing | None = None,
+    ) -> Received:
         """Check and store a whole transfer. `progress` is called with (commits, events).
 
         Raises InvalidObject or another InvalidInput; nothing may be kept then.
         """
+        with self._history.runs.gathering():
+            self._take(frames, progress, preparing or Preparing(1, 0))
+        return self.received
+
+    def _take(
+        self, frames: Iterable[list[bytes]], progress: Progress | None, preparing: Preparing
+    ) -> None:
         done = self.received
-        for found in received_blocks(self._measured(frames)):
+        for lines, parts in preparing.parts(whole_blocks(self._measured(frames))):
+            for start, stop, chain in parts:
+                if chain is None or not self._chain(chain, preparing):
+                    self._one_by_one(lines[start:stop])
+                if done.commits > self._limits.commits:
+                    raise InvalidObject(f"a transfer of more than {self._limits.commits:,} commits")
+                if progress:
+                    progress(done.commits, done.events)
+        self._store_run()
+
+    # ------------------------------------------------------------------ many at a time
+    def _chain(self, chain: SoundChain, preparing: Preparing) -> bool:
+        """Judge a chain on what is stored before it, and store it, soon; False: in doubt."""
+        if chain.earliest <= self._latest:
+            self._store_run()
+            if self._history.events.find(split_ids(chain.event_ids)):
+                return False
+        run = self._run
+        if run is None or run.last != chain.parent:
+            self._store_run()
+            parent = self._history.graph.find(chain.parent)
+            if parent is None or self._may_be_stored(parent, chain):
+                return False
+            run = ChainRun(parent, self._frontiers.of(parent), self._number, self._latest)
+        if not run.add(chain, preparing):
+            return False
+        self._run = run
+        self._latest = run.latest
+        self.received.commits += len(chain.counts)
+        self.received.events += sum(chain.counts)
+        if run.is_long:
+            self._store_run()
+        return True
+
+    def _may_be_stored(self, parent: CommitRow, chain: SoundChain) -> bool:
+        """Only a parent that has children can have this very commit as its child already."""
+        history = self._history
+        return (
+            not history.indexer.ends_chain(parent)
+            and history.graph.find(chain.ids[:ID_BYTES]) is not None
+        )
+
+    def _store_run(self) -> None:
+        """Store the chains that have been judged."""
+        run, self._run = self._run, None
+        if run is not None:
+            row, self._number = run.store(self._history)
+            self._frontiers.remember(row.number, run.frontier)
+
+    # ------------------------------------------------------------------ one by one
+    def _one_by_one(self, lines: list[bytes]) -> None:
+        self._store_run()
+        for found in received_blocks([lines]):
             if isinstance(found, bytes):
                 self._tag(found)
-                continue
-            self._block(found)
-            if done.commits > self._limits.commits:
-                raise InvalidObject(f"a transfer of more than {self._limits.commits:,} commits")
-            if progress:
-                progress(done.commits, done.events)
-        return done
+            else:
+                self._block(found)
 
     def _measured(self, frames: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
         for lines in frames:

@@ -56,6 +56,11 @@ class Spool:
             with files.translate_errors(self._path):
                 self._file.write(chunk)
 
+    @property
+    def size(self) -> int:
+        """How many bytes have been written."""
+        return self._file.seek(0, os.SEEK_END)
+
     def chunks(self) -> Iterator[bytes]:
         """What has been written, from the beginning."""
         self._file.seek(0)

@@ -28,6 +28,7 @@ from evgit.storage.refs import SYMBOLIC, RefStore
 from evgit.sync.inbox import Inbox
 from evgit.sync.messages import check_commit_id
 from evgit.sync.outgoing import blobs_in, left_before, texts
+from evgit.sync.preparing import Preparing
 from evgit.sync.quarantine import Limits, Progress, Quarantine, Received
 from evgit.sync.spool import Spool
 
@@ -37,7 +38,8 @@ SHARED = (HEADS, TAGS)
 
 @dataclass
 class Store:
-    """One repository's stores. `repository`: its id, the root commit's."""
+    """One repository's stores. `repository`: its id, the root commit's. `jobs`: how many processes
+    go through what is received, 1 for this one alone; None: as many as are of use."""
 
     repository: str
     layout: Layout
@@ -47,6 +49,7 @@ class Store:
     blobs: BlobStore
     branches: Branches
     actor: Actor
+    jobs: int | None = None
 
     @classmethod
     def open(cls, layout: Layout, author: str, now: Callable[[], int]) -> Store:
@@ -146,8 +149,9 @@ class Store:
             except BaseException:
                 self._salvage(spool, limits)
                 raise
-            with self.changing():
-                yield self._receive(decode_transfer(spool.chunks()), limits, progress)
+            with Preparing(self.jobs, spool.size) as preparing, self.changing():
+                frames = decode_transfer(spool.chunks())
+                yield self._quarantine(limits).take(frames, progress, preparing)
         finally:
             spool.discard()
 
@@ -161,13 +165,11 @@ class Store:
 
     def _salvage(self, spool: Spool, limits: Limits) -> None:
         with suppress(EvgitError), self.changing():
-            self._receive(decode_transfer(spool.chunks(), cut_short=True), limits, None)
+            self._quarantine(limits).take(decode_transfer(spool.chunks(), cut_short=True))
 
-    def _receive(
-        self, frames: Iterable[list[bytes]], limits: Limits, progress: Progress | None
-    ) -> Received:
+    def _quarantine(self, limits: Limits) -> Quarantine:
         self.history.indexer.forget_last()
-        return Quarantine(self.history, self.blobs.size, limits).take(frames, progress)
+        return Quarantine(self.history, self.blobs.size, limits)
 
     @cached_property
     def inbox(self) -> Inbox:

@@ -21,7 +21,7 @@ from evgit.bridges.importing import ImportReport, import_lines
 from evgit.errors import EvgitError, InvalidInput, UsageError
 from evgit.formats.times import parse_instant
 from evgit.repository import Repository
-from evgit.storage import worker_process
+from evgit.storage import jobs as jobs_module, worker_process
 from evgit.storage.workers import Workers
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -329,8 +329,8 @@ def test_a_slow_producer_is_not_kept_waiting_and_a_kill_loses_nothing(
 
 def test_by_default_as_many_as_are_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
     for cores, jobs in ((1, 0), (2, 2), (16, 2)):
-        monkeypatch.setattr(line_preparing, "usable_cores", lambda cores=cores: cores)
-        assert line_preparing.jobs_to_use(None) == jobs
-    assert line_preparing.jobs_to_use(1) == 0
-    assert line_preparing.jobs_to_use(3) == 3
+        monkeypatch.setattr(jobs_module, "usable_cores", lambda cores=cores: cores)
+        assert jobs_module.jobs_to_use(None) == jobs
+    assert jobs_module.jobs_to_use(1) == 0
+    assert jobs_module.jobs_to_use(3) == 3
     assert importing.import_lines.__kwdefaults__["jobs"] is None

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from evgit.storage import worker_process
-from evgit.storage.workers import AHEAD, Workers, usable_cores
+from evgit.storage.jobs import usable_cores
+from evgit.storage.workers import AHEAD, Workers
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BEGIN = "tests.storage.answering:begin"

@@ -18,7 +18,8 @@ from evgit.repository import Repository
 from tests.history.making import event, events, new
 
 Lines = list[bytes]
-FIRST = [event(n, f"s-{n % 3}") for n in range(5)]
+FEW, MANY = 5, 300
+"""Events in a commit: so few that it is judged by itself, and enough to be judged in bulk."""
 
 
 def frame(text: bytes, *, checksum: bool = True, level: int = 3) -> bytes:
@@ -51,10 +52,10 @@ def commit_line(parent: str, ids: Lines, **changes: Any) -> bytes:
 class Workshop:
     """What hostile transfers are made of: an honest one, to be spoilt."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, count: int = FEW) -> None:
         self.root = root
-        self.lines = [each.canonical() for each in FIRST]
-        self.ids = [bytes.fromhex(each.id) for each in FIRST]
+        self.lines = [event(n, f"t-{n % 3}").canonical() for n in range(count)]
+        self.ids = [bytes.fromhex(object_id(line)) for line in self.lines]
         self.commit = commit_line(root, self.ids)
 
     def honest(self) -> bytes:
@@ -115,22 +116,23 @@ def commit_with(line: bytes, old: bytes, new_: bytes) -> bytes:
     return line.replace(old, new_)
 
 
-def transfers(root: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def transfers(root: str, count: int = FEW) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """(name, maker) of every hostile transfer for the repository with this root commit."""
-    w = Workshop(root)
+    w = Workshop(root, count)
+    counted = b'"events":%d' % count
     line, commit = w.lines[0], w.commit
 
     # What the commit says of itself.
-    yield "the root of the log is wrong", lambda: w.lying(log={"root": OTHER_ID, "size": 5})
+    yield "the root of the log is wrong", lambda: w.lying(log={"root": OTHER_ID, "size": count})
     yield (
         "the log is said to be longer",
-        lambda: w.lying(log={"root": decode_commit(commit).log.root, "size": 6}),
+        lambda: w.lying(log={"root": decode_commit(commit).log.root, "size": count + 1}),
     )
     yield "the log has a negative size", lambda: w.lying(log={"root": OTHER_ID, "size": -5})
     yield "the log has a huge size", lambda: w.lying(log={"root": OTHER_ID, "size": 2**53 - 1})
     yield "the log has an impossible size", lambda: w.lying(log={"root": OTHER_ID, "size": 1e300})
-    yield "more events are counted", lambda: w.lying(events=6)
-    yield "fewer events are counted", lambda: w.lying(events=4)
+    yield "more events are counted", lambda: w.lying(events=count + 1)
+    yield "fewer events are counted", lambda: w.lying(events=count - 1)
     yield "events are counted below nothing", lambda: w.lying(events=-1)
     yield "too many events are counted", lambda: w.lying(events=65_537)
     yield "the parent is not there", lambda: w.lying(parents=[OTHER_ID])
@@ -164,7 +166,7 @@ def transfers(root: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield (
         "members out of order",
         lambda: packed(
-            *w.lines, commit_with(commit, b'"events":5,"format":1', b'"format":1,"events":5')
+            *w.lines, commit_with(commit, counted + b',"format":1', b'"format":1,' + counted)
         ),
     )
     yield (
@@ -173,7 +175,7 @@ def transfers(root: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
     )
     yield (
         "a blank in the commit",
-        lambda: packed(*w.lines, commit_with(commit, b'"events":5', b'"events": 5')),
+        lambda: packed(*w.lines, commit_with(commit, counted, counted.replace(b":", b": "))),
     )
 
     # What the events are.

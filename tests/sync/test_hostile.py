@@ -43,17 +43,21 @@ def test_there_are_many_of_them() -> None:
     assert len(TRANSFERS) + len(MESSAGES) >= 90
 
 
-def test_what_is_honest_is_taken(repository: Repository) -> None:
+@pytest.mark.parametrize("count", [hostile.FEW, hostile.MANY])
+def test_what_is_honest_is_taken(count: int, repository: Repository) -> None:
     """Otherwise the rest of this module would show nothing."""
-    made = hostile.Workshop(repository.id).honest()
+    made = hostile.Workshop(repository.id, count).honest()
     with repository.store.arriving([made], Limits()) as received:
-        assert (received.commits, received.events) == (1, 5)
+        assert (received.commits, received.events) == (1, count)
     assert repository.fsck().clean
 
 
+@pytest.mark.parametrize("count", [hostile.FEW, hostile.MANY])
 @pytest.mark.parametrize("name", TRANSFERS)
-def test_a_hostile_transfer_is_refused(name: str, repository: Repository, tmp_path: Path) -> None:
-    made = dict(hostile.transfers(repository.id))[name]()
+def test_a_hostile_transfer_is_refused(
+    name: str, count: int, repository: Repository, tmp_path: Path
+) -> None:
+    made = dict(hostile.transfers(repository.id, count))[name]()
     known, around = before(repository), files(tmp_path)
     chunks = [made[start : start + 65_536] for start in range(0, len(made), 65_536)]
     tracemalloc.start()

@@ -35,7 +35,6 @@ from evgit.bridges.importing import (
     import_git_history,
     import_lines,
 )
-from evgit.bridges.line_preparing import MAX_JOBS
 from evgit.cli.clock import time_expression
 from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
@@ -46,7 +45,7 @@ from evgit.cli.invocation import Invocation
 from evgit.cli.parameters import Branch, Count, json_option
 from evgit.cli.progress import ProgressBar
 from evgit.errors import UsageError
-from evgit.repository import Repository
+from evgit.repository import MAX_JOBS, Repository
 
 EXIT_INTERRUPTED = 130
 

@@ -1,0 +1,253 @@
+"""What can be said of received lines by their bytes alone, many commits at a time.
+
+In a transfer most commits follow one another, each the only parent of the next, with events of
+their own: a **chain**. All of a chain is decoded, checked, hashed and compressed together, by any
+process. What is beyond doubt comes out as a `SoundChain`; what is not, and what is out of the
+ordinary (merges, `again` lines, blobs, tags, a few events), is left to those who look at blocks one
+by one and say what is wrong. It must not know a repository.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+
+import msgspec
+
+from evgit.errors import EvgitError
+from evgit.formats.again import AGAIN_START
+from evgit.formats.block import directory_of, encode_block
+from evgit.formats.canonical import id_bytes
+from evgit.formats.commit import Commit, verified_commits
+from evgit.formats.event import EventBatch, verified_batch
+from evgit.formats.event_batch import ID_BYTES, hashed, joined_ids
+from evgit.formats.merkle import Frontier, Subtrees, first_wrong_root, subtrees
+from evgit.formats.times import to_instants
+from evgit.formats.transfer import COMMIT_START, TAG_START
+from evgit.history.indexing import LEAST_EVENTS
+
+_SPECIAL = (AGAIN_START, TAG_START, b'{"blobs":')
+_EVENTS_A_COMMIT = 32
+"""With so many, a commit's part of the log's tree is hashed by itself."""
+_NO_EVENT = -1
+_BLOCKS, _CLAIM = b"b", b"c"
+RIGHT, WRONG = b"right", b"wrong"
+_BETWEEN = "\n"  # names of streams hold no control characters
+
+
+class SoundChain(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Commits, each the only parent of the next, and their blocks.
+
+    `parent`: id of the parent of the first. `ids`, `roots`: of the commits, one after another.
+    `counts`: of events. `times`, `latest`: instants of the commits, and of their latest events.
+    `start`: events in the log before. `earliest`: instant of an event. `event_ids`, `streams`: of
+    all events. `keys`: (place among them, stream, key). `trees`: of each commit, or one of all.
+    `directories` and `data`: of the blocks' frames.
+    """
+
+    parent: bytes
+    ids: bytes
+    roots: bytes
+    counts: list[int]
+    times: list[int]
+    latest: list[int]
+    start: int
+    earliest: int
+    event_ids: bytes
+    joined_streams: str
+    keys: list[tuple[int, str, str]]
+    trees: list[Subtrees]
+    directories: list[bytes]
+    data: list[bytes]
+
+    @property
+    def streams(self) -> list[str]:
+        return self.joined_streams.split(_BETWEEN)
+
+    @property
+    def last(self) -> bytes:
+        """The id of the last commit."""
+        return self.ids[-ID_BYTES:]
+
+
+class Claim(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Roots that commits say their logs have, from a frontier (size and peaks) on."""
+
+    size: int
+    peaks: bytes
+    event_ids: bytes
+    counts: list[int]
+    roots: bytes
+
+
+def split_ids(joined: bytes) -> list[bytes]:
+    """Ids that stand one after another."""
+    return [joined[place : place + ID_BYTES] for place in range(0, len(joined), ID_BYTES)]
+
+
+Part = tuple[int, int, SoundChain | None]
+"""Lines [start, stop) of what was given: a chain, or blocks to be looked at one by one."""
+
+
+def parts_of(lines: Sequence[bytes]) -> list[Part]:
+    """What whole blocks, one after another, consist of."""
+    ends = [place for place, line in enumerate(lines) if line.startswith(COMMIT_START)]
+    doubtful: list[Part] = [(0, len(lines), None)]
+    try:
+        commits = verified_commits([lines[end] for end in ends])
+    except EvgitError:
+        return doubtful
+    special = [place for place, line in enumerate(lines) if line.startswith(_SPECIAL)]
+    found: list[Part] = []
+    for first, behind in _chains(lines, ends, commits, set(special)):
+        start = ends[first - 1] + 1 if first else 0
+        stop = ends[behind - 1] + 1
+        chain = _chain(
+            lines[start:stop], [end - start for end in ends[first:behind]], commits[first:behind]
+        )
+        if chain is None and found and found[-1][2] is None:
+            start = found.pop()[0]
+        found.append((start, stop, chain))
+    behind_all = found[-1][1] if found else 0
+    if behind_all < len(lines):
+        found.append((behind_all, len(lines), None))
+    return found
+
+
+def _chains(
+    lines: Sequence[bytes], ends: Sequence[int], commits: Sequence[Commit], special: set[int]
+) -> Iterator[tuple[int, int]]:
+    """The commits cut into [first, behind) that may be chains."""
+    ids = [each.hex() for each in hashed([lines[end] for end in ends])]
+    plain = [len(c.parents) == 1 and c.merge is None for c in commits]
+    if special:
+        place = 0
+        for number, end in enumerate(ends):
+            plain[number] = plain[number] and special.isdisjoint(range(place, end))
+            place = end + 1
+    first = 0
+    for number in range(1, len(commits)):
+        before, commit = commits[number - 1], commits[number]
+        if (
+            not (plain[number] and plain[number - 1])
+            or commit.parents[0] != ids[number - 1]
+            or commit.log.size != before.log.size + commit.events
+            or commit.time < before.time
+        ):
+            yield first, number
+            first = number
+    if commits:
+        yield first, len(commits)
+
+
+def _chain(lines: Sequence[bytes], ends: Sequence[int], commits: list[Commit]) -> SoundChain | None:
+    """The chain that these blocks are, if they are one beyond doubt."""
+    first = commits[0]
+    own = len(lines) - len(ends)
+    if own <= LEAST_EVENTS or len(first.parents) != 1 or first.merge is not None:
+        return None
+    is_end = set(ends)
+    batch = verified_batch([line for place, line in enumerate(lines) if place not in is_end])
+    start = first.log.size - first.events
+    if batch is None or start < 0 or not batch.all_differ:
+        return None
+    if any(event.blobs for event in batch.events):
+        return None
+    counts, blocks, before = [], [], 0
+    for end, commit in zip(ends, commits, strict=True):
+        counts.append(end - before)
+        if commit.events != end - before:
+            return None
+        blocks.append(encode_block(lines[before:end], lines[end]))
+        before = end + 1
+    instants = to_instants(batch.times)
+    return SoundChain(
+        parent=id_bytes(first.parents[0]),
+        ids=b"".join(hashed([lines[end] for end in ends])),
+        roots=bytes.fromhex("".join(commit.log.root for commit in commits)),
+        counts=counts,
+        times=to_instants([commit.time for commit in commits]),
+        latest=_latest(instants, counts),
+        start=start,
+        earliest=min(instants),
+        event_ids=joined_ids(batch.ids),
+        joined_streams=_BETWEEN.join(batch.streams),
+        keys=_keys(batch),
+        trees=_trees(batch, start, counts),
+        directories=[directory_of(block.frames) for block in blocks],
+        data=[block.data for block in blocks],
+    )
+
+
+def _keys(batch: EventBatch) -> list[tuple[int, str, str]]:
+    events = batch.events
+    return [
+        (place, events[place].stream, key)
+        for place in batch.keyed
+        if (key := events[place].key) is not None
+    ]
+
+
+def _latest(instants: list[int], counts: list[int]) -> list[int]:
+    if len(instants) == len(counts) == sum(counts):
+        return instants if min(counts) else [_NO_EVENT]
+    latest, place = [], 0
+    for count in counts:
+        latest.append(max(instants[place : place + count], default=_NO_EVENT))
+        place += count
+    return latest
+
+
+def _trees(batch: EventBatch, start: int, counts: list[int]) -> list[Subtrees]:
+    if len(batch) < _EVENTS_A_COMMIT * len(counts):
+        return [batch.subtrees(start)]
+    trees, place, ids = [], 0, batch.ids
+    for count in counts:
+        trees.append(subtrees(ids[place : place + count], start + place))
+        place += count
+    return trees
+
+
+# ---------------------------------------------------------------------------- in any process
+def begin(_setup: bytes) -> Callable[[bytes], bytes]:
+    """What answers in a worker process: to whole blocks with parts, to a claim with OK or WRONG."""
+    return _answer
+
+
+def request_of(lines: Sequence[bytes]) -> bytes:
+    """A request for `parts_of`."""
+    return _BLOCKS + b"\n".join(lines)
+
+
+def parts_in(answer: bytes) -> list[Part]:
+    """The answer to it."""
+    return _parts_decoder().decode(answer)
+
+
+def question_of(claim: Claim) -> bytes:
+    """A request for whether a claim is right."""
+    return _CLAIM + msgspec.msgpack.encode(claim)
+
+
+def _answer(request: bytes) -> bytes:
+    if request.startswith(_CLAIM):
+        claim = _claim_decoder().decode(memoryview(request)[1:])
+        return RIGHT if wrong_claim(claim) is None else WRONG
+    return msgspec.msgpack.encode(parts_of(request[1:].split(b"\n")))
+
+
+def wrong_claim(claim: Claim) -> tuple[int, bytes] | None:
+    """Which commit says another root than its log has, if any does, and what root it has."""
+    frontier = Frontier.from_bytes(claim.size, claim.peaks)
+    wrong = first_wrong_root(frontier, claim.event_ids, claim.counts, claim.roots)
+    return None if wrong is None else (wrong, frontier.root())
+
+
+@cache
+def _parts_decoder() -> msgspec.msgpack.Decoder[list[Part]]:
+    return msgspec.msgpack.Decoder(list[Part])
+
+
+@cache
+def _claim_decoder() -> msgspec.msgpack.Decoder[Claim]:
+    return msgspec.msgpack.Decoder(Claim)
