@@ -123,3 +123,16 @@ def encode(value: object) -> bytes | None:
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
         return None
     return line if len(line) <= MAX_OBJECT_BYTES else None
+
+
+def encode_all(values: list[object]) -> list[bytes] | None:
+    """What `encode` makes of each of many values, at a lower price; None in doubt about any."""
+    try:
+        text = ENCODER.encode_lines(values)
+        if has_astral(text) or _strict_decoder().decode_lines(text) != values:
+            return None
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
+        return None
+    lines = text.split(b"\n")  # a line break in a string is escaped
+    lines.pop()
+    return lines if len(text) <= MAX_OBJECT_BYTES else None

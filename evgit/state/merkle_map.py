@@ -11,7 +11,7 @@ from binascii import unhexlify
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from blake3 import blake3
 
@@ -21,6 +21,7 @@ from evgit.state.merkle_node import (
     Node,
     Reader,
     key_of,
+    keys_of,
     path_of,
     rank,
 )
@@ -115,7 +116,7 @@ class MerkleMap:
     def update(self, changes: Mapping[str, Change]) -> MerkleMap:
         """The map with these documents changed. Raises NodeMissing."""
         fresh = dict(self.fresh)
-        wanted = [(key_of(path), change) for path, change in changes.items()]
+        wanted = list(zip(keys_of(changes), changes.values(), strict=True))
         wanted.sort(key=_key_of_edit)
         edits = self._edit_level(0, wanted, fresh)
         top = self._node(self.root).level
@@ -138,20 +139,24 @@ class MerkleMap:
         above: dict[bytes, bytes | None] = {}
         carry: list[Item] = []
         place, after = 0, b""
+        keys, plain = [key for key, _ in edits], _are_lines(change for _, change in edits)
         while place < len(edits) or carry:
-            start = after + b"\0" if carry else edits[place][0]
+            start = after + b"\0" if carry else keys[place]
             digest, node, rightmost = self._node_at(level, start)
             high = node.keys[-1] if node.keys else b""
-            stop = (
-                len(edits) if rightmost else bisect_right(edits, high, lo=place, key=_key_of_edit)
-            )
-            lines = self._new_lines(node, edits[place:stop], fresh)
-            items, moved = _merged(node, lines)
-            if carry:
-                items, moved = carry + items, True
-            pieces, carry = _cut(level, items, node.keys, rightmost) if moved else ([items], [])
-            nodes = [Node.of(level, piece) for piece in pieces]
-            if not moved and nodes[0].text == node.text:
+            stop = len(edits) if rightmost else bisect_right(keys, high, lo=place)
+            lines: Any = edits[place:stop]
+            if not plain:
+                lines = self._new_lines(node, lines, fresh)
+            items: dict[bytes, bytes | None] = dict(zip(node.keys, node.values, strict=True))
+            items.update(lines)
+            if not carry and len(items) == len(node.keys) and None not in items.values():
+                nodes = [Node.holding(level, node.keys, cast("list[bytes]", [*items.values()]))]
+            else:
+                kept = [(key, line) for key, line in items.items() if line is not None]
+                pieces, carry = _cut(level, carry + sorted(kept), node.keys, rightmost)
+                nodes = [Node.of(level, piece) for piece in pieces]
+            if len(nodes) == 1 and nodes[0].text == node.text:
                 place = stop
                 continue
             fresh.pop(digest, None)
@@ -244,19 +249,10 @@ class MerkleMap:
         return found
 
 
-def _merged(node: Node, edits: list[LineEdit]) -> tuple[list[Item], bool]:
-    """The items of a node after edits, and whether its keys changed."""
-    items = dict(zip(node.keys, node.values, strict=True))
-    before, inserted = len(items), False
-    for key, line in edits:
-        if line is None:
-            items.pop(key, None)
-        else:
-            inserted = inserted or key not in items
-            items[key] = line
-    if inserted:
-        return sorted(items.items()), True
-    return list(items.items()), len(items) != before
+def _are_lines(changes: Iterable[Change]) -> bool:
+    """Is each of them what a leaf holds, as it is?"""
+    every = list(changes)
+    return set(map(type, every)) <= {bytes} and max(map(len, every), default=0) <= LARGE_DOCUMENT  # type: ignore[arg-type]
 
 
 def _cut(

@@ -7,7 +7,7 @@ a map is made of is known above.
 from __future__ import annotations
 
 from binascii import unhexlify
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from blake3 import blake3
 
@@ -53,10 +53,17 @@ class Node:
 
     @classmethod
     def of(cls, level: int, items: list[Item]) -> Node:
-        text = b"".join([b'"%b"\n%b\n' % item for item in items])
+        return cls.holding(level, [key for key, _ in items], [line for _, line in items])
+
+    @classmethod
+    def holding(cls, level: int, keys: list[bytes], values: list[bytes]) -> Node:
+        """The node of these keys, in order, and the value lines beside them."""
+        text = b'\n"'.join(map(b'"\n'.join, zip(keys, values, strict=True)))
+        if keys:
+            text = b'"%b\n' % text
         if level:
             text = b"%d\n%b" % (level, text)
-        return cls(level, [key for key, _ in items], [line for _, line in items], text)
+        return cls(level, keys, values, text)
 
     @property
     def count(self) -> int:
@@ -107,6 +114,15 @@ def key_of(path: str) -> bytes:
     if path.isascii() and path.isprintable() and '"' not in path and "\\" not in path:
         return path.encode()
     return canonical.encode(path)[1:-1]
+
+
+def keys_of(paths: Iterable[str]) -> list[bytes]:
+    """The keys of many paths."""
+    every = list(paths)
+    text = "".join(every)
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return "\n".join(every).encode().split(b"\n") if every else []
+    return list(map(key_of, every))
 
 
 def path_of(key: bytes) -> str:

@@ -233,6 +233,9 @@ def changes_of(overlay: Overlay, projection: KeyedProjection | None) -> dict[str
     """What an overlay changes in the Merkle map that it lies over."""
     changes: dict[str, Change] = {}
     for path, entry in overlay.items():
+        if type(entry) is bytes:
+            changes[path] = entry
+            continue
         if isinstance(entry, list):
             entry = pending(entry, projection)
         changes[path] = entry.change(path) if isinstance(entry, Pending) else entry

@@ -34,6 +34,9 @@ SNAPSHOT_INTERVAL = 8192
 documents if those are more: so that making one costs no more than the replay it saves, and a tail
 is short. The end of a long replay gets one, too."""
 SPARSENESS = 2
+SPARSER = 25
+"""On the way to the present, so many times fewer are left where documents are folded live: most of
+the past is never asked for, and whoever asks leaves the others."""
 REMEMBERED_STATES = 4
 PENDING_EVENTS = 65_536
 PENDING_BYTES = 16 << 20
@@ -251,9 +254,10 @@ class States:
     ) -> State:
         fold = _Fold(self._cache, self._projection, start, live=live)
         position, taken = start.size, 0
+        sparser = SPARSER if live and not self._is_past(size) else 1
         for text in log.texts(position, size):
             position += fold.take(text, position)
-            due = max(self._interval, SPARSENESS * fold.count())
+            due = sparser * max(self._interval, SPARSENESS * fold.count())
             if position == size:  # where somebody happened to look is not worth one so soon
                 due = min(due + due // 4, max(self._interval, PENDING_EVENTS))
             if position - last_snapshot >= due:

@@ -335,6 +335,10 @@ class KeyedAdapter(Adapter):
             raise TypeError(f"render returned {type(text).__name__}, not a text")
         return b'{"document":%b,"text":%b}' % (line, canonical.encode(text))
 
+    def stored_all(self, paths: Sequence[str], values: list[Any]) -> Iterable[bytes]:
+        """The stored forms of many documents."""
+        return map(self.stored, paths, values) if self._renders else canonical.encode_all(values)
+
     def present(self, document: bytes) -> bytes:
         """The document as everybody sees it, from its stored form."""
         return bytes(_decode_text(document)["text"]) if self._renders else document

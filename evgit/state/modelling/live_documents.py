@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from itertools import count, repeat
+from itertools import count, islice, repeat
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -31,6 +31,7 @@ from evgit.state.projection import GONE, Unstorable
 
 Cell: TypeAlias = "list[Any]"
 """[value or GONE, path] of one document."""
+_STORED_AT_ONCE = 1024
 _NOT_PLAIN = -1  # a version that no event has: its handler takes more than upcast data
 
 
@@ -147,7 +148,14 @@ class LiveDocuments:
     def stored(self) -> dict[str, bytes | None]:
         """The bytes of all documents. Raises Unstorable."""
         try:
-            return {path: self._stored(path, value) for value, path in self._cells.values()}
+            cells = iter(self._cells.values())
+            found: dict[str, bytes | None] = {}
+            while part := list(islice(cells, _STORED_AT_ONCE)):
+                there = [cell for cell in part if cell[0] is not GONE]
+                found |= {path: None for value, path in part if value is GONE}
+                values, paths = ([cell[place] for cell in there] for place in (0, 1))
+                found |= zip(paths, self._adapter.stored_all(paths, values), strict=True)
+            return found
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -160,9 +168,6 @@ class LiveDocuments:
         self._concerns.clear()
 
     # ------------------------------------------------------------------ one document
-    def _stored(self, path: str, value: Any) -> bytes | None:
-        return None if value is GONE else self._adapter.stored(path, value)
-
     def _initial(self, cell: Cell) -> Any:
         return self._adapter.declared.initial(self._adapter.key_of(cell[1]))
 
