@@ -128,6 +128,19 @@ class ByAmount(KeyedProjection):
         return DELETE
 
 
+class Both(KeyedProjection):
+    prefix = "both/"
+    categories = ("account", "till")
+
+    @on("deposit_made", "money_withdrawn")
+    def seen(self, found, event):
+        found.setdefault(event.stream, []).append(event.data.get("amount"))
+
+    @on("account_closed")
+    def closed(self, found, event):
+        return DELETE
+
+
 class Typed(KeyedProjection):
     prefix = "typed/"
     streams = "account-[12]"

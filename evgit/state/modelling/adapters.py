@@ -264,6 +264,10 @@ class KeyedAdapter(Adapter):
         """The key of a document's path."""
         return path[len(self.prefix) : len(path) - len(self.suffix)]
 
+    def initial(self, path: str) -> Any:
+        """A document before its first event."""
+        return self.declared.initial(self.key_of(path))
+
     def streams_of(self, path: str, names: Callable[[str], Iterable[str]]) -> Sequence[str] | None:
         """The streams that events of a document can be of; None where too many could be."""
         if not path.startswith(self.prefix) or not path.endswith(self.suffix):
@@ -309,7 +313,7 @@ class KeyedAdapter(Adapter):
                     data = convert(data)
                 set_data(event, proxy(data) if type(data) is dict else data)
                 if value is GONE:
-                    value = self.declared.initial(self.key_of(path))
+                    value = self.initial(path)
                 result = method(value, event)
                 if self.watched:
                     self.check_untouched(event)

@@ -8,10 +8,10 @@ notice is left out: positions that nobody asks for, a read-only face of data tha
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from itertools import count, islice, repeat
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, count, islice, repeat
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, cast
 
 from evgit.errors import UnknownVersion
 from evgit.state.modelling.adapters import KeyedAdapter
@@ -29,8 +29,6 @@ from evgit.state.modelling.events import (
 from evgit.state.modelling.failures import raise_failed
 from evgit.state.projection import GONE, Unstorable
 
-Cell: TypeAlias = "list[Any]"
-"""[value or GONE, path] of one document."""
 _STORED_AT_ONCE = 1024
 _NOT_PLAIN = -1  # a version that no event has: its handler takes more than upcast data
 
@@ -49,9 +47,13 @@ class LiveDocuments:
     def __init__(self, adapter: KeyedAdapter, load: Callable[[str], bytes | None]) -> None:
         self._adapter = adapter
         self._load = load
-        self._cells: dict[str, Cell] = {}  # by path
-        self._of_streams: dict[str, Cell | None] = {}
-        self._concerns: dict[str, bool] = {}
+        self._by_stream = not adapter.own_key
+        """Is each stream a document of its own, as far as is known? So long, values are found by
+        stream, without asking for the path: half of what memory has to fetch for an event."""
+        self._values: dict[str, Any] = {}  # by stream, or by path; GONE for none
+        self._path_of: dict[str, str | None] = {}  # by stream; None: its events concern none
+        self._streams_met: dict[str, str] = {}  # by path
+        self._concerns: dict[str, bool] = {}  # by stream
         self._versions = {
             name: (handler.method, handler.version if handler.convert is None else _NOT_PLAIN)
             for name, handler in adapter.handlers.items()
@@ -64,7 +66,7 @@ class LiveDocuments:
         self._shields = not all(use.only_reads for use in uses)
 
     def __len__(self) -> int:
-        return len(self._cells)
+        return len(self._values)
 
     def take(self, text: bytes, position: int) -> int:
         """Fold the events of a text of canonical lines, the first of them at `position`; how many
@@ -78,51 +80,58 @@ class LiveDocuments:
             events = [event for event in every if self._adapter.takes(event)]
         if self._shields or self._adapter.watched:
             _make_read_only(events)
-        if self._adapter.own_key or self._adapter.watched:
-            self._fold_by_key(events, batch)
+        if self._adapter.watched:
+            self._go_by_path()
+        if self._by_stream:
+            self._fold_by_stream(iter(events), batch)
         else:
-            self._fold_by_stream(events, batch)
+            self._fold_by_path(iter(events), batch)
         return len(every)
 
-    def _fold_by_stream(self, events: Iterable[OnceEvent], batch: _Batch) -> None:
-        """Fold events whose documents their streams tell: here a rebuild's time goes."""
-        handlers, cells = self._versions, self._of_streams
+    def _fold_by_stream(self, events: Iterator[OnceEvent], batch: _Batch) -> None:
+        """Fold events each of whose streams is a document: here a rebuild's time goes."""
+        handlers, values, gone = self._versions, self._values, GONE
         event: OnceEvent | None = None
-        cell: Cell | None = None
         try:
             for event in events:
                 try:
                     method, version = handlers[event.type]
                 except KeyError:
                     continue
+                stream = event.stream
                 try:
-                    cell = cells[event.stream]
+                    value = values[stream]
                 except KeyError:
-                    cell = None
-                    cell = self._cell_of_stream(event)
-                if cell is None:
-                    continue
+                    value = self._first_of_stream(event)
+                    if not self._by_stream:
+                        events = chain([event], events)
+                        break
+                if value is gone:
+                    path = self._path_of[stream]
+                    if path is None:
+                        continue
+                    value = values[stream] = self._adapter.initial(path)
                 if event.version != version:
                     self._bring_up(event, batch)
-                value = cell[0]
-                if value is GONE:
-                    value = cell[0] = self._initial(cell)
                 result = method(value, event)
                 if result is not None:
-                    cell[0] = GONE if result is DELETE else result
+                    values[stream] = gone if result is DELETE else result
+            else:
+                return
         except UnknownVersion:
             raise
         except BaseException as error:
-            self._fail(error, event, cell, batch)
+            self._fail(error, event, None, batch)
+        self._fold_by_path(events, batch)
 
-    def _fold_by_key(self, events: Iterable[OnceEvent], batch: _Batch) -> None:
+    def _fold_by_path(self, events: Iterator[OnceEvent], batch: _Batch) -> None:
         """The same where each event is asked for its key, or looked at once more."""
-        adapter, handlers = self._adapter, self._versions
+        adapter, handlers, values = self._adapter, self._versions, self._values
         event: OnceEvent | None = None
-        cell: Cell | None = None
+        path: str | None = None
         try:
             for event in events:
-                cell = None
+                path = None
                 found = handlers.get(event.type)
                 if found is None or not self._concerned(event.stream):
                     continue
@@ -132,28 +141,36 @@ class LiveDocuments:
                 path = adapter.path_by_own_key(event, batch.place)
                 if path is None:
                     continue
-                cell = self._cells.get(path) or self._cell(path)
-                if cell[0] is GONE:
-                    cell[0] = self._initial(cell)
-                result = method(cell[0], event)
+                if path not in values:
+                    values[path] = self._loaded(path)
+                value = values[path]
+                if value is GONE:
+                    value = values[path] = adapter.initial(path)
+                result = method(value, event)
                 if adapter.watched:
                     adapter.check_untouched(event)
                 if result is not None:
-                    cell[0] = GONE if result is DELETE else result
+                    values[path] = GONE if result is DELETE else result
         except UnknownVersion:
             raise
         except BaseException as error:
-            self._fail(error, event, cell, batch)
+            self._fail(error, event, path, batch)
 
     def stored(self) -> dict[str, bytes | None]:
         """The bytes of all documents. Raises Unstorable."""
         try:
-            cells = iter(self._cells.values())
+            names = iter(self._values)
             found: dict[str, bytes | None] = {}
-            while part := list(islice(cells, _STORED_AT_ONCE)):
-                there = [cell for cell in part if cell[0] is not GONE]
-                found |= {path: None for value, path in part if value is GONE}
-                values, paths = ([cell[place] for cell in there] for place in (0, 1))
+            while part := list(islice(names, _STORED_AT_ONCE)):
+                values = list(map(self._values.__getitem__, part))
+                paths = part
+                if self._by_stream:
+                    paths = cast("list[str]", list(map(self._path_of.get, part)))
+                if any(value is GONE for value in values):
+                    pairs = [p for p in zip(paths, values, strict=True) if p[0] is not None]
+                    found |= {path: None for path, value in pairs if value is GONE}
+                    pairs = [p for p in pairs if p[1] is not GONE]
+                    paths, values = [path for path, _ in pairs], [value for _, value in pairs]
                 found |= zip(paths, self._adapter.stored_all(paths, values), strict=True)
             return found
         except KeyboardInterrupt:
@@ -163,27 +180,33 @@ class LiveDocuments:
 
     def clear(self) -> None:
         """Forget all documents: they will be loaded again."""
-        self._cells.clear()
-        self._of_streams.clear()
-        self._concerns.clear()
+        for each in (self._values, self._path_of, self._streams_met, self._concerns):
+            each.clear()
 
     # ------------------------------------------------------------------ one document
-    def _initial(self, cell: Cell) -> Any:
-        return self._adapter.declared.initial(self._adapter.key_of(cell[1]))
+    def _loaded(self, path: str) -> Any:
+        document = self._load(path)
+        return GONE if document is None else self._adapter.value(document)
 
-    def _cell(self, path: str) -> Cell:
-        cell = self._cells.get(path)
-        if cell is None:
-            document = self._load(path)
-            value = GONE if document is None else self._adapter.value(document)
-            cell = self._cells[path] = [value, path]
-        return cell
+    def _first_of_stream(self, event: OnceEvent) -> Any:
+        """The document of a stream that is met for the first time; if it is another stream's, too,
+        documents are found by path from here on."""
+        stream = event.stream
+        path = self._path_of[stream] = self._adapter.path_of(event)
+        value: Any = GONE
+        if path is not None:
+            if self._streams_met.setdefault(path, stream) != stream:
+                self._go_by_path()
+                return GONE
+            value = self._loaded(path)
+        self._values[stream] = value
+        return value
 
-    def _cell_of_stream(self, event: OnceEvent) -> Cell | None:
-        path = self._adapter.path_of(event)
-        cell = None if path is None else self._cell(path)
-        self._of_streams[event.stream] = cell
-        return cell
+    def _go_by_path(self) -> None:
+        if self._by_stream:
+            self._by_stream = False
+            known = [(self._path_of[stream], value) for stream, value in self._values.items()]
+            self._values = {path: value for path, value in known if path is not None}
 
     def _concerned(self, stream: str) -> bool:
         known = self._concerns.get(stream)
@@ -205,10 +228,11 @@ class LiveDocuments:
         set_data(event, read_only(data))
 
     def _fail(
-        self, error: BaseException, event: OnceEvent | None, cell: Cell | None, batch: _Batch
+        self, error: BaseException, event: OnceEvent | None, path: str | None, batch: _Batch
     ) -> None:
         batch.place()
-        path = None if cell is None else cell[1]
+        if path is None and event is not None and self._by_stream:
+            path = self._path_of.get(event.stream)
         raise_failed(error, self._adapter.name, event=event, path=path)
 
 
