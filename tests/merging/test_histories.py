@@ -198,7 +198,7 @@ class Histories(RuleBasedStateMachine):
         if found.kind == "current":
             assert self.refs() == before
             if theirs.log != ours.log and set(theirs.log) == set(ours.log):
-                one, other = (self.strict(c.log) for c in (ours, theirs))
+                one, other = (self.fold(c.log) for c in (ours, theirs))
                 if not (ours.held_back or theirs.held_back):
                     differing = {p for p in one.keys() | other.keys() if one.get(p) != other.get(p)}
                     assert set(found.unequal) == differing
