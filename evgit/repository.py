@@ -122,6 +122,7 @@ if TYPE_CHECKING:
     from evgit.sync.cloning import directory_of as directory_of, refs_at as refs_at
     from evgit.sync.fetching import Fetch as Fetch, Fetched as Fetched, RefMove as RefMove
     from evgit.sync.messages import RefsReply as RefsReply
+    from evgit.sync.publishing import Published as Published, publish as publish
     from evgit.sync.pushing import Pushed as Pushed, PushedRef as PushedRef
     from evgit.sync.remotes import Remote as Remote, Upstream as Upstream
     from evgit.sync.service import Policy as Policy, Service as Service
@@ -167,6 +168,7 @@ _IMPORTED_LATER = {
     "evgit.sync.cloning": "directory_of refs_at",
     "evgit.sync.messages": "RefsReply",
     "evgit.sync.fetching": "Fetch Fetched RefMove",
+    "evgit.sync.publishing": "Published publish",
     "evgit.sync.pushing": "Pushed PushedRef",
     "evgit.sync.remotes": "Remote Upstream",
     "evgit.sync.service": "Policy Service",

@@ -79,7 +79,7 @@ def create_bundle(
             "there is nothing to put into a bundle: whoever has what is left out has all of it",
             hint="leave out less: what stands before `..` or behind `^`",
         )
-    head = PackHead(store.repository, refs, _builds_on(store, sent, wanted), _blobs(store, sent))
+    head = PackHead(store.repository, refs, ends(store, sent, wanted)[0], blobs_of(store, sent))
     done = Bundle(head.repository, head.refs, head.requires, head.blobs)
     with replacing(path) as file:
         writer = PackWriter(file.write, head)
@@ -105,30 +105,37 @@ def blocks_of(store: Store, sent: Outgoing) -> Iterator[ReceivedBlock]:
         yield found
 
 
-def _builds_on(store: Store, sent: Outgoing, wanted: list[CommitRow]) -> list[str]:
-    """Ids of the commits that are not sent and that those sent, or refs, need at once."""
+def ends(
+    store: Store, sent: Outgoing, wanted: Sequence[CommitRow] = ()
+) -> tuple[list[str], list[str]]:
+    """(ids of commits that are not sent and that those sent, or `wanted`, need at once; ids of
+    those sent that none of them builds on)."""
     numbers = {first for first, _ in sent.ranges}
-    needed = {row.number for row in wanted} - numbers
-    first = min(numbers, default=0)
-    while numbers:
+    parents = {row.number for row in wanted}
+    above = min(numbers, default=0) - 1
+    built_on: set[int] = set()
+    while above < max(numbers, default=-1):
         rows = fetch_all(
             store.history.connection,
-            "SELECT number, parent, further_parents FROM commits WHERE number>=?"
+            "SELECT number, parent, further_parents FROM commits WHERE number>?"
             " ORDER BY number LIMIT ?",
-            (first, _AT_ONCE),
+            (above, _AT_ONCE),
         )
         if not rows:
             break
-        first = rows[-1][0] + 1
+        above = rows[-1][0]
         for number, parent, further in rows:
             if number in numbers and parent is not None:
-                needed.add(parent)
-                needed.update(array("Q", further or b""))
-    needed -= numbers
-    return sorted(store.history.graph.by_number(number).hex for number in needed)
+                built_on.add(parent)
+                built_on.update(array("Q", further or b""))
+    id_of = store.history.graph.by_number
+    return (
+        sorted(id_of(number).hex for number in (parents | built_on) - numbers),
+        [id_of(number).hex for number in sorted(numbers - built_on)],
+    )
 
 
-def _blobs(store: Store, sent: Outgoing) -> dict[str, int]:
+def blobs_of(store: Store, sent: Outgoing) -> dict[str, int]:
     """{id: size} of all blobs that the events to be sent list."""
     found: dict[str, int] = {}
     for text in texts(store.history, sent):

@@ -3,9 +3,17 @@
 Nothing that is recorded changes. Other processes may read and append meanwhile. A pack is a .zst
 file of JSON lines: `zstdcat .evgit/packs/*.evpack | head` shows it. What has been replaced is kept
 for an hour, and removed by a later gc.
+
+    evgit gc --publish /srv/www/ledger
+
+also writes all that branches and tags lead to into a directory, from which others can clone and
+fetch: a mounted one, or by https:// where a plain web server gives its files. The next time, only
+what is new is written; whoever is reading meanwhile has the old whole or the new whole.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -16,22 +24,38 @@ from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.parameters import json_option
 from evgit.cli.progress import ProgressBar
+from evgit.cli.published import publish_into, published_text
 
 
 @documented(__doc__, "gc")
 @click.option("--aggressive", is_flag=True, help="Rewrite all packs, as small as can be: slow.")
+@click.option(
+    "--publish",
+    "directory",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write what others can fetch into DIR, too [with --aggressive: all of it anew].",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing if all went well.")
 @json_option("one document")
 @click.pass_obj
-def command(invocation: Invocation, aggressive: bool, quiet: bool, as_json: bool) -> None:
+def command(
+    invocation: Invocation, aggressive: bool, directory: Path | None, quiet: bool, as_json: bool
+) -> None:
     with open_repository() as repository:
         with ProgressBar("packing", "objects") as bar:
             report = repository.gc(aggressive=aggressive, progress=bar.update)
+        published = None
+        if directory is not None:
+            published = publish_into(repository, directory, anew=aggressive)
         with invocation.output() as output:
             if as_json:
-                output.json(plain(report))
-            elif not quiet and report.packs_written:
+                output.json(plain(report) | ({"published": plain(published)} if published else {}))
+                return
+            if not quiet and report.packs_written:
                 packs = plural(report.packs_written, "pack")
                 output.line(f"Packed {plural(report.packed_lines, 'object')} into {packs}")
             elif not quiet:
                 output.line("Nothing to pack")
+            if directory is not None and published is not None and not quiet:
+                output.line(published_text(directory, published))

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evgit.errors import NotARepository
+from evgit.formats.published_list import FILE_NAME
 from evgit.storage.layout import Layout
 from evgit.sync.bundle_file import BundleFile
+from evgit.sync.published import DirectoryPlace, PublishedSource
 from evgit.sync.service import Policy, Service
 from evgit.sync.store import Store
 from evgit.sync.transport import Transport
 from evgit.sync.transports.address import parse_address
-from evgit.sync.transports.http import HttpTransport
+from evgit.sync.transports.http_files import EitherTransport
 from evgit.sync.transports.local import LocalTransport
 from evgit.sync.transports.packs import PackTransport
 from evgit.sync.transports.ssh import SshTransport
@@ -40,21 +42,27 @@ def connect(address: str, using: Connecting, into: Store | None = None) -> Trans
     `into`: the repository that is going to receive. Raises NotARepository, UsageError,
     InvalidInput, TransferInterrupted.
     """
+    knows = _nothing if into is None else into.knows
     found = parse_address(address)
     if found.kind == "ssh":
         return SshTransport(found, using.ssh)
     if found.kind == "http":
-        return HttpTransport(found.url, using.token(found.url), using.certificates)
+        incoming = None if into is None else into.layout.incoming
+        token = using.token(found.url)
+        return EitherTransport(found.url, token, using.certificates, knows, incoming)
     path = Path(found.path).expanduser()
     layout = Layout.exactly(path)
     if layout is not None:
         store = Store.open(layout, using.author, using.now)
         return LocalTransport(Service(store, Policy()), store.close)
     if path.is_file():
-        return PackTransport(BundleFile(path), _nothing if into is None else into.knows)
+        return PackTransport(BundleFile(path), knows)
+    if (path / FILE_NAME).exists():
+        return PackTransport(PublishedSource(DirectoryPlace(path)), knows)
     raise NotARepository(
         f"there is no evgit repository at {path}",
-        hint="give the directory that holds `.evgit`, a bare repository, or a bundle",
+        hint="give the directory that holds `.evgit`, a bare repository, a bundle, or a published "
+        "directory",
     )
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/x-evgit"
 CONNECT_SECONDS = 15.0
 SILENT_SECONDS = 120.0
+_NOT_SERVED = (404, 405, 501)
 
 
 class HttpTransport:
@@ -36,19 +37,10 @@ class HttpTransport:
     in place of the system's."""
 
     def __init__(self, url: str, token: str | None, verify: str | None = None) -> None:
-        self._httpx = _httpx()
+        self._httpx = httpx_module()
         self._url = url + "/evgit"
-        headers = {"Content-Type": MEDIA_TYPE, "Accept": MEDIA_TYPE}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        ssl = import_module("ssl")  # what only https needs is not loaded by other addresses
-        context = True if verify is None else ssl.create_default_context(cafile=verify)
-        self._client = self._httpx.Client(
-            headers=headers,
-            timeout=self._httpx.Timeout(SILENT_SECONDS, connect=CONNECT_SECONDS),
-            follow_redirects=False,
-            verify=context,
-        )
+        types = {"Content-Type": MEDIA_TYPE, "Accept": MEDIA_TYPE}
+        self._client = http_client(types, token, verify)
         self._open: httpx.Response | None = None
         self.round_trips = 0
 
@@ -60,11 +52,13 @@ class HttpTransport:
         try:
             response = self._client.send(request, stream=True)
         except self._httpx.HTTPError as error:
-            raise self._silent(error) from None
+            raise silent(self._url, error) from None
         self._open = response
+        if response.status_code in _NOT_SERVED:
+            raise NotServed(f"{self._url}: {beginning(response) or 'there is no such repository'}")
         if response.status_code != 200:
-            raise self._refused(response)
-        source = cast(BinaryIO, _Stream(response.iter_raw(), self._httpx.HTTPError, self._silent))
+            raise refused(self._url, response)
+        source = cast(BinaryIO, _Stream(response.iter_raw(), self._httpx.HTTPError, self._url))
         answer = read_message(source)
         if answer is None:
             raise TransferInterrupted(f"{self._url} answered with nothing")
@@ -84,40 +78,18 @@ class HttpTransport:
             self._open.close()
             self._open = None
 
-    def _silent(self, error: Exception) -> TransferInterrupted:
-        return TransferInterrupted(
-            f"{self._url} can't be reached, or fell silent: "
-            f"{printable(str(error)) or type(error).__name__}",
-            hint="what came whole is kept: the same command goes on from there",
-        )
 
-    def _refused(self, response: httpx.Response) -> EvgitError:
-        code = response.status_code
-        text = _beginning(response)
-        if code in (401, 403):
-            return AccessDenied(
-                f"{self._url}: {text or 'access is denied'}",
-                hint="give a token that may do that in EVGIT_TOKEN",
-            )
-        if code == 404:
-            return NotARepository(f"{self._url}: {text or 'there is no such repository'}")
-        if code in (301, 302, 303, 307, 308):
-            where = printable(response.headers.get("location", ""))
-            return UsageError(
-                f"{self._url} says to go to {where}", hint="name that address, if you trust it"
-            )
-        if code in (408, 429, 502, 503, 504):
-            return TransferInterrupted(f"{self._url}: {text or code}", hint="try again later")
-        return InvalidObject(f"{self._url} answered with status {code}: {text}")
+class NotServed(NotARepository):
+    """No evgit answers there. It may be a web server with files all the same."""
 
 
 class _Stream(RawIOBase):
     """A response's body as a file to read from."""
 
-    def __init__(self, chunks: Iterator[bytes], broken: Any, say: Any) -> None:
+    def __init__(self, chunks: Iterator[bytes], broken: Any, url: str) -> None:
         self._chunks = chunks
         self._broken = broken
-        self._say = say
+        self._url = url
         self._held = b""
 
     def readable(self) -> bool:
@@ -149,10 +121,56 @@ class _Stream(RawIOBase):
         try:
             return next(self._chunks, b"")
         except self._broken as error:
-            raise self._say(error) from None
+            raise silent(self._url, error) from None
 
 
-def _beginning(response: httpx.Response) -> str:
+def http_client(headers: dict[str, str], token: str | None, verify: str | None) -> httpx.Client:
+    """A client that follows no redirects. `verify`: a file of certificates to trust."""
+    module = httpx_module()
+    if token is not None:
+        headers = {**headers, "Authorization": f"Bearer {token}"}
+    ssl = import_module("ssl")  # what only https needs is not loaded by other addresses
+    context = True if verify is None else ssl.create_default_context(cafile=verify)
+    found: httpx.Client = module.Client(
+        headers=headers,
+        timeout=module.Timeout(SILENT_SECONDS, connect=CONNECT_SECONDS),
+        follow_redirects=False,
+        verify=context,
+    )
+    return found
+
+
+def silent(url: str, error: Exception) -> TransferInterrupted:
+    """The error for a server that can't be reached, or has stopped talking."""
+    return TransferInterrupted(
+        f"{url} can't be reached, or fell silent: {printable(str(error)) or type(error).__name__}",
+        hint="what came whole is kept: the same command goes on from there",
+    )
+
+
+def refused(url: str, response: httpx.Response) -> EvgitError:
+    """The error for an answer that is none."""
+    code = response.status_code
+    text = beginning(response)
+    if code in (401, 403):
+        return AccessDenied(
+            f"{url}: {text or 'access is denied'}",
+            hint="give a token that may do that in EVGIT_TOKEN",
+        )
+    if code == 404:
+        return NotARepository(f"{url}: {text or 'there is nothing'}")
+    if 300 <= code < 400:
+        where = printable(response.headers.get("location", ""))
+        return UsageError(f"{url} says to go to {where}", hint="name that address, if you trust it")
+    if code in (408, 429, 502, 503, 504):
+        return TransferInterrupted(f"{url}: {text or code}", hint="try again later")
+    return InvalidObject(f"{url} answered with status {code}: {text}")
+
+
+def beginning(response: httpx.Response) -> str:
+    """The first words of an answer, to be shown; nothing of a page for browsers."""
+    if "html" in response.headers.get("content-type", ""):
+        return ""
     text = b""
     for chunk in response.iter_raw():
         text += chunk
@@ -161,7 +179,8 @@ def _beginning(response: httpx.Response) -> str:
     return printable(text[:500].decode("utf-8", "replace").strip())
 
 
-def _httpx() -> Any:
+def httpx_module() -> Any:
+    """httpx, which is loaded when it is needed. Raises UsageError where it is not installed."""
     try:
         return import_module("httpx")
     except ImportError:
