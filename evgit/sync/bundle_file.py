@@ -14,9 +14,9 @@ from blake3 import blake3
 from evgit.errors import DamagedObject, InvalidObject, UnknownObject, UnsupportedFormat
 from evgit.formats import pack_blobs
 from evgit.formats.pack import HEAD, MAX_HEAD_BYTES, PREFIX_BYTES, decode_head, decode_prefix
-from evgit.formats.pack_reading import PackReader
 from evgit.storage.files import open_regular, translate_errors
 from evgit.storage.pack_file import PackFile
+from evgit.sync.packed import pack_texts
 from evgit.sync.transports.packs import Part, Read
 
 
@@ -58,10 +58,9 @@ class BundleFile:
             Part("", self.where, self._file.commits, self._file.events, tips, self._opened),
         ]
 
-    def reader(self) -> PackReader:
-        """Reads all of it from the beginning."""
-        with self._sound():
-            return PackReader(self._read_from(0))
+    def texts(self) -> Iterator[bytes]:
+        """All that is in it, as a transfer has it."""
+        return pack_texts(self._read_from(0), self.where, self.repository)
 
     def blob(self, blob_id: str, offset: int) -> tuple[int, Iterator[bytes]]:
         """(size, bytes from an offset on). Raises UnknownObject."""

@@ -29,7 +29,6 @@ from evgit.storage.refs import SYMBOLIC
 from evgit.sync.bundle_file import BundleFile
 from evgit.sync.messages import check_commit_id
 from evgit.sync.outgoing import Outgoing, listed_blobs, outgoing, texts
-from evgit.sync.packed import pack_texts
 from evgit.sync.quarantine import Limits, Progress
 from evgit.sync.store import SHARED, Store
 
@@ -188,7 +187,7 @@ def verify_bundle(
     _check_refs(done)
     file = BundleFile(path)
     try:
-        read = pack_texts(file.reader(), file.where)
+        read = file.texts()
         if done.missing:
             for _ in received_blocks(text.split(b"\n")[:-1] for text in read):
                 pass

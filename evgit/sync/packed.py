@@ -5,7 +5,7 @@ What the lines say is the quarantine's business, not this module's, nor where th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from evgit.errors import DamagedObject, InvalidObject
 from evgit.formats.pack_reading import PackReader
@@ -13,15 +13,21 @@ from evgit.formats.pack_reading import PackReader
 MAX_WAITING_BYTES = 1 << 24
 
 
-def pack_texts(reader: PackReader, called: str) -> Iterator[bytes]:
+def pack_texts(
+    read: Callable[[int], bytes], called: str, repository: str, name: str = ""
+) -> Iterator[bytes]:
     """Blocks as whole lines, in order, and lines of other objects between blocks.
 
-    `called`: what the pack is called, for errors. Raises InvalidObject where it is not sound, at
-    the end at the latest.
+    `read(n)` gives up to n bytes of the pack; `called`: what it is called, for errors. Raises
+    InvalidObject where it is not sound, not of this repository, or not the one that is named so
+    (BLAKE3 of its bytes, hex), at the end at the latest.
     """
     inside = False
     waiting: list[bytes] = []
     try:
+        reader = PackReader(read)
+        if reader.head.repository != repository:
+            raise InvalidObject(f"{called} belongs to another repository")
         for window in reader.windows():
             for events, commit in window.pieces():
                 inside = commit is None
@@ -36,6 +42,8 @@ def pack_texts(reader: PackReader, called: str) -> Iterator[bytes]:
             f"{called} is not sound: {error.message.removeprefix('a pack is not sound: ')}",
             hint="it was damaged or changed on its way: get it anew",
         ) from error
+    if name and reader.name != name:
+        raise InvalidObject(f"{called} is another pack: its bytes hash to {reader.name}")
     if inside:
         raise InvalidObject(f"{called} ends in the middle of a block")
     yield from _released(waiting)

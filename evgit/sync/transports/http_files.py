@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import httpx
 
 _SUFFIX = ".evpack"
-CHUNK_BYTES = 1 << 18
 
 
 class HttpPlace:
@@ -160,7 +159,7 @@ class HttpPlace:
 
     def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
         try:
-            yield from response.iter_raw(CHUNK_BYTES)
+            yield from response.iter_raw()  # as it comes: nothing is held that may be lost
         except self._httpx.HTTPError as error:
             raise silent(self._url, error) from None
 

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-from evgit.errors import AccessDenied, InvalidObject, NotFound
-from evgit.formats.pack_reading import PackReader
+from evgit.errors import AccessDenied, NotFound
 from evgit.formats.transfer import encode_transfer
 from evgit.storage.refs import SYMBOLIC
 from evgit.sync.messages import (
@@ -135,14 +134,7 @@ class PackTransport:
     def _texts(self, parts: list[Part]) -> Iterator[bytes]:
         for part in parts:
             with part.open() as read:
-                reader = PackReader(read)
-                if reader.head.repository != self._source.repository:
-                    raise InvalidObject(f"{part.called} belongs to another repository")
-                yield from pack_texts(reader, part.called)
-                if part.name and reader.name != part.name:
-                    raise InvalidObject(
-                        f"{part.called} is another pack: its bytes hash to {reader.name}"
-                    )
+                yield from pack_texts(read, part.called, self._source.repository, part.name)
 
 
 def missing_prerequisites(where: str, missing: list[str]) -> NotFound:
