@@ -17,7 +17,7 @@ from evgit.bridges.cloudevents import from_cloudevent
 from evgit.bridges.json_lines import LineBatch
 from evgit.errors import InvalidEvent, InvalidInput, InvalidTime, UsageError
 from evgit.formats import canonical
-from evgit.formats.event import EventBatch, batch_from_lines
+from evgit.formats.event import EventBatch, batch_from_lines, batch_from_text
 from evgit.formats.times import parse_instant, to_instant, to_text
 
 Format = Literal["auto", "evgit", "cloudevents"]
@@ -86,14 +86,14 @@ class EventLines:
         """The events of a batch. Raises InvalidEvent naming the line that is refused."""
         if self._format == "auto":
             self._format = _format_of(batch.lines[0])
-        lines = batch.lines
+        changed: list[bytes] | None = None
         if self._format == "cloudevents":
-            lines = self._each(batch, self._from_cloudevent)
+            changed = self._each(batch, self._from_cloudevent)
         elif self._time is not None or self._path is not None:
-            lines = self._each(batch, self._with_time)
+            changed = self._each(batch, self._with_time)
         try:
             # Numbered from 1 here: blank lines may have left gaps.
-            return batch_from_lines(lines)
+            return batch_from_text(batch.text) if changed is None else batch_from_lines(changed)
         except InvalidEvent as error:
             raise self._placed(error, batch) from error
 

@@ -22,7 +22,6 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +31,7 @@ import zstandard
 
 from evgit.bridges.named_files import cannot_write, open_to_read
 from evgit.errors import InvalidEvent, InvalidInput, UsageError
+from evgit.formats.block import ended_lines
 
 MAX_LINE_BYTES = 16 * 2**20
 MAX_BATCH_BYTES = 8 * 2**20
@@ -50,12 +50,27 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE_MAGIC = b"\x2a\x4d\x18"  # after one byte of 0x50..0x5f: RFC 8878, section 3.1.2
 
 
-@dataclass(frozen=True, slots=True)
 class LineBatch:
-    """Some lines, without their line ends, and the 1-based number of each (`numbers[i]`)."""
+    """Some lines, each given with its newline, and the 1-based number of each (`numbers[i]`)."""
 
-    lines: list[bytes]
-    numbers: Sequence[int]
+    __slots__ = ("_ended", "numbers")
+
+    def __init__(self, ended: list[bytes], numbers: Sequence[int]) -> None:
+        self._ended = ended
+        self.numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._ended)
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines without their newlines."""
+        return [line[:-1] for line in self._ended]
+
+    @property
+    def text(self) -> bytes:
+        """The lines one after another, each with its newline."""
+        return b"".join(self._ended)
 
 
 class LineReader:
@@ -110,13 +125,17 @@ class LineReader:
         for lines, found in self._numbered():
             waiting += lines
             numbers = found if not numbers else _join(numbers, found)
-            waiting_bytes += sum(map(len, lines))
-            while len(waiting) >= size or waiting_bytes >= MAX_BATCH_BYTES:
-                count = min(size, _lines_within(waiting, waiting_bytes))
-                batch = LineBatch(waiting[:count], numbers[:count])
-                yield batch
-                waiting, numbers = waiting[count:], numbers[count:]
-                waiting_bytes -= sum(map(len, batch.lines))
+            waiting_bytes += sum(map(len, lines)) - len(lines)
+            start = 0
+            while len(waiting) - start >= size or waiting_bytes >= MAX_BATCH_BYTES:
+                count = min(size, _lines_within(waiting, start, waiting_bytes))
+                end = start + count
+                ended = waiting[start:end]
+                yield LineBatch(ended, numbers[start:end])
+                waiting_bytes -= sum(map(len, ended)) - count
+                start = end
+            if start:
+                waiting, numbers = waiting[start:], numbers[start:]
         if waiting:
             yield LineBatch(waiting, numbers)
 
@@ -126,7 +145,7 @@ class LineReader:
         for lines in self._split():
             numbers: Sequence[int] = range(next_number, next_number + len(lines))
             next_number += len(lines)
-            if not all(lines) or any(map(bytes.isspace, lines)):
+            if any(map(bytes.isspace, lines)):
                 kept = [(n, line) for n, line in zip(numbers, lines, strict=True) if line.strip()]
                 lines = [line for _, line in kept]
                 numbers = [n for n, _ in kept]
@@ -134,27 +153,32 @@ class LineReader:
                 yield lines, numbers
 
     def _split(self) -> Iterator[list[bytes]]:
+        """Lines, each with its newline, also the last one."""
         parts: list[bytes] = []  # the beginning of a line whose end has not come yet
         length = 0
         ended = 0
         for chunk in self._text():
-            lines = chunk.split(b"\n")
+            lines = ended_lines(chunk)
             if len(chunk) > MAX_LINE_BYTES:
                 for number, line in enumerate(lines, ended + 1):
-                    if len(line) > MAX_LINE_BYTES:
+                    if len(line) - line.endswith(b"\n") > MAX_LINE_BYTES:
                         raise _too_long(number)
-            parts.append(lines[0])
-            length += len(lines[0])
+            if not lines:
+                continue
+            length += len(lines[0]) - lines[0].endswith(b"\n")
             if length > MAX_LINE_BYTES:
                 raise _too_long(ended + 1)
-            if len(lines) > 1:
-                lines[0] = b"".join(parts)
+            if parts:
+                lines[0] = b"".join([*parts, lines[0]])
+                parts = []
+            if not lines[-1].endswith(b"\n"):
                 parts = [lines.pop()]
-                length = len(parts[0])
+            length = sum(map(len, parts))
+            if lines:
                 ended += len(lines)
                 yield lines
         if length:
-            yield [b"".join(parts)]
+            yield [b"".join([*parts, b"\n"])]
 
     def _text(self) -> Iterator[bytes]:
         """Unpacked chunks, without a byte order mark. A chunk is never longer than a line may be
@@ -312,11 +336,12 @@ def _join(first: Sequence[int], second: Sequence[int]) -> Sequence[int]:
     return [*first, *second]
 
 
-def _lines_within(lines: list[bytes], total: int) -> int:
-    """How many lines come to MAX_BATCH_BYTES (the one that reaches it included)."""
+def _lines_within(ended: list[bytes], start: int, total: int) -> int:
+    """How many of the lines from `start` on, which have `total` bytes without their newlines, come
+    to MAX_BATCH_BYTES (the one that reaches it included)."""
     if total < MAX_BATCH_BYTES:
-        return len(lines)
-    sums = accumulate(map(len, lines))
+        return len(ended) - start
+    sums = accumulate(len(line) - 1 for line in ended[start:])
     return next(i for i, reached in enumerate(sums, 1) if reached >= MAX_BATCH_BYTES)
 
 

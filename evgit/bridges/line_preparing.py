@@ -93,11 +93,12 @@ class LinePreparing:
 
     def take(self, lines: LineBatch, done: int, total: int | None) -> None:
         """The next batch. `done` and `total`: bytes of the input, as far as they are known."""
-        taken = _Taken(lines, done, sum(map(len, lines.lines)))
+        text = lines.text
+        taken = _Taken(lines, done, len(text))
         self._make_room(taken.size)
-        if not self._ask(taken):
+        if not self._ask(taken, text):
             self._keep(taken, None)
-        self._lines += len(lines.lines)
+        self._lines += len(lines)
         worth_it = self._lines >= START_LINES or (total or 0) >= START_BYTES
         if self._jobs and self._workers is None and worth_it:
             # Only now is it settled what the lines are.
@@ -115,7 +116,7 @@ class LinePreparing:
                 self._take_answer()
             self._store_ready()
 
-    def _ask(self, taken: _Taken) -> bool:
+    def _ask(self, taken: _Taken, text: bytes) -> bool:
         """Have a worker prepare it, once there is room; False if none is ready."""
         if self._workers is None:
             return False
@@ -123,8 +124,8 @@ class LinePreparing:
             while self._workers.has_answer():
                 self._take_answer()
             before = [*(each.lines for each in self._ready), *(each.lines for each in self._asked)]
-            position = self._position() + sum(len(each.lines) for each in before)
-            if self._workers.submit(request_of(position, taken.lines.lines)):
+            position = self._position() + sum(map(len, before))
+            if self._workers.submit(request_of(position, text)):
                 self._asked.append(taken)
                 self._held_bytes += taken.size
                 return True

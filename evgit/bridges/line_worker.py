@@ -11,14 +11,16 @@ import msgspec
 
 from evgit.bridges.event_lines import EventLines, LineOptions
 from evgit.bridges.json_lines import LineBatch
+from evgit.formats.block import ended_lines
 
 BEGIN = f"{__name__}:begin"
 _POSITION_BYTES = 8
 
 
-def request_of(position: int, lines: list[bytes]) -> bytes:
-    """A request: the lines, and the position in the log that their first event may get."""
-    return position.to_bytes(_POSITION_BYTES, "little") + b"\n".join(lines)
+def request_of(position: int, text: bytes) -> bytes:
+    """A request: lines with their newlines, and the position in the log that their first event may
+    get."""
+    return position.to_bytes(_POSITION_BYTES, "little") + text
 
 
 def setup_of(options: LineOptions) -> bytes:
@@ -33,7 +35,7 @@ def begin(setup: bytes) -> Callable[[bytes], bytes]:
 
     def prepare(request: bytes) -> bytes:
         position = int.from_bytes(request[:_POSITION_BYTES], "little")
-        lines = request[_POSITION_BYTES:].split(b"\n")
-        return reading.events(LineBatch(lines, range(1, len(lines) + 1))).pack(position)
+        ended = ended_lines(request[_POSITION_BYTES:])
+        return reading.events(LineBatch(ended, range(1, len(ended) + 1))).pack(position)
 
     return prepare

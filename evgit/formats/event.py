@@ -26,6 +26,7 @@ from evgit.errors import (
 )
 from evgit.formats import canonical, fast_json
 from evgit.formats.again import again_id, again_line, is_again
+from evgit.formats.block import ended_lines
 from evgit.formats.event_batch import EventBatch
 from evgit.formats.event_rules import (
     MAX_KEY_BYTES,
@@ -59,6 +60,7 @@ __all__ = [
     "again_line",
     "batch_from_events",
     "batch_from_lines",
+    "batch_from_text",
     "decode_event",
     "decode_events",
     "decoder_into",
@@ -138,6 +140,13 @@ def batch_from_lines(
                 ) from None
         parts.append(found)
     return EventBatch.joined(parts)
+
+
+def batch_from_text(text: bytes) -> EventBatch:
+    """The same for lines that stand in one text, each with its newline."""
+    ended = ended_lines(text)
+    found = _fast(ended, Rules(stored=False, reserved=False), text) if ended else None
+    return batch_from_lines([line[:-1] for line in ended]) if found is None else found
 
 
 def batch_from_events(events: Sequence[Event], *, reserved: bool = False) -> EventBatch:
@@ -359,8 +368,10 @@ def _obeying(events: list[Event], rules: Rules) -> _Obeying | None:
     return _Obeying(streams, given, times)
 
 
-def _fast(lines: Sequence[bytes], rules: Rules) -> EventBatch | None:
-    """Events and canonical lines of what a user gave, or None where there is any doubt."""
+def _fast(lines: Sequence[bytes], rules: Rules, given: bytes | None = None) -> EventBatch | None:
+    """Events and canonical lines of what a user gave, or None where there is any doubt.
+
+    `given`: the lines as one text, each with a newline, if it is at hand. They may have theirs."""
     decoded = _decode(lines)
     if decoded is None:
         return None
@@ -369,7 +380,8 @@ def _fast(lines: Sequence[bytes], rules: Rules) -> EventBatch | None:
     if obeying is None:
         return None
     text = _encode_lines(events)
-    given = b"\n".join(lines) + b"\n"
+    if given is None:
+        given = b"\n".join(lines) + b"\n"
     if fast_json.has_astral(text):
         return None
     limit = canonical.MAX_OBJECT_BYTES
@@ -381,14 +393,9 @@ def _fast(lines: Sequence[bytes], rules: Rules) -> EventBatch | None:
             or _lost_no_string(lines, given, text)
         ):
             return None
-    if text == given:
-        canonical_lines = list(lines)
-    else:
-        canonical_lines = text.split(b"\n")
-        canonical_lines.pop()
-    if len(text) > limit and max(map(len, canonical_lines)) > limit:
+    if len(text) > limit and max(map(len, ended_lines(text))) > limit:
         return None
-    return EventBatch(events, canonical_lines, obeying.streams, obeying.times)
+    return EventBatch.of_text(events, text, obeying.streams, obeying.times)
 
 
 def _grew_by_all_there_is(more: int, obeying: _Obeying) -> bool:
@@ -434,5 +441,6 @@ def _fast_events(events: Sequence[Event], rules: Rules) -> EventBatch | None:
 
 
 def _fast_stored(lines: Sequence[bytes], rules: Rules) -> EventBatch | None:
-    found = _fast(lines, rules)
-    return found if found is not None and found.lines == list(lines) else None
+    given = b"\n".join(lines) + b"\n"
+    found = _fast(lines, rules, given)
+    return found if found is not None and found.text == given else None

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, overload
 import msgspec
 from blake3 import blake3
 
-from evgit.formats.block import FRAME_BYTES, EncodedBlock, encode_text, iter_frames, split_lines
+from evgit.formats.block import (
+    FRAME_BYTES,
+    EncodedBlock,
+    encode_text,
+    ended_lines,
+    iter_frames,
+    split_lines,
+)
 from evgit.formats.merkle import Subtrees, subtrees
 
 if TYPE_CHECKING:
@@ -94,7 +101,8 @@ class EventBatch:
 
     __slots__ = (
         "_count", "_decode", "_differ", "_events", "_first_and_last", "_frames", "_ids",
-        "_keyed", "_lines", "_prints_differ", "_streams", "_subtrees", "_text_size", "_times",
+        "_keyed", "_lines", "_prints_differ", "_streams", "_subtrees", "_text", "_text_size",
+        "_times",
     )  # fmt: skip
 
     def __init__(
@@ -108,6 +116,7 @@ class EventBatch:
         self._count = len(lines)
         self._events: list[Event] | None = events
         self._lines: list[bytes] | None = lines
+        self._text: bytes | None = None
         self._decode: Callable[[bytes], list[Event]] | None = None
         self._streams = streams
         self._times = times
@@ -120,6 +129,17 @@ class EventBatch:
         self._frames: EncodedBlock | None = None
         self._subtrees: Subtrees | None = None
 
+    @classmethod
+    def of_text(
+        cls, events: list[Event], text: bytes, streams: list[str], times: list[str]
+    ) -> EventBatch:
+        """The batch whose lines stand in `text`, each with its newline."""
+        batch = cls(events, [], streams, times)
+        batch._count = len(events)
+        batch._lines = None
+        batch._text = text
+        return batch
+
     def __len__(self) -> int:
         return self._count
 
@@ -129,20 +149,25 @@ class EventBatch:
         """The events."""
         if self._events is None:
             assert self._decode is not None
-            self._events = self._decode(self._text()) if self._count else []
+            self._events = self._decode(self.text) if self._count else []
         return self._events
 
     @property
     def lines(self) -> list[bytes]:
         """Their canonical bytes, without newlines."""
         if self._lines is None:
-            self._lines = split_lines(self._text())
+            self._lines = split_lines(self.text)
         return self._lines
 
-    def _text(self) -> bytes:
-        if self._lines is None:
-            return b"".join([text for _, _, text in iter_frames(self.frames.data)])
-        return b"\n".join(self._lines) + b"\n" if self._lines else b""
+    @property
+    def text(self) -> bytes:
+        """The lines, each with its newline."""
+        if self._text is None:
+            if self._lines is None:
+                self._text = b"".join([text for _, _, text in iter_frames(self.frames.data)])
+            else:
+                self._text = b"\n".join(self._lines) + b"\n" if self._lines else b""
+        return self._text
 
     def select(self, indexes: Sequence[int]) -> EventBatch:
         """The batch of only these events, in the order of `indexes`."""
@@ -193,7 +218,10 @@ class EventBatch:
     def ids(self) -> Sequence[bytes]:
         """32-byte ids, parallel to `events`."""
         if self._ids is None:
-            self._ids = hashed(self.lines)
+            if self._lines is None:
+                self._ids = hashed([line[:-1] for line in ended_lines(self.text)])
+            else:
+                self._ids = hashed(self._lines)
         return self._ids
 
     @property
@@ -220,7 +248,10 @@ class EventBatch:
     def text_size(self) -> int:
         """Bytes of the lines with their newlines."""
         if self._text_size is None:
-            self._text_size = sum(map(len, self.lines)) + self._count
+            if self._lines is None:
+                self._text_size = len(self.text)
+            else:
+                self._text_size = sum(map(len, self._lines)) + self._count
         return self._text_size
 
     @property
@@ -232,7 +263,7 @@ class EventBatch:
     def frames(self) -> EncodedBlock:
         """The frames of a block that has these lines, but for the commit's."""
         if self._frames is None:
-            self._frames = encode_text(self._text())
+            self._frames = encode_text(self.text)
         return self._frames
 
     def know_frames(self, frames: EncodedBlock) -> None:

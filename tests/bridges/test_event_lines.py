@@ -22,7 +22,7 @@ def line(**members) -> bytes:
 
 
 def batch(*lines: bytes, first: int = 1, numbers=None) -> LineBatch:
-    return LineBatch(list(lines), numbers or range(first, first + len(lines)))
+    return LineBatch([line + b"\n" for line in lines], numbers or range(first, first + len(lines)))
 
 
 def times(reading: EventLines, *lines: bytes) -> list[str]:

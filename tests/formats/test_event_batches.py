@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from blake3 import blake3
 from hypothesis import given, strategies as st
 
+from evgit.errors import EvgitError, InvalidEvent
 from evgit.formats.block import encode_frames
-from evgit.formats.event import EventBatch, batch_from_lines, unpack_batch
+from evgit.formats.event import EventBatch, batch_from_lines, batch_from_text, unpack_batch
 from evgit.formats.event_batch import joined_ids
 from evgit.formats.merkle import Frontier, subtrees
 
@@ -60,3 +62,32 @@ def test_leaves_must_follow_those_before_them() -> None:
     leaves = batch_of([{"stream": "s", "type": "t", "time": "2026-11-23", "data": 1}]).subtrees(3)
     with pytest.raises(ValueError, match="can't follow 2 leaves"):
         Frontier(2, [bytes(32)]).add(leaves)
+
+
+LINE = st.one_of(
+    EVENT.map(lambda members: json.dumps(members).encode()),
+    st.sampled_from(
+        [b"", b" ", b'{"stream":"s",', b"1", b"{}", b"{}{}", b"\r", b'"a', b"\xff", b"{"]
+    ),
+)
+
+
+@given(st.lists(LINE, max_size=12))
+def test_lines_in_one_text_are_read_as_they_are_one_by_one(lines: list[bytes]) -> None:
+    def outcome(read: Callable[[], EventBatch]) -> object:
+        try:
+            return read().lines
+        except EvgitError as error:
+            return str(error), error.hint
+
+    text = b"".join(line + b"\n" for line in lines)
+    assert outcome(lambda: batch_from_text(text)) == outcome(lambda: batch_from_lines(lines))
+
+
+@pytest.mark.parametrize("first", [b"", b'{"stream":"s","type":"t","time":"2026-11-23","data":1}'])
+def test_events_that_begin_and_end_within_lines_are_refused(first: bytes) -> None:
+    event = b'{"stream":"s","type":"t","time":"2026-11-23","data":{}}'
+    text = first + event + b"\n" + event[:-3] + b"\n{}}\n"
+    with pytest.raises(InvalidEvent) as refused:
+        batch_from_text(text)
+    assert refused.value.line == (1 if first else 2)
