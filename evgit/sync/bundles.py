@@ -6,7 +6,6 @@ that its events list. This module must not know terminals, nor how a bundle is f
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,6 @@ from evgit.formats.pack_writing import PackWriter
 from evgit.formats.transfer import ReceivedBlock, encode_transfer, received_blocks
 from evgit.history.commit_row import CommitRow
 from evgit.history.first_commit import write_first_commit
-from evgit.storage.database import fetch_all
 from evgit.storage.files import replacing
 from evgit.storage.layout import Layout
 from evgit.storage.refs import SYMBOLIC
@@ -111,22 +109,16 @@ def ends(
     those sent that none of them builds on)."""
     numbers = {first for first, _ in sent.ranges}
     parents = {row.number for row in wanted}
-    above = min(numbers, default=0) - 1
     built_on: set[int] = set()
-    while above < max(numbers, default=-1):
-        rows = fetch_all(
-            store.history.connection,
-            "SELECT number, parent, further_parents FROM commits WHERE number>?"
-            " ORDER BY number LIMIT ?",
-            (above, _AT_ONCE),
-        )
+    lowest, below = min(numbers, default=0), max(numbers, default=-1) + 1
+    while below > lowest:
+        rows = store.history.graph.up_to(below - 1, _AT_ONCE)
         if not rows:
             break
-        above = rows[-1][0]
-        for number, parent, further in rows:
-            if number in numbers and parent is not None:
-                built_on.add(parent)
-                built_on.update(array("Q", further or b""))
+        for row in rows:
+            below = row.number
+            if row.number in numbers:
+                built_on.update(row.parents)
     id_of = store.history.graph.by_number
     return (
         sorted(id_of(number).hex for number in (parents | built_on) - numbers),

@@ -45,7 +45,9 @@ from tests.sync.making import USING, cloned, heads, tracked
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["append", "append", "append", "branch", "merge", "again", "leave out"]),
+        st.sampled_from(
+            ["append", "append", "append", "branch", "merge", "again", "leave out", "gc"]
+        ),
         st.sampled_from(("main", "a", "b")),
         st.sampled_from(("main", "a", "b")),
         st.integers(1, 4),
@@ -73,6 +75,8 @@ def grow(source: Repository, clock: Clock, actions: list) -> list[dict[str, str]
         elif action == "again" and one in here and other in here:
             picked = [source.event(i) for i in ids(source, other)[-count:]]
             source.append(picked, branch=one, allow_empty=True)
+        elif action == "gc":
+            source.gc()
         seen.append(heads(source))
     return seen
 
