@@ -88,20 +88,33 @@ class Commit(
 
     def canonical(self) -> bytes:
         """The canonical bytes. Raises InvalidObject where the commit breaks a rule or a limit."""
+        line = self._plain_line()
+        if line is not None:
+            _check(self)
+            return line
         try:
-            line = self._plain_line() or canonical.encode(_members(self))
+            line = canonical.encode(_members(self))
         except InvalidJSON as error:
             raise InvalidObject(f"not a commit: {error.message}", hint=error.hint) from None
         decode_commit(line)
         return line
 
     def _plain_line(self) -> bytes | None:
-        """The canonical bytes of most commits: those whose members are not of anybody's making."""
+        """The canonical bytes of most commits: those whose members are not of anybody's making,
+        and of the types that they would be read with."""
         if self.meta or self.guards or self.merge is not None or self.crit:
             return None
-        texts = (self.author, self.message, self.time, self.log.root, *self.parents)
-        if not all(type(text) is str for text in texts):  # msgspec writes other types as text too
+        log = self.log
+        if not (  # msgspec writes other types, too
+            type(self.author) is type(self.message) is type(self.time) is type(log.root) is str
+            and type(self.events) is type(log.size) is type(self.format) is int
+            and (self.recorded is None or self.recorded == "events")
+            and self.format == FORMAT
+        ):
             return None
+        for parent in self.parents:
+            if type(parent) is not str:
+                return None
         try:
             return canonical.SORTED_ENCODER.encode(self)
         except (msgspec.MsgspecError, TypeError, UnicodeEncodeError):
@@ -296,22 +309,25 @@ def _limit(what: str, number: int, limit: int) -> None:
 
 
 def _check(commit: Commit) -> None:
+    log, parents = commit.log, commit.parents
     _limit("events", commit.events, MAX_EVENTS)
-    _limit("parents", len(commit.parents), MAX_PARENTS)
-    _limit("guards", len(commit.guards), MAX_GUARDS)
-    _limit("events in its log", commit.log.size, canonical.MAX_SAFE_INTEGER)
-    _check_ids("parents", commit.parents)
-    _check_ids("log.root", [commit.log.root])
+    _limit("parents", len(parents), MAX_PARENTS)
+    _limit("events in its log", log.size, canonical.MAX_SAFE_INTEGER)
+    _check_ids("parents", parents)
+    if not _ID.fullmatch(log.root):
+        _check_ids("log.root", [log.root])
     _check_time(commit.time)
-    for stream, revision in commit.guards.items():
-        _check_guard(stream, revision)
-    if len(set(commit.crit)) < len(commit.crit):
+    if commit.guards:
+        _limit("guards", len(commit.guards), MAX_GUARDS)
+        for stream, revision in commit.guards.items():
+            _check_guard(stream, revision)
+    if len(commit.crit) > 1 and len(set(commit.crit)) < len(commit.crit):
         raise InvalidObject("a commit's 'crit' names a member twice")
     if commit.merge is not None:
         _limit("left-out events", len(commit.merge.left_out), MAX_LEFT_OUT)
         _check_ids("merge.left_out", commit.merge.left_out)
         _check_ids("merge.model", [] if commit.merge.model is None else [commit.merge.model])
-    if not commit.parents:
+    if not parents:
         _check_root(commit)
 
 
@@ -319,7 +335,7 @@ def _check_ids(member: str, ids: list[str]) -> None:
     for value in ids:
         if not _ID.fullmatch(value):
             raise InvalidObject(f"a commit's {member!r} holds {value[:80]!r}, not 64 hex digits")
-    if len(set(ids)) < len(ids):
+    if len(ids) > 1 and len(set(ids)) < len(ids):
         raise InvalidObject(f"a commit's {member!r} names one thing twice")
 
 

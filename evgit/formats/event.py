@@ -38,7 +38,7 @@ from evgit.formats.event_rules import (
     checked_members,
 )
 from evgit.formats.names import check_event_type
-from evgit.formats.times import normalize
+from evgit.formats.times import normalize, to_instant
 
 if TYPE_CHECKING:  # a plain `Event` is an Event[Any]; at run time every type variable is
     from typing_extensions import TypeVar
@@ -155,6 +155,8 @@ def batch_from_events(events: Sequence[Event], *, reserved: bool = False) -> Eve
     The batch holds them as they will be read back: a float 1.0 in data is an int 1 there. Raises
     InvalidEvent that says which event of several it is, counted from 1.
     """
+    if len(events) == 1 and (one := _fast_event(events[0], reserved)) is not None:
+        return one
     rules = Rules(stored=False, reserved=reserved)
     parts: list[EventBatch] = []
     for index, found in _in_parts(events, lambda part: _fast_events(part, rules)):
@@ -438,6 +440,30 @@ def _fast_events(events: Sequence[Event], rules: Rules) -> EventBatch | None:
         return found if found is not None and found.events == list(events) else None
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
         return None
+
+
+def _fast_event(event: Event, reserved: bool) -> EventBatch | None:
+    """The same for one event, as most appends have: written once, as what it is read back as is
+    written the same if it is equal."""
+    try:
+        line = fast_json.ENCODER.encode(event)
+        found = _strict_decoder().decode(line)
+        if found != event:
+            return None
+        stream, time, origin = found.stream, found.time, found.origin
+        if stream not in _good_streams or found.type not in _good_types:
+            if _obeying([found], Rules(stored=False, reserved=reserved)) is None:
+                return None
+        elif found.key is not None or found.blobs:
+            return None
+        elif origin is not None:
+            check_origin(origin)
+        to_instant(time)
+    except (EvgitError, *_NOT_DECODED, TypeError, ValueError, OverflowError):
+        return None
+    if len(line) > canonical.MAX_OBJECT_BYTES or fast_json.has_astral(line):
+        return None
+    return EventBatch([found], [line], [stream], [time])
 
 
 def _fast_stored(lines: Sequence[bytes], rules: Rules) -> EventBatch | None:

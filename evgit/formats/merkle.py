@@ -67,9 +67,9 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 def _fold(peaks: Sequence[bytes]) -> bytes:
     """Root over peaks, largest first: each smaller one is the right child of the one before."""
-    root = peaks[-1]
-    for peak in reversed(peaks[:-1]):
-        root = node_hash(peak, root)
+    sha256, root = _sha256(), peaks[-1]
+    for peak in peaks[-2::-1]:
+        root = sha256(b"\1" + peak + root).digest()
     return root
 
 
@@ -128,8 +128,9 @@ class Frontier:
     def _append(self, level: int, node: bytes, on_node: NodeSink | None) -> None:
         """Appends a complete subtree: like adding to a binary number, peak by peak."""
         size, after = self.size, self.size + (1 << level)
+        sha256 = _sha256()
         while size >> level & 1:
-            node = node_hash(self.peaks.pop(), node)
+            node = sha256(b"\1" + self.peaks.pop() + node).digest()
             level += 1
             if on_node is not None and level >= KEPT_LEVEL:
                 on_node(level, size >> level, node)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from evgit.errors import InvalidTime
 
@@ -52,9 +53,17 @@ def to_instants(texts: Sequence[str]) -> list[int]:
 
 def to_text(instant: int) -> str:
     """The text of an instant. Raises InvalidTime outside the years 0001 to 9999."""
-    if not 0 <= instant <= _MAX_INSTANT:
-        raise InvalidTime(f"instant {instant} lies outside the years 0001 to 9999")
-    return (_EPOCH + timedelta(microseconds=instant)).isoformat(timespec="microseconds") + "Z"
+    second, fraction = divmod(instant, 1_000_000)
+    return f"{_second_text(second)}.{fraction:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second_text(second: int) -> str:
+    """What the texts of a second's instants begin with: those asked for one after another are
+    mostly of one."""
+    if not 0 <= second * 1_000_000 <= _MAX_INSTANT:
+        raise InvalidTime(f"instant {second * 1_000_000} lies outside the years 0001 to 9999")
+    return (_EPOCH + timedelta(seconds=second)).isoformat(timespec="seconds")
 
 
 def parse_instant(text: str) -> int:

@@ -26,6 +26,7 @@ from evgit.history.history import History
 from evgit.history.incoming import Incoming, held_back, incoming_events, still_held_back
 from evgit.history.indexing import CommitToIndex
 from evgit.history.line_ranges import LineRange, joined
+from evgit.history.next_commit import latest_after, write_next
 from evgit.history.recording import never_before, recorded_at_event_times, refuse_future
 from evgit.history.tips import Tip, Tips
 from evgit.storage import database
@@ -104,7 +105,7 @@ class Appender:
         self._heads = Heads(history, refs)
         self._head: str | None = None
         self._overtaken = True
-        self._version: int | None = None
+        self._seen: tuple[int, int] | None = None
         self._end: tuple[int, int] | None = None
 
     def append(self, request: Append) -> Appended:
@@ -113,7 +114,7 @@ class Appender:
         Raises WrongExpectedRevision, KeyReused, InvalidTime, UsageError (nothing given), or what
         the storage raises; nothing has changed then.
         """
-        return self.append_together([request])[0]
+        return self._append_next(request) or self.append_together([request])[0]
 
     def append_together(self, requests: Sequence[Append]) -> list[Appended]:
         """Append several batches, a commit each, in one transaction with one sync: all or none."""
@@ -132,7 +133,7 @@ class Appender:
                 history.runs.gathering() if len(requests) > 1 else nullcontext(),
             ):
                 # What the last append left is what stands there, unless somebody wrote since.
-                if history.connection.data_version() != self._version:
+                if self._changes() != self._seen:
                     self._forget_last()
                 for request in requests:
                     if request.overtaken is not None and self._overtaken:
@@ -142,13 +143,68 @@ class Appender:
                     outcome, tip = self._append(request, ref)
                     self._tips.remember(ref, tip)
                     outcomes.append(outcome)
-            self._version = history.connection.data_version()
+            self._seen = self._changes()
         except BaseException:
-            history.forget()
-            self._tips.forget()
-            self._forget_last()
+            self._forget_all()
             raise
         return outcomes
+
+    def _append_next(self, request: Append) -> Appended | None:
+        """Append what follows on what was appended last, if nobody has written since; None where
+        it does not, and nothing was changed."""
+        history, batch = self._history, request.batch
+        ref = request.ref or self._head
+        tip = self._tips.current(ref)
+        if ref is None or tip is None or self._end is None or not _is_plain(request):
+            return None
+        latest = latest_after(history, batch, tip, self._end)
+        if latest is None:
+            return None
+        self._check(request)
+        end = self._end[0], latest
+        warnings: list[str] = []
+        time = never_before(
+            tip.row.time,
+            request.now if request.commit_time is None else request.commit_time,
+            warnings,
+        )
+        try:
+            with database.writing(history.connection):
+                if self._changes() != self._seen:
+                    return None
+                expected = guards(history, request.expected, tip)
+                if request.judge is not None:
+                    request.judge(tip.row, batch)
+                row, frontier = write_next(
+                    history,
+                    batch,
+                    tip,
+                    end,
+                    author=request.author,
+                    message=request.message,
+                    meta=request.meta,
+                    guards=expected,
+                    time=time,
+                )
+                target = row.hex
+                self._move(request, ref, tip.target, target)
+            self._seen = self._changes()
+        except BaseException:
+            self._forget_all()
+            raise
+        self._end = end[0] + len(batch) + 1, latest
+        self._tips.remember(ref, tip.after(target, row, frontier, batch.streams))
+        return Appended(target, target, len(batch), 0, row.size, batch.ids, warnings)
+
+    def _changes(self) -> tuple[int, int]:
+        """What differs once anybody has written: others, or somebody through this connection."""
+        connection = self._history.connection
+        return connection.data_version(), connection.total_changes()
+
+    def _forget_all(self) -> None:
+        self._history.forget()
+        self._tips.forget()
+        self._forget_last()
 
     def _current_ref(self) -> str:
         if self._head is None:
@@ -156,7 +212,7 @@ class Appender:
         return self._head
 
     def _forget_last(self) -> None:
-        self._version = self._end = self._head = None
+        self._seen = self._end = self._head = None
         self._overtaken = True
         self._tips.doubt()
         self._history.indexer.forget_last()
@@ -315,6 +371,19 @@ class Appender:
             for place in found.fresh
         ]
         return encode_block(lines, commit_line)
+
+
+def _is_plain(request: Append) -> bool:
+    """Is it an append of new events to where the ref is, whatever they are?"""
+    return not (
+        request.further_parents
+        or request.left_out
+        or request.model
+        or request.resolved
+        or request.recorded_at_event_time
+        or request.at is not None
+        or request.first_parent is not None
+    )
 
 
 def _merge_record(request: Append) -> MergeRecord | None:

@@ -37,6 +37,11 @@ def id_fingerprint(event_id: bytes) -> int:
     return int.from_bytes(event_id[:4], "big")
 
 
+def short_fingerprints(ids: Sequence[bytes]) -> bytes:
+    """The fingerprints of a few ids, as their commit's row keeps them."""
+    return b"".join([id_fingerprint(event_id).to_bytes(4, "little") for event_id in ids])
+
+
 def id_words(ids: Sequence[bytes], first_line: int) -> array[int]:
     """The words of events on lines one after another."""
     lines = array("I", range(first_line, first_line + len(ids)))
@@ -84,10 +89,7 @@ class EventIndex:
         reach = self._runs.reach(IDS) if self._reach is None else self._reach
         self._reach = reach
         if next_line - reach <= PENDING_LINES:
-            packed = array("I", map(id_fingerprint, ids))
-            if sys.byteorder == "big":
-                packed.byteswap()
-            return packed.tobytes(), encode_words(key_words) if key_words else None
+            return short_fingerprints(ids), encode_words(key_words) if key_words else None
         self._add(id_words(ids, first_line), key_words, reach, next_line)
         return b"", None
 
@@ -125,6 +127,10 @@ class EventIndex:
             if words:
                 self._runs.add(family, words, next_line - 1)
         self.forget()
+
+    def has_room(self, next_line: int) -> bool:
+        """Is it known that a commit's row can keep what ends before this line?"""
+        return self._reach is not None and next_line - self._reach <= PENDING_LINES
 
     def _pending_ids(self, reach: int) -> list[int]:
         rows = fetch_all(

@@ -12,13 +12,15 @@ from collections.abc import Sequence
 import apsw
 import msgspec
 
+from evgit.formats.event_batch import EventBatch
 from evgit.formats.merkle import Frontier
 from evgit.history.commit_row import CommitRow, plain_checksum
-from evgit.history.event_index import PENDING_LINES, EventIndex
+from evgit.history.event_index import PENDING_LINES, EventIndex, short_fingerprints
 from evgit.history.graph import ChainRow, CommitGraph
 from evgit.history.line_ranges import LineRange, decode_ranges, encode_ranges
 from evgit.history.merkle_log import MerkleLog
 from evgit.history.streams import PENDING_POSTINGS, StreamIndex
+from evgit.history.words import encode_words
 from evgit.storage.database import fetch_all, fetch_one
 
 LEAST_EVENTS = max(PENDING_LINES, PENDING_POSTINGS)
@@ -115,18 +117,56 @@ class Indexer:
             None if commit.segment is None else encode_ranges(commit.segment),
             self._held_back(commit, parent),
         )
-        self._connection.execute(
-            "INSERT INTO commits(number, id, events, chain, height, size, time, parent,"
-            " further_parents, segment, held_back, checksum, postings, fingerprints, keys)"
-            " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (*row, row.checksum(), kept or None, prints or None, keys),
-        )
+        self._write(row, kept or None, prints or None, keys)
         if commit.segment is not None:
             self._remember_merged_lines(commit.number, commit.segment)
         if commit.nodes:
             self._merkle.store(chain, commit.nodes)
         self._end_chain(chain_row, height, size, covered, commit.frontier)
         return row
+
+    def has_room(self, parent: CommitRow, number: int, events: int) -> bool:
+        """Can `index_next` take a child of `parent`, with its block at line `number`?"""
+        last = self._last
+        return (
+            last is not None
+            and last.number == parent.chain
+            and last.height == parent.height
+            and self._streams.has_room(last.covered, last.size + events)
+            and self._events.has_room(number + events + 1)
+        )
+
+    def index_next(
+        self,
+        parent: CommitRow,
+        number: int,
+        commit_id: bytes,
+        time: int,
+        batch: EventBatch,
+        frontier: Frontier,
+    ) -> CommitRow:
+        """As `index`, for a child of the commit that was indexed last that `has_room`, with events
+        that no key and no other commit names, and no subtree made complete."""
+        chain = self._last
+        assert chain is not None
+        ids = batch.ids
+        height, size = parent.height + 1, frontier.size
+        plain = (number, commit_id, len(ids), chain.number, height, size, time, parent.number)
+        row = CommitRow(*plain, None, None, None)
+        postings = self._streams.postings(batch.streams, parent.size)
+        self._write(row, encode_words(sorted(postings)), short_fingerprints(ids), None)
+        self._end_chain(chain, height, size, chain.covered, frontier)
+        return row
+
+    def _write(
+        self, row: CommitRow, postings: bytes | None, prints: bytes | None, keys: bytes | None
+    ) -> None:
+        self._connection.execute(
+            "INSERT INTO commits(number, id, events, chain, height, size, time, parent,"
+            " further_parents, segment, held_back, checksum, postings, fingerprints, keys)"
+            " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (*row, row.checksum(), postings, prints, keys),
+        )
 
     def index_chain(self, commits: ChainToIndex) -> CommitRow:
         """Add many commits at once; the row of the last one."""

@@ -115,12 +115,16 @@ class StreamIndex:
         self._connection.executemany("INSERT INTO streams(number, name) VALUES(?,?)", numbered)
         self._numbers.update((name, number) for number, name in numbered)
 
+    def has_room(self, covered: int, size: int) -> bool:
+        """Can a commit's row keep its postings? (See `add`.)"""
+        return size - covered < PENDING_POSTINGS
+
     def add(self, chain: int, covered: int, size: int, postings: array[int]) -> tuple[bytes, int]:
         """Add a commit's postings to its chain: (what its row keeps, how far runs reach now).
 
         `covered`: log size that the chain's runs reached so far; `size`: the commit's log size.
         """
-        if size - covered < PENDING_POSTINGS:
+        if self.has_room(covered, size):
             return encode_words(sorted(postings)), covered
         for (data,) in fetch_all(
             self._connection,

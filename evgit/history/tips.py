@@ -65,6 +65,10 @@ class Tips:
         known = self._tips.get(ref)
         return known.frontier.size if known else 0
 
+    def current(self, ref: str | None) -> Tip | None:
+        """The tip of a ref, if it is known that nobody else has written since it was seen."""
+        return None if ref is None or ref not in self._current else self._tips.get(ref)
+
     def of(self, ref: str) -> Tip:
         """The tip of a ref. Raises NotFound, UsageError, or Damage where the index is wrong."""
         known = self._tips.get(ref)

@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import apsw
@@ -355,30 +356,53 @@ def refuse_if_forbidden(connection: apsw.Connection) -> None:
         raise UsageError(message, hint=hint)
 
 
-@contextmanager
-def writing(connection: apsw.Connection) -> Iterator[None]:
+class writing:  # noqa: N801 - used as a function: `with writing(connection):`
     """One write transaction: all of it is durable afterwards, or none of it happened.
 
     Raises what `translated` makes of SQLite's errors, also of those inside.
     """
-    if isinstance(connection, _Connection) and connection.process != os.getpid():
-        raise UsageError(
-            "this repository was opened before the process forked, so it can't be written here",
-            hint="open it again in the child process",
-        )
-    refuse_if_forbidden(connection)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
+
+    # A class, as a generator's context manager takes as long as two of the statements inside.
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        connection = self._connection
+        if isinstance(connection, _Connection):
+            if connection.process != os.getpid():
+                raise UsageError(
+                    "this repository was opened before the process forked, so it can't be written"
+                    " here",
+                    hint="open it again in the child process",
+                )
+            refuse_if_forbidden(connection)
         try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                with suppress(apsw.Error):  # the first error is the one to tell
-                    connection.execute("ROLLBACK")
-            raise
-    except apsw.Error as error:
-        raise translated(error, Path(connection.filename)) from error
+            connection.execute("BEGIN IMMEDIATE")
+        except apsw.Error as error:
+            raise translated(error, Path(connection.filename)) from error
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        connection = self._connection
+        if error is None:
+            try:
+                connection.execute("COMMIT")
+                return
+            except BaseException as failure:
+                error = failure
+        if connection.in_transaction:
+            with suppress(apsw.Error):  # the first error is the one to tell
+                connection.execute("ROLLBACK")
+        if isinstance(error, apsw.Error):
+            raise translated(error, Path(connection.filename)) from error
+        if kind is None:
+            raise error
 
 
 @contextmanager
