@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from evgit.history.new_event import NewEvent as NewEvent
     from evgit.maintenance.fsck import FsckReport as FsckReport
     from evgit.maintenance.gc import GcReport
+    from evgit.maintenance.upkeep import Upkeep
     from evgit.merging.conflicts import MergeConflict as MergeConflict
     from evgit.merging.details import Detail as Detail, Details as Details, Seen as Seen
     from evgit.merging.merged import Merged as Merged
@@ -943,18 +944,32 @@ class Repository:
 
         return fsck(self.history, self._refs, self.blobs, progress, jobs)
 
-    def gc(self, *, aggressive: bool = False, progress: Progress | None = None) -> GcReport:
-        """Move hot blocks into packs. `aggressive`: rewrite all packs as small as can be."""
-        from evgit.maintenance.gc import gc
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        """Consolidating, with its settings."""
+        from evgit.maintenance.upkeep import Upkeep
 
-        return gc(
+        return Upkeep(
             self.history,
             self.layout,
+            self.branches,
+            self.config,
             repository=self.id,
-            now=self.clock(),
-            aggressive=aggressive,
-            progress=progress,
+            clock=self.clock,
         )
+
+    def gc(self, *, aggressive: bool = False, progress: Progress | None = None) -> GcReport:
+        """Move hot blocks into packs (more of it: `upkeep`). `aggressive`: rewrite all packs as
+        small as can be."""
+        return self.upkeep.gc(aggressive=aggressive, progress=progress)
+
+    def gc_is_due(self) -> bool:
+        """Are so many objects not packed that a gc pays (`gc.auto`), and is none under way?"""
+        from evgit.maintenance.due import is_due
+
+        objects = self.config.get("gc.auto")
+        count = objects if isinstance(objects, int) else 0
+        return is_due(self.history, self.layout, count, self.clock())
 
     def reindex(self, progress: Progress | None = None) -> int:
         """Make all indexes again from the blocks; returns the number of commits."""

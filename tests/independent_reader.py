@@ -617,6 +617,8 @@ def check_pack(path: Path) -> Report:
 
 # ---------------------------------------------------------------------------- 12. at rest
 
+DROPPED = "dropped"
+
 
 def read(repository: Path) -> Report:
     """Reads and checks a repository: its directory, or a working tree that has one."""
@@ -634,7 +636,7 @@ def read(repository: Path) -> Report:
         for first_line, lines, name, place in database.execute(
             "SELECT first_line, lines, name, place FROM packs"
         ):
-            stored.append((first_line, lines, name.hex(), place))
+            stored.append((first_line, lines, name.hex() or DROPPED, place))
         count = 0
         for first_line, lines, pack, where in sorted(stored, key=lambda found: found[0]):
             if first_line != count:
@@ -642,7 +644,9 @@ def read(repository: Path) -> Report:
             count = first_line + lines
             called = f"pack {pack}" if pack else f"block at line {first_line}"
             try:
-                if pack:
+                if pack == DROPPED:
+                    blocks = iter(())
+                elif pack:
                     found = read_pack((directory / "packs" / f"{pack}.evpack").read_bytes())
                     need(found.name == pack, "it has another name")
                     need(len(found.lines) >= where + lines, "it has fewer lines")
@@ -653,11 +657,7 @@ def read(repository: Path) -> Report:
                     reader.block(block)
             except (Wrong, zstandard.ZstdError, KeyError, TypeError, OSError) as error:
                 problems.append(f"{called}: {error}")
-        objects = {}
-        for object_id, data in database.execute("SELECT id, data FROM objects"):
-            objects[object_id.hex()] = data
-            if blake3(data).digest() != object_id:
-                problems.append(f"object {object_id.hex()} has another hash")
+        objects = other_objects(database, problems)
         for name, target in database.execute("SELECT name, target FROM refs ORDER BY name"):
             try:
                 reader.ref(name, target, objects)
@@ -666,6 +666,16 @@ def read(repository: Path) -> Report:
     finally:
         database.close()
     return reader.report
+
+
+def other_objects(database: sqlite3.Connection, problems: list[str]) -> dict[str, bytes]:
+    """{id: bytes} of the objects that are in no block."""
+    objects = {}
+    for object_id, data in database.execute("SELECT id, data FROM objects"):
+        objects[object_id.hex()] = data
+        if blake3(data).digest() != object_id:
+            problems.append(f"object {object_id.hex()} has another hash")
+    return objects
 
 
 def main(arguments: list[str]) -> int:

@@ -217,6 +217,8 @@ class _Fsck:
 
     def _missing(self, line: int, end: int) -> None:
         """Report the commits in lines [line, end), if any, of which only the index knows."""
+        if end < LINE_LIMIT and self._history.blocks.packs.dropped(line, end):
+            return
         try:
             rows = self._history.graph.table.between(line, end)
         except Damage:

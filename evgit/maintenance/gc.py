@@ -8,6 +8,7 @@ meanwhile; only that transaction holds the write lock.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from evgit.formats.pack_reading import PackReader
 from evgit.formats.pack_writing import NORMAL, THOROUGH, Effort, PackWriter
 from evgit.history.history import History
 from evgit.maintenance.index_folding import fold_index
+from evgit.maintenance.pruning import Pruned, joined
 from evgit.storage import database
 from evgit.storage.database import fetch_all, fetch_one
 from evgit.storage.layout import Layout
@@ -46,6 +48,8 @@ class GcReport:
     packs_written: int = 0
     packs_replaced: int = 0
     packs_removed: int = 0
+    pruned_commits: int = 0
+    pruned_lines: int = 0
     before: int = 0
     after: int = 0
 
@@ -57,17 +61,19 @@ def gc(
     repository: str,
     now: int,
     aggressive: bool = False,
+    prune: Callable[[], Pruned] | None = None,
     progress: Progress | None = None,
     step: Step = lambda name: None,
 ) -> GcReport:
     """Consolidate a repository. `repository`: its id; `now`: an instant.
 
-    `aggressive`: rewrite all packs, compressed as well as it goes. `step` is called between the
-    steps, with the name of what was done: for tests that interrupt there. Raises Locked while
-    another one is under way, Damage where a block can't be read: then that stays as it is.
+    `aggressive`: rewrite all packs, compressed as well as it goes. `prune`: drops what nothing
+    leads to, in a transaction of its own. `step` is called between the steps, with the name of
+    what was done: for tests that interrupt there. Raises Locked while another one is under way,
+    Damage where a block can't be read: then that stays as it is.
     """
     with PackDirectory(layout).locked():
-        return _Gc(history, layout, repository, now, aggressive, progress, step).run()
+        return _Gc(history, layout, repository, now, aggressive, prune, progress, step).run()
 
 
 class _Gc:
@@ -78,6 +84,7 @@ class _Gc:
         repository: str,
         now: int,
         aggressive: bool,
+        prune: Callable[[], Pruned] | None,
         progress: Progress | None,
         step: Step,
     ) -> None:
@@ -89,6 +96,7 @@ class _Gc:
         self._now = now
         self._effort: Effort = THOROUGH if aggressive else NORMAL
         self._aggressive = aggressive
+        self._prune = prune
         self._progress = progress or (lambda done, total: None)
         self._step = step
         self._total = 0
@@ -100,7 +108,13 @@ class _Gc:
             database.upgrade(self._connection)
         self._history.blocks.packs.reload()
         self._clear_away()
-        regions = list(self._regions())
+        if self._prune is not None:
+            pruned = self._prune()
+            self.report.pruned_commits = pruned.commits
+            self.report.pruned_lines = sum(end - first for first, end in pruned.ranges)
+            self._step("pruned")
+        united = joined(sorted(self._regions()))
+        regions = [each for region in united for each in self._without_dropped(*region)]
         self._total = sum(end - first for first, end in regions)
         for first, end in regions:
             while first < end:
@@ -129,12 +143,37 @@ class _Gc:
         yield from hot[:-1]
         if hot and hot[-1][1] < end:
             yield hot.pop()
+        yield from self._thinned(rows)
         first = hot[-1][0] if hot else end
         for row in reversed(rows):
             small = row.lines < FULL_LINES and row.name
             if row.end != first or not small or row.lines > MERGE_RATIO * (end - first):
                 break
             first = row.first_line
+        if first < end:
+            yield first, end
+
+    def _thinned(self, rows: list[Packed]) -> Iterator[tuple[int, int]]:
+        """Rows of packs of which a good part has been dropped."""
+        if all(row.name for row in rows):
+            return
+        used = Counter[str]()
+        for row in rows:
+            used[row.name] += row.lines
+        for row in rows:
+            with suppress(DamagedObject):
+                if row.name and used[row.name] * MERGE_RATIO < self._lines_of(row) * 3:
+                    yield row.first_line, row.end
+
+    def _lines_of(self, row: Packed) -> int:
+        return self._history.blocks.packs.file(row).lines
+
+    def _without_dropped(self, first: int, end: int) -> Iterator[tuple[int, int]]:
+        for row in self._history.blocks.packs.rows():
+            if not row.name and first < row.end and row.first_line < end:
+                if first < row.first_line:
+                    yield first, row.first_line
+                first = row.end
         if first < end:
             yield first, end
 

@@ -258,7 +258,7 @@ class BlockStore:
             if row.end <= after + 1:
                 continue
             yield from self._hot_blocks(after, row.first_line, at_once)
-            for first, count, lines in self.packs.blocks(row):
+            for first, count, lines in self.packs.blocks(row) if row.name else ():
                 if first > after:
                     yield BlockEntry(first, count, [], -1, True), lines
             after = row.end - 1

@@ -23,10 +23,11 @@ ANY = "*"  # stands for a name in the key of a known setting
 
 
 class Known(NamedTuple):
-    """A setting with a meaning. `bytes` is a number from 0 that may be written `512M` or `2G`;
-    `span` is a length of time: `90 days`, `12 hours`, `never`."""
+    """A setting with a meaning. `bytes` is a number from 0 that may be written `512M` or `2G`,
+    and `count` one that may be written `20000` or `20k`; `span` is a length of time: `90 days`,
+    `12 hours`, `never`."""
 
-    kind: Literal["text", "boolean", "bytes", "span"]
+    kind: Literal["text", "boolean", "bytes", "count", "span"]
     default: Value | None
     meaning: str
 
@@ -37,6 +38,10 @@ KNOWN: Mapping[Key, Known] = {
     ("cache", "max_bytes"): Known("bytes", 2**30, "how large cache.db may grow"),
     ("worktree", "update"): Known("boolean", True, "whether commands write the working tree"),
     ("operations", "expire"): Known("span", "90 days", "after how long operations are forgotten"),
+    ("gc", "auto"): Known(
+        "count", 50_000, "so many unpacked objects start a gc in the background; 0: never"
+    ),
+    ("gc", "prune"): Known("span", "2 weeks", "how long a gc keeps what nothing leads to"),
     ("branch", ANY, "remote"): Known("text", None, "the remote that a branch follows"),
     ("branch", ANY, "merge"): Known("text", None, "the ref there that a branch follows"),
     ("remote", ANY, "url"): Known("text", None, "where a remote is"),
@@ -227,10 +232,14 @@ def _checked(value: Any, known: Known, what: str) -> Value:
         except InvalidInput as error:
             raise InvalidInput(f"{what}: {error.message}") from None
         return str(value)
+    counted = known.kind == "count"
     if isinstance(value, str) and (match := re.fullmatch(_SIZE, value.strip())):
-        value = int(match[1]) << 10 * " kmgt".index(match[2].lower() or " ")
+        power = " kmgt".index(match[2].lower() or " ")
+        value = int(match[1]) * (1000 if counted else 1024) ** power
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
         return value
+    if counted:
+        raise InvalidInput(f"{what} must be a number, such as 20000 or 20k, not {value!r}")
     raise InvalidInput(f"{what} must be a number of bytes, such as 512M or 2G, not {value!r}")
 
 

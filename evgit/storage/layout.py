@@ -57,6 +57,11 @@ class Layout(msgspec.Struct, frozen=True):
         return self.packs / "lock"
 
     @property
+    def gc_failure(self) -> Path:
+        """Why the last gc that nobody waited for failed."""
+        return self.packs / "failure"
+
+    @property
     def incoming(self) -> Path:
         """What other repositories are sending, until it is checked and stored."""
         return self.directory / "incoming"

@@ -46,6 +46,15 @@ class PackDirectory:
                 ) from None
             yield
 
+    def is_locked(self) -> bool:
+        """Is a consolidation under way?"""
+        with suppress(OSError), self._layout.packs_lock.open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
     def write(self, fill: Callable[[Callable[[bytes], object]], str]) -> tuple[str, int]:
         """(name, size in bytes) of a new pack. `fill(write)` writes it and returns its name."""
         with files.translate_errors(self._layout.packs):

@@ -90,7 +90,14 @@ class PackStore:
         if not rows:
             return None
         row = rows[bisect_right(self._firsts, line) - 1]
-        return row if row.first_line <= line < row.end else None
+        return row if row.first_line <= line < row.end and row.name else None
+
+    def dropped(self, first: int, end: int) -> bool:
+        """Do rows say of all these lines that they have been dropped?"""
+        for row in self.rows():
+            if row.first_line <= first < row.end and not row.name:
+                first = row.end
+        return first >= end
 
     def end(self) -> tuple[int, int]:
         """(number of the line behind the last packed one, `latest` there); (0, -1) if none."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 
@@ -103,6 +103,22 @@ class SortedRuns:
         merged = self._new_run(family, max(_level(total), *(row[1] for row in rows)), rows[-1][2])
         sources = [row[0] for row in rows]
         self._write_pages(merged, self._merged_chunks(sources), LARGE_PAGE_KEYS)
+        self._drop(sources)
+
+    def retain(self, family: int, chosen: Callable[[array[int]], Iterable[int]]) -> None:
+        """Keep only those keys that are `chosen` of each ascending part of a family's."""
+        self._settle(family)
+        rows = fetch_all(
+            self._connection,
+            "SELECT number, level, last FROM runs WHERE family=? ORDER BY number",
+            (family,),
+        )
+        if not rows:
+            return
+        merged = self._new_run(family, max(row[1] for row in rows), rows[-1][2])
+        sources = [row[0] for row in rows]
+        parts = (list(chosen(array("Q", keys))) for keys in self._merged_chunks(sources))
+        self._write_pages(merged, filter(None, parts), LARGE_PAGE_KEYS)
         self._drop(sources)
 
     def reach(self, family: int) -> int:

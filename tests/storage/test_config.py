@@ -49,6 +49,8 @@ def test_the_repository_overrides_the_user_overrides_the_default(tmp_path: Path)
         assert fresh.settings() == [
             Setting("branch.main.remote", "origin", "repository", yours),
             Setting("cache.max_bytes", 512 * 2**20, "repository", yours),
+            Setting("gc.auto", 50_000, "default", None),
+            Setting("gc.prune", "2 weeks", "default", None),
             Setting("operations.expire", "90 days", "default", None),
             Setting("user.name", "Ada", "user", mine),
             Setting("worktree.update", True, "default", None),
@@ -244,7 +246,7 @@ def test_unknown_keys_are_noted_and_kept(path: Path) -> None:
     )
     assert config.note("zzz.qqq") == "evgit has no setting 'zzz.qqq'; it is kept all the same"
     path.write_text("top = 'level'\n")
-    assert [setting.key for setting in config.settings()][2:3] == ["top"]
+    assert [setting.key for setting in config.settings()][4:5] == ["top"]
 
 
 def test_values_as_text() -> None:
@@ -369,3 +371,12 @@ def test_settings_are_a_dictionary(changes: list[tuple[tuple[str, ...], Value | 
 
 def _exactly(settings: dict[str, Any]) -> dict[str, str]:
     return {key: repr(value) for key, value in settings.items()}
+
+
+def test_a_count_is_a_number(path: Path) -> None:
+    config = Config(path)
+    assert config.set("gc.auto", "20k").value == 20_000
+    assert config.set("gc.auto", "0").value == 0
+    for wrong in ("many", "-1", "1.5"):
+        with pytest.raises(InvalidInput, match="must be a number"):
+            config.set("gc.auto", wrong)

@@ -53,6 +53,7 @@ from evgit.cli.merge_commits import add_to_merge, adds_to_merge, refuse_with_mer
 from evgit.cli.output import shown_in_line
 from evgit.cli.parameters import Branch, Count, Stream, json_option
 from evgit.cli.tree_update import update_after_move
+from evgit.cli.upkeep import start_gc_where_due
 from evgit.errors import InvalidEvent, InvalidName, UsageError
 from evgit.formats.names import looks_like_command
 from evgit.repository import Appended, NewEvent, Repository
@@ -146,6 +147,7 @@ def command(
         on_current = branch is None or branch == head_before.branch
         if on_current and appended.commit is not None and not no_checkout:
             update_after_move(invocation, repository, head_before)
+        start_gc_where_due(repository)
 
 
 def _is_single(one_event: dict[str, Any]) -> bool:

@@ -21,6 +21,7 @@ from evgit.cli.opening import open_repository
 from evgit.cli.parameters import json_option
 from evgit.cli.progress import ProgressBar
 from evgit.cli.remotes import came, fetched_document, sync_of, write_moves
+from evgit.cli.upkeep import start_gc_where_due
 from evgit.errors import UsageError
 from evgit.repository import Fetch
 
@@ -59,3 +60,4 @@ def command(
             elif not quiet and (fetched.moves or fetched.commits):
                 output.line(f"From {one.url}: {came(fetched)}")
                 write_moves(output, fetched.moves)
+        start_gc_where_due(repository)

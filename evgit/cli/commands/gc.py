@@ -4,6 +4,18 @@ Nothing that is recorded changes. Other processes may read and append meanwhile.
 file of JSON lines: `zstdcat .evgit/packs/*.evpack | head` shows it. What has been replaced is kept
 for an hour, and removed by a later gc.
 
+    evgit gc                       by hand
+    evgit gc --aggressive          all packs anew, as small as can be: slow
+    evgit gc --prune now           do not wait before dropping what nothing leads to
+    evgit config gc.auto 0         never by itself
+
+After a command that adds to the history (commit, import, fetch, pull), a gc starts by itself, in
+the background, once 50,000 objects (`gc.auto`) are not packed.
+
+Operations older than `operations.expire` are forgotten. Commits that no ref, no operation and
+nothing in progress leads to are dropped, with their events, once they were there for `gc.prune`
+[2 weeks].
+
     evgit gc --publish /srv/www/ledger
 
 also writes all that branches and tags lead to into a directory, from which others can clone and
@@ -29,6 +41,8 @@ from evgit.cli.published import publish_into, published_text
 
 @documented(__doc__, "gc")
 @click.option("--aggressive", is_flag=True, help="Rewrite all packs, as small as can be: slow.")
+@click.option("--prune", metavar="SPAN", help="Drop what nothing led to for so long; now, never.")
+@click.option("--auto", is_flag=True, help="Only where it pays; in silence.")
 @click.option(
     "--publish",
     "directory",
@@ -40,11 +54,20 @@ from evgit.cli.published import publish_into, published_text
 @json_option("one document")
 @click.pass_obj
 def command(
-    invocation: Invocation, aggressive: bool, directory: Path | None, quiet: bool, as_json: bool
+    invocation: Invocation,
+    aggressive: bool,
+    directory: Path | None,
+    prune: str | None,
+    auto: bool,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     with open_repository() as repository:
+        if auto:
+            repository.upkeep.gc_by_itself()
+            return
         with ProgressBar("packing", "objects") as bar:
-            report = repository.gc(aggressive=aggressive, progress=bar.update)
+            report = repository.upkeep.gc(aggressive=aggressive, keep=prune, progress=bar.update)
         published = None
         if directory is not None:
             published = publish_into(repository, directory, anew=aggressive)
@@ -59,3 +82,6 @@ def command(
                 output.line("Nothing to pack")
             if directory is not None and published is not None and not quiet:
                 output.line(published_text(directory, published))
+            if report.pruned_commits and not quiet:
+                commits = plural(report.pruned_commits, "commit")
+                output.line(f"Dropped {commits} that nothing led to")

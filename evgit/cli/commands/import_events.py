@@ -44,6 +44,7 @@ from evgit.cli.identity import GUESS_HINT, identity, open_to_change, worth_sayin
 from evgit.cli.invocation import Invocation
 from evgit.cli.parameters import Branch, Count, json_option
 from evgit.cli.progress import ProgressBar
+from evgit.cli.upkeep import start_gc_where_due
 from evgit.errors import UsageError
 from evgit.repository import MAX_JOBS, Repository
 
@@ -143,6 +144,7 @@ def command(
                     )
             except KeyboardInterrupt:
                 interrupted = True
+        start_gc_where_due(repository)
         if report.commits:
             events, commits = plural(report.appended, "event"), plural(report.commits, "commit")
             invocation.done(f"the import is stored: {events} in {commits}, up to {report.head}")

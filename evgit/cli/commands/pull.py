@@ -30,6 +30,7 @@ from evgit.cli.progress import ProgressBar
 from evgit.cli.rebase_text import rebased_document, rebased_lines
 from evgit.cli.remotes import came, sync_of, write_moves
 from evgit.cli.tree_update import update_after_move
+from evgit.cli.upkeep import start_gc_where_due
 from evgit.errors import UsageError
 from evgit.repository import Fetch, Head, Repository, Upstream
 
@@ -95,6 +96,7 @@ def command(
         if repository.head().point != before.point and not no_checkout:
             update_model(invocation, repository, before.point)
             update_after_move(invocation, repository, before)
+        start_gc_where_due(repository)
     if stopped:
         context.exit(EXIT_CONFLICT)
 
