@@ -6,6 +6,7 @@ Every transfer is to be taken by a copy of the repository that `honest` makes, a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -86,6 +87,7 @@ OTHER_ID = "ab" * 32
 BOMB = bytes(1 << 20)
 
 
+@cache
 def bomb(size: int) -> bytes:
     """A small frame of very much."""
     compressor = zstandard.ZstdCompressor(level=19, write_checksum=True).compressobj()
