@@ -225,6 +225,16 @@ class CommitTable:
                 found[position] = row
         return list(map(found.__getitem__, takewhile(found.__contains__, positions)))
 
+    def any_merged(self, first: int, end: int) -> bool:
+        """Did any commit whose block lies on lines [first, end) add others than its own events, or
+        not all of them? (None in a page did.)"""
+        found = fetch_one(
+            self._connection,
+            "SELECT 1 FROM commits WHERE number>=? AND number<? AND segment IS NOT NULL LIMIT 1",
+            (first, end),
+        )
+        return found is not None
+
     # ------------------------------------------------------------------ rows
     def _row(self, where: str, values: Sequence[object]) -> CommitRow | None:
         row = fetch_one(self._connection, f"SELECT {COLUMNS} FROM commits {where}", values)

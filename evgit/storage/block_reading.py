@@ -44,25 +44,26 @@ class ReadAhead:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self._rows: list[Any] = []
+        self._ends: list[int] = []  # the lines behind them
         self._place = 0
         self._limit = 1
 
     def block(self, line: int) -> Any:
         """(directory of four columns, data) of the block that holds the line, or None."""
-        rows, place = self._rows, self._place
-        while place < len(rows) and not _holds(rows[place], line) and rows[place][0] < line:
+        rows, ends, place = self._rows, self._ends, self._place
+        while place < len(rows) and ends[place] <= line:
             place += 1
-        if place >= len(rows) or not _holds(rows[place], line):
+        if place >= len(rows) or not rows[place][0] <= line < ends[place]:
             self._fetch(line, in_order=bool(rows) and place >= len(rows))
-            rows, place = self._rows, 0
-            if not rows or not _holds(rows[0], line):
+            rows, ends, place = self._rows, self._ends, 0
+            if not rows or not rows[0][0] <= line < ends[0]:
                 return None
         self._place = place
         return rows[place]
 
     def _fetch(self, line: int, *, in_order: bool) -> None:
         self._limit = min(self._limit * 2, READ_AHEAD_BLOCKS) if in_order else 1
-        self._rows, held = [], 0
+        self._rows, self._ends, held = [], [], 0
         with translate_errors(Path(self._connection.filename)):
             cursor = self._connection.execute(
                 f"SELECT {DIRECTORY}, data FROM blocks WHERE first_line>=(SELECT max(first_line)"
@@ -72,6 +73,7 @@ class ReadAhead:
             # Row by row: after a thousand small blocks the next ones may be large.
             for row in cursor:
                 self._rows.append(row)
+                self._ends.append(row[0] + lines_in(row[2]))
                 held += len(row[4]) if isinstance(row[4], bytes) else 0
                 if held >= READ_AHEAD_BYTES:
                     break
@@ -141,5 +143,8 @@ def words_of(directory: bytes) -> Sequence[int]:
     return words
 
 
-def _holds(row: Any, line: int) -> bool:
-    return bool(row[0] <= line < row[0] + sum(words_of(row[2])[1::2]))
+def lines_in(directory: bytes) -> int:
+    """How many lines the frames of a block have."""
+    if isinstance(directory, bytes) and len(directory) == 8:  # a single frame, as most have
+        return int.from_bytes(directory[4:], "little")
+    return sum(words_of(directory)[1::2])

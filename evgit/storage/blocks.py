@@ -177,7 +177,7 @@ class BlockStore:
         return frame[number - start]
 
     def texts(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
-        """The lines of (first, count) ranges, each of which lies in one block, as longer texts.
+        """The lines of (first, count) ranges, in blocks or over several, as longer texts.
 
         For bulk reading: blocks that follow one another are fetched together and decompressed
         ahead by another thread, nothing is cached, and every text ends with a newline.
@@ -185,7 +185,8 @@ class BlockStore:
         left = iter(ranges)
         while True:
             moved: list[tuple[int, int]] = []
-            for packed, some in groupby(left, lambda found: self._is_packed(found[0])):
+            cut = self._cut_at_packs(left)
+            for packed, some in groupby(cut, lambda found: self._is_packed(found[0])):
                 if packed:
                     yield from self.packs.texts(some)
                 else:
@@ -194,7 +195,17 @@ class BlockStore:
                     break
             if not moved:
                 return
-            left = chain(moved, left)
+            left = chain(moved, cut)
+
+    def _cut_at_packs(self, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """The same lines in ranges that are wholly packed or wholly hot, as far as is known."""
+        for first, count in ranges:
+            end = first + count
+            while self._any_packs() and (stop := self.packs.same_up_to(first)) < end:
+                yield first, stop - first
+                first = stop
+            if first < end:
+                yield first, end - first
 
     def _hot_texts(
         self, ranges: Iterable[tuple[int, int]], moved: list[tuple[int, int]]
@@ -209,28 +220,30 @@ class BlockStore:
         """The frames that hold the lines of the ranges, in order."""
         ahead = ReadAhead(self._connection)
         for first, count in ranges:
-            row = ahead.block(first)
-            if row is None:
-                if self._have_moved(first):
-                    moved.append((first, count))
-                    return
-                raise self._missing(first)
-            self._check(row)
             end = first + count
-            offset, frame_first = 0, row[0]
-            words = words_of(row[2])
-            data = row[4] if isinstance(row[4], bytes) else b""  # damage may change types
-            for size, lines in zip(words[0::2], words[1::2], strict=True):
-                if frame_first >= end:
-                    break
-                start, stop = first - frame_first, end - frame_first
-                if start < lines:
-                    frame = data[offset : offset + size]
-                    yield StoredFrame(frame, frame_first, lines, max(0, start), min(lines, stop))
-                offset += size
-                frame_first += lines
-            if frame_first < end:
-                raise self._missing(frame_first)
+            while first < end:
+                row = ahead.block(first)
+                if row is None:
+                    if self._have_moved(first):
+                        moved.append((first, end - first))
+                        return
+                    raise self._missing(first)
+                self._check(row)
+                offset, frame_first = 0, row[0]
+                words = words_of(row[2])
+                data = row[4] if isinstance(row[4], bytes) else b""  # damage may change types
+                for size, lines in zip(words[0::2], words[1::2], strict=True):
+                    if frame_first >= end:
+                        break
+                    start, stop = first - frame_first, end - frame_first
+                    if start < lines:
+                        frame = data[offset : offset + size]
+                        yield StoredFrame(
+                            frame, frame_first, lines, max(0, start), min(lines, stop)
+                        )
+                    offset += size
+                    frame_first += lines
+                first = frame_first
 
     def _whole_texts(self, group: list[StoredFrame]) -> Iterable[bytes]:
         """The wanted lines of a group of frames, as texts of some 16 KiB and more."""

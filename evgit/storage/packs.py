@@ -25,6 +25,8 @@ from evgit.storage.pack_file import FrameCache, PackedWindow, PackFile
 
 KEPT_FILES = 64
 TEXT_LINES = 96
+NO_LINE = 1 << 32
+"""Behind all lines."""
 _COLUMNS = "first_line, lines, name, place, latest, checksum"
 _NUMBERS = struct.Struct("<4q").pack
 
@@ -98,6 +100,14 @@ class PackStore:
             if row.first_line <= first < row.end and not row.name:
                 first = row.end
         return first >= end
+
+    def same_up_to(self, line: int) -> int:
+        """Up to which line all are packed, or none is, as this one is."""
+        row = self.holding(line)
+        if row is not None:
+            return row.end
+        place = bisect_right(self._firsts, line)
+        return self._firsts[place] if place < len(self._firsts) else NO_LINE
 
     def end(self) -> tuple[int, int]:
         """(number of the line behind the last packed one, `latest` there); (0, -1) if none."""

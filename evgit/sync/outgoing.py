@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
 
 from evgit.errors import DamagedObject
 from evgit.formats.again import again_id, is_again
@@ -24,16 +25,18 @@ _SMALLEST_PAGE, _LARGEST_PAGE = 16, 4096
 class Outgoing:
     """Commits to send. `ranges`: (first line, lines) of their blocks, parents before children.
 
-    `special`: numbers of those that may name events stored elsewhere.
+    `special`: numbers of those that may name events stored elsewhere. `straight`: how many commits
+    there are where one range has the blocks of all; None: a range is a block.
     """
 
     ranges: list[tuple[int, int]]
     special: set[int]
     events: int
+    straight: int | None = None
 
     @property
     def commits(self) -> int:
-        return len(self.ranges)
+        return len(self.ranges) if self.straight is None else self.straight
 
 
 def outgoing(history: History, wanted: Sequence[CommitRow], known: Sequence[CommitRow]) -> Outgoing:
@@ -72,6 +75,32 @@ def outgoing(history: History, wanted: Sequence[CommitRow], known: Sequence[Comm
         needed -= had
     ranges.reverse()
     return Outgoing(ranges, special, events)
+
+
+def to_send(history: History, wanted: Sequence[CommitRow], known: Sequence[CommitRow]) -> Outgoing:
+    """The same, as one range of lines where that is all that there is on them."""
+    return _straight(history, wanted, known) or outgoing(history, wanted, known)
+
+
+def _straight(
+    history: History, wanted: Sequence[CommitRow], known: Sequence[CommitRow]
+) -> Outgoing | None:
+    """The commits behind the last known one, if they follow one another and nothing else was
+    stored since, so that nobody need look at each of them."""
+    graph = history.graph
+    last = max(wanted, key=attrgetter("number"), default=None)
+    if last is None or not all(graph.on_first_parents(row, last) for row in wanted):
+        return None
+    before = [row for row in known if graph.on_first_parents(row, last)]
+    base = max(before, key=attrgetter("number"), default=None)
+    if base is None:
+        return None
+    first, behind = (row.number + row.events + 1 for row in (base, last))
+    commits, events = last.height - base.height, last.size - base.size
+    # Without merges, every commit has a line, and one for each event that it adds to the log.
+    if behind - first != commits + events or graph.table.any_merged(first, behind):
+        return None
+    return Outgoing([(first, behind - first)] if commits else [], set(), events, commits)
 
 
 def texts(history: History, sent: Outgoing) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ from evgit.sync.messages import (
     Update,
     check_protocol,
 )
-from evgit.sync.outgoing import Outgoing, between, blobs_in, outgoing, samples, texts
+from evgit.sync.outgoing import Outgoing, between, blobs_in, samples, texts, to_send
 from evgit.sync.quarantine import Progress
 from evgit.sync.remotes import Remote
 from evgit.sync.store import Store
@@ -214,7 +214,7 @@ def _to_send(
         row = None if update.new is None else store.behind(update.new)[1]
         if row is not None:
             wanted.append(row)
-    return outgoing(store.history, wanted, known)
+    return to_send(store.history, wanted, known)
 
 
 def _send_blobs(store: Store, transport: Transport, sent: Outgoing) -> int:

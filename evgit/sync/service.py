@@ -47,7 +47,7 @@ from evgit.sync.messages import (
     encode,
     error_reply,
 )
-from evgit.sync.outgoing import outgoing, texts
+from evgit.sync.outgoing import texts, to_send
 from evgit.sync.quarantine import Limits
 from evgit.sync.store import SHARED, Store
 
@@ -145,7 +145,7 @@ class Service:
             reply.more = True
             return reply, iter(())
         root = store.history.graph.get(store.repository)
-        sent = outgoing(store.history, wanted, [root, *store.rows(known)])
+        sent = to_send(store.history, wanted, [root, *store.rows(known)])
         reply.commits, reply.events = sent.commits, sent.events
         had = set(request.have)
         tag_lines = (line + b"\n" for line in tags if object_id(line) not in had)

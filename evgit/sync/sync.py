@@ -18,7 +18,7 @@ from evgit.storage.refs import SYMBOLIC
 from evgit.sync.cloning import refs_at, whole_address
 from evgit.sync.fetching import Fetch, Fetched, fetch
 from evgit.sync.messages import RefsReply
-from evgit.sync.outgoing import outgoing
+from evgit.sync.outgoing import to_send
 from evgit.sync.pushing import Pushed, PushedRef, push
 from evgit.sync.quarantine import Progress
 from evgit.sync.remotes import Remote, Remotes, Upstream
@@ -154,7 +154,7 @@ class Sync:
         history = self._store.history
         here, there = history.graph.get(ours), history.graph.get(theirs)
         return AheadBehind(
-            outgoing(history, [here], [there]).commits, outgoing(history, [there], [here]).commits
+            to_send(history, [here], [there]).commits, to_send(history, [there], [here]).commits
         )
 
     def forget(self, remote: Remote) -> None:

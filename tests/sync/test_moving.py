@@ -21,7 +21,7 @@ from evgit.formats.transfer import encode_transfer
 from evgit.repository import Repository
 from evgit.sync.fetching import Fetch
 from evgit.sync.messages import PushReply, PushRequest, Update
-from evgit.sync.outgoing import Outgoing, texts
+from evgit.sync.outgoing import Outgoing, outgoing, texts, to_send
 from evgit.sync.pushing import PushedRef, push
 from evgit.sync.quarantine import Limits
 from evgit.sync.remotes import Remote
@@ -291,6 +291,38 @@ def test_a_ref_is_not_moved_to_events_whose_blobs_never_came(
     pushed(copy, source, "main")
     assert heads(source) == heads(copy)
     assert source.fsck().clean
+
+
+def test_a_straight_history_is_sent_as_one_range(source: Repository) -> None:
+    """With the same text as commit by commit, also over the border of a pack, and only then."""
+
+    def straight(wanted: str, known: str) -> bool:
+        rows = [[source.history.graph.get(source.resolve_commit(name))] for name in (wanted, known)]
+        whole, each = to_send(source.history, *rows), outgoing(source.history, *rows)
+        assert (whole.commits, whole.events) == (each.commits, each.events)
+        sent, expected = (b"".join(texts(source.history, some)) for some in (whole, each))
+        assert sent == expected
+        assert len(sent.splitlines()) == whole.commits + whole.events
+        return whole.straight is not None
+
+    source.gc()
+    source.append(events(60, 70))
+    source.append(events(70, 300, streams=9))
+    assert straight("main", source.id)
+    assert straight("main", "main~1")
+    assert straight("main~1", "main~3")
+    assert straight("main", "main")
+    source.branches.create("a", source.resolve_commit("main~2"))
+    source.append(events(300, 303), branch="a")
+    assert straight("main", source.id)
+    assert not straight("a", source.id)
+    assert not straight("a", "a~1")
+    source.append(events(303, 305))
+    assert not straight("main", source.id)
+    merge(source, "main", [source.resolve_commit("a")])
+    source.append(events(305, 307))
+    assert not straight("main", source.id)
+    assert straight("main", "main~1")
 
 
 def test_an_interrupted_push_goes_on_where_it_stopped(source: Repository, copy: Repository) -> None:
