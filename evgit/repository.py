@@ -355,10 +355,36 @@ class Repository:
     # ------------------------------------------------------------------ other repositories
     def sync(self, using: Connecting | None = None) -> Sync:
         """Remotes, fetch and push. `using`: how to go to other repositories."""
+        from dataclasses import replace
+
         from evgit.sync.sync import Sync
         from evgit.sync.transports.connecting import Connecting
 
-        return Sync(self.store, self.config, using or Connecting(self.author, self.clock))
+        going = using or Connecting(self.author, self.clock)
+
+        def opened(layout: Layout) -> tuple[Service, Callable[[], None]]:
+            use = ModelUse(trust=self.model_use.trust)
+            other = Repository(layout, author=going.author, clock=going.now, model=use)
+            return other.service(going.user), other.close
+
+        return Sync(self.store, self.config, replace(going, opened=opened))
+
+    def service(self, name: str = "", *, write: bool = True) -> Service:
+        """What answers others who clone, fetch and push here, by the rules for their pushes.
+
+        `name`: what the rules call whoever asks.
+        """
+        from evgit.state.modelling.received import ReceivedEvents
+        from evgit.storage.config import Config
+        from evgit.sync.rules import Rules, read_rules
+        from evgit.sync.service import Policy, Service
+
+        judge = ReceivedEvents(self.history, lambda: self.models)
+
+        def rules() -> Rules:
+            return read_rules(Config(self.layout.config))  # without the user's settings
+
+        return Service(self.store, Policy(write=write, name=name, rules=rules, judge=judge))
 
     @cached_property
     def store(self) -> Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 
 from evgit.cli.clock import now
@@ -33,7 +34,16 @@ def sync_of(repository: Repository) -> Sync:
 
 def connecting(author: str) -> Connecting:
     """How to go to another repository before there is one here."""
-    return Connecting(author, now, ssh_words(), token_for, os.environ.get("EVGIT_CERTIFICATES"))
+    certificates = os.environ.get("EVGIT_CERTIFICATES")
+    return Connecting(author, now, ssh_words(), token_for, certificates, system_user())
+
+
+def system_user() -> str:
+    """The user that this process runs as, whatever its environment says."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def write_moves(output: Output, moves: list[RefMove]) -> None:

@@ -19,12 +19,13 @@ from starlette.types import Message, Receive, Scope, Send
 
 from evgit.errors import EvgitError, InvalidObject, TransferInterrupted
 from evgit.history.stamps import now
-from evgit.repository import Policy, Repository, Service
+from evgit.repository import ModelUse, Repository
 from evgit.server.access import Access
 from evgit.server.arriving import ArrivingBody
 from evgit.server.description import openapi
 from evgit.server.metrics import Metrics
 from evgit.server.settings import ServerSettings, repository_directory
+from evgit.state.modelling.trust import Trust
 from evgit.storage.layout import Layout
 from evgit.sync.messages import MAX_MESSAGE_BYTES, encode, error_reply
 from evgit.sync.stdio import framed, keep, keep_abandoned, read_body, read_message
@@ -46,8 +47,15 @@ class _Refused(Exception):
 class Server:
     """Answers requests to the repositories under a root."""
 
-    def __init__(self, settings: ServerSettings, version: str, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        version: str,
+        now: Callable[[], int],
+        trust: Trust | None,
+    ) -> None:
         self._settings = settings
+        self._trust = trust
         self._now = now
         self._version = version
         self.metrics = Metrics()
@@ -121,7 +129,7 @@ class Server:
     ) -> tuple[bytes, Iterator[bytes]]:
         repository = self._open(layout, access)
         ending.callback(repository.close)
-        service = Service(repository.store, self._policy(access))
+        service = repository.service(access.name, write=access.write)
         if access.write:
             keep_abandoned(service, layout.incoming)
         try:
@@ -134,7 +142,8 @@ class Server:
             raise _Refused(400, error.message) from None
 
     def _open(self, layout: Layout, access: Access) -> Repository:
-        return Repository(layout, author=f"{access.name} <>", clock=self._now)
+        use = ModelUse(trust=self._trust)
+        return Repository(layout, author=f"{access.name} <>", clock=self._now, model=use)
 
     def _access(self, request: Request, name: str) -> Access:
         header = request.headers.get("authorization", "")
@@ -148,9 +157,6 @@ class Server:
                 raise _Refused(401, "a valid token is needed")
             raise _Refused(403, "the token is not for this repository")
         return access
-
-    def _policy(self, access: Access) -> Policy:
-        return Policy(write=access.write)
 
     async def _body(self, request: Request, access: Access, layout: Layout) -> ArrivingBody:
         """All of a request's body. Of one that stops short, what came whole is kept."""
@@ -194,7 +200,7 @@ class Server:
         """Keep what came of a push that was cut short."""
         if body.on_disk:
             with self._open(layout, access) as repository:
-                keep(Service(repository.store, self._policy(access)), body.rewound())
+                keep(repository.service(access.name, write=access.write), body.rewound())
 
     async def _sent(self, head: bytes, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
         async for part in iterate_in_threadpool(framed(head, chunks)):
@@ -225,6 +231,12 @@ class _Answer(StreamingResponse):
             await run_in_threadpool(self._end)
 
 
-def make_app(settings: ServerSettings, version: str, clock: Callable[[], int] = now) -> Starlette:
-    """The ASGI application for a root of repositories. `clock`: gives the present instant."""
-    return Server(settings, version, clock).app()
+def make_app(
+    settings: ServerSettings,
+    version: str,
+    clock: Callable[[], int] = now,
+    trust: Trust | None = None,
+) -> Starlette:
+    """The ASGI application for a root of repositories. `clock`: gives the present instant.
+    `trust`: says which models may run, to judge what is pushed; without it, none."""
+    return Server(settings, version, clock, trust).app()

@@ -12,6 +12,7 @@ import uvicorn
 from evgit.errors import Unavailable, UsageError
 from evgit.server.app import make_app
 from evgit.server.settings import ServerSettings
+from evgit.state.modelling.trust import Trust
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 15
@@ -27,8 +28,12 @@ def run(
     cert: str | None = None,
     key: str | None = None,
     say: Callable[[str], None] = print,
+    trust: Trust | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. `say` is told where. Raises Unavailable, UsageError."""
+    """Serve until SIGINT or SIGTERM. `say` is told where; `trust` as for `make_app`.
+
+    Raises Unavailable, UsageError.
+    """
     if (cert is None) != (key is None):
         raise UsageError("--cert and --key go together")
     allow_many_files()
@@ -40,7 +45,7 @@ def run(
             f"can't listen on {host}:{port}: {error.strerror}", hint="choose another --port"
         ) from None
     config = uvicorn.Config(
-        make_app(settings, version),
+        make_app(settings, version, trust=trust),
         http="h11",
         ws="none",
         lifespan="off",

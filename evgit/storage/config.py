@@ -30,7 +30,11 @@ class Known(NamedTuple):
     kind: Literal["text", "boolean", "bytes", "count", "span"]
     default: Value | None
     meaning: str
+    choices: tuple[str, ...] = ()  # of a text; none: any
 
+
+RECEIVE = "receive"
+VERIFY = ("trusted", "always", "never")
 
 KNOWN: Mapping[Key, Known] = {
     ("user", "name"): Known("text", None, "name of the author of commits"),
@@ -45,6 +49,15 @@ KNOWN: Mapping[Key, Known] = {
     ("branch", ANY, "remote"): Known("text", None, "the remote that a branch follows"),
     ("branch", ANY, "merge"): Known("text", None, "the ref there that a branch follows"),
     ("remote", ANY, "url"): Known("text", None, "where a remote is"),
+    (RECEIVE, ANY, "allow_rewind"): Known(
+        "boolean", None, "whether pushes may move refs off their first-parent chains"
+    ),
+    (RECEIVE, ANY, "allow_deletion"): Known("boolean", None, "whether pushes may delete refs"),
+    (RECEIVE, ANY, "writers"): Known("text", None, "names of those who may push to refs"),
+    (RECEIVE, ANY, "model_writers"): Known("text", None, "of those who may change the model there"),
+    (RECEIVE, ANY, "verify"): Known(
+        "text", None, "when pushed events are held to the model there", VERIFY
+    ),
 }
 
 _SEGMENT = re.compile(r"""([^\s."'=\[\]#\ud800-\udfff]+)|"((?:[^"\\]|\\.)*)"|'([^']*)'""")
@@ -180,6 +193,16 @@ class Config:
         _, file = self._writable(user)
         return file.change(parts, None)
 
+    def is_known(self, key: str) -> bool:
+        """Has a setting a meaning here?"""
+        return _known(split_key(key)) is not None
+
+    def without_path(self, message: str) -> str:
+        """An error's message without the path of a file, for those whom that is no business of."""
+        for file in self._files.values():
+            message = message.removeprefix(str(file.path)).lstrip(":, ")
+        return message
+
     def note(self, key: str) -> str:
         """What to tell a person who sets a key that is not known here; "" for known ones."""
         parts = split_key(key)
@@ -217,6 +240,8 @@ def _known(parts: Key) -> Known | None:
 def _checked(value: Any, known: Known, what: str) -> Value:
     """A value of the right kind, read from text where need be. Raises InvalidInput."""
     if known.kind == "text":
+        if isinstance(value, str) and known.choices and value not in known.choices:
+            raise InvalidInput(f"{what} must be {', '.join(known.choices)}, not {value!r}")
         if isinstance(value, str):
             return _storable(value)
         raise InvalidInput(f"{what} must be a text, not {to_text(value)}", hint="put it in quotes")

@@ -181,6 +181,19 @@ def samples(history: History, row: CommitRow) -> Iterator[str]:
         yield history.graph.at_height(row, 0).hex
 
 
+def parting(history: History, row: CommitRow, other: CommitRow) -> CommitRow:
+    """The last commit that is on the first-parent chains of both."""
+    low, high = 0, min(row.height, other.height)
+    at = history.graph.at_height
+    while low < high:
+        middle = (low + high + 1) // 2
+        if at(row, middle).number == at(other, middle).number:
+            low = middle
+        else:
+            high = middle - 1
+    return at(row, low)
+
+
 def between(history: History, row: CommitRow, low: int, high: int, count: int) -> list[str]:
     """Ids of up to `count` first-parent ancestors at heights strictly between two, evenly."""
     heights = range(low + 1, high)

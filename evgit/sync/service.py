@@ -6,18 +6,16 @@ its repository, hold much in memory, or run code.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 
 from evgit.errors import (
     AccessDenied,
-    Conflict,
     EvgitError,
     InvalidInput,
     InvalidObject,
-    NotAFastForward,
     TransferInterrupted,
     UnknownObject,
 )
@@ -25,8 +23,7 @@ from evgit.formats.canonical import object_id
 from evgit.formats.names import check_ref_name
 from evgit.formats.transfer import encode_transfer
 from evgit.history.commit_row import CommitRow
-from evgit.history.heads import HEADS, TAGS
-from evgit.storage.operations import RefChange
+from evgit.sync.gate import Gate
 from evgit.sync.messages import (
     AnyRequest,
     BlobReply,
@@ -49,17 +46,19 @@ from evgit.sync.messages import (
 )
 from evgit.sync.outgoing import texts, to_send
 from evgit.sync.quarantine import Limits
+from evgit.sync.rules import Judge, Rules
 from evgit.sync.store import SHARED, Store
-
-NAMED_COMMITS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What others may do here. `write`: push at all; `rewind`: refs that may leave their chain."""
+    """What others may do here. `write`: push at all; `name`: what rules call whoever asks;
+    `rules`: gives the rules for refs when somebody pushes; `judge`: holds events to the model."""
 
     write: bool = True
-    rewind: tuple[str, ...] = ()
+    name: str = ""
+    rules: Callable[[], Rules] = Rules
+    judge: Judge | None = None
     limits: Limits = field(default_factory=Limits)
 
 
@@ -157,6 +156,8 @@ class Service:
         store = self._store
         for update in request.updates:
             self._check_name(update)
+        gate = Gate(store, self._policy.rules(), self._policy.name, self._policy.judge)
+        gate.prepare(request.updates)
         first, _ = store.history.end()
         with store.arriving(body, self._policy.limits) as received:
             new = [update.new for update in request.updates if update.new is not None]
@@ -164,7 +165,7 @@ class Service:
                 raise InvalidObject(
                     f"blob {blob_id}, which a pushed event lists, was not sent before"
                 )
-            changes = [self._change(update) for update in request.updates]
+            changes = [gate.change(update) for update in request.updates]
             changes = [change for change in changes if change.old != change.new]
             if changes:
                 store.move(changes, "receive", {"refs": [change.ref for change in changes]})
@@ -183,60 +184,6 @@ class Service:
         for target in (update.old, update.new):
             if target is not None:
                 check_commit_id(target)
-
-    def _change(self, update: Update) -> RefChange:
-        """The ref's move, if it may move so. Raises Conflict or NotAFastForward."""
-        store = self._store
-        actual = store.refs.get(update.ref)
-        short = update.ref.removeprefix(HEADS).removeprefix(TAGS)
-        if actual == update.new:
-            return RefChange(update.ref, actual, actual)
-        if actual != update.old:
-            raise Conflict(
-                f"{short} moved in between: {self._what_came(update.old, actual)}",
-                hint="fetch, bring both together (`evgit pull`), and push again",
-            )
-        if update.new is None or actual is None:
-            if update.new is None and not self._may_rewind(update):
-                raise NotAFastForward(
-                    f"{short} can't be deleted from outside: what was published stays",
-                    hint="its owner may allow it: receive.rewind",
-                )
-            store.branches.refuse_path_prefix(update.ref)
-            return RefChange(update.ref, actual, update.new)
-        if update.ref.startswith(HEADS):
-            graph = store.history.graph
-            forward = graph.on_first_parents(graph.get(actual), graph.get(update.new))
-            if not forward and not (update.force and self._may_rewind(update)):
-                raise NotAFastForward(
-                    f"{short} would leave its first-parent chain: positions that were already "
-                    f"published would change ({self._what_came(update.new, actual)})",
-                    hint="pull with upstream first (`evgit pull`) or re-append your commits "
-                    "after it (`evgit pull --reappend`), then push again",
-                )
-        elif not update.force:
-            raise Conflict(f"tag {short} exists already", hint="choose another name")
-        return RefChange(update.ref, actual, update.new)
-
-    def _may_rewind(self, update: Update) -> bool:
-        return any(update.ref == ref or ref == "*" for ref in self._policy.rewind)
-
-    def _what_came(self, old: str | None, new: str | None) -> str:
-        """Which commits came in between, for a person."""
-        store = self._store
-        row = None if new is None else store.row(new)
-        if row is None:
-            return "it was deleted" if new is None else f"it is at {new[:12]}"
-        before = [] if old is None else store.rows([old])
-        known = {r.number for r in before}
-        names: list[str] = []
-        for found in store.history.graph.first_parents(row):
-            if found.number in known or len(names) > NAMED_COMMITS:
-                break
-            title = store.history.commit(found).message.partition("\n")[0][:60]
-            names.append(f"{found.hex[:12]} {title}".rstrip())
-        more = " …" if len(names) > NAMED_COMMITS else ""
-        return f"it has {', '.join(names[:NAMED_COMMITS])}{more}"
 
     # ------------------------------------------------------------------ blobs
     def _blobs(self, request: BlobsRequest) -> BlobsReply:

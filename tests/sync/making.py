@@ -21,7 +21,9 @@ class Line:
     """A transport to a repository that is open already, which may be cut after some bytes."""
 
     def __init__(self, repository: Repository, policy: Policy | None = None) -> None:
-        self._service = Service(repository.store, policy)
+        self._service = (
+            repository.service() if policy is None else Service(repository.store, policy)
+        )
         self.round_trips = 0
         self.sent = 0
         self.received = 0

@@ -8,7 +8,9 @@
 Over HTTP every repository below the directory is served under its path: /srv/events/shop/ledger is
 http://HOST:8470/shop/ledger. Without a configuration nobody may write. `/health`, `/metrics` and
 `/openapi.json` say how it is going. Over standard input, whoever may run the command may write;
---read-only refuses that.
+--read-only refuses that. What may be pushed to which branch, say the repository's settings
+`receive.BRANCH.…`: see docs/server.md. There, people are called by the names of their tokens; over
+standard input by the user that they log in as, or by --as NAME, to be given in a forced command.
 """
 
 from __future__ import annotations
@@ -24,9 +26,11 @@ from evgit import __version__
 from evgit.cli.command import documented
 from evgit.cli.identity import identity
 from evgit.cli.invocation import Invocation
+from evgit.cli.model_options import model_use
 from evgit.cli.opening import open_repository_at
+from evgit.cli.remotes import system_user
 from evgit.errors import NotFound, UsageError
-from evgit.repository import Policy, Service, serve
+from evgit.repository import serve
 
 PORT = 8470
 
@@ -34,6 +38,7 @@ PORT = 8470
 @documented(__doc__, "serve")
 @click.argument("path", type=click.Path(path_type=Path), default=".")
 @click.option("--stdio", is_flag=True, help="Speak over standard input and output.")
+@click.option("--as", "name", metavar="NAME", help="What rules and the op log call who asks.")
 @click.option("--read-only", is_flag=True, help="Refuse what would change anything.")
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Who may do what.")
 @click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="Listen on [127.0.0.1].")
@@ -46,6 +51,7 @@ def command(
     invocation: Invocation,
     path: Path,
     stdio: bool,
+    name: str | None,
     read_only: bool,
     config: Path | None,
     host: str,
@@ -58,8 +64,8 @@ def command(
         _new_token(invocation)
     elif stdio:
         with open_repository_at(path) as repository:
-            repository.author = identity(repository).author
-            service = Service(repository.store, Policy(write=not read_only))
+            repository.author = f"{name} <>" if name else identity(repository).author
+            service = repository.service(name or system_user(), write=not read_only)
             serve(service, sys.stdin.buffer, sys.stdout.buffer)
     else:
         if not path.is_dir():
@@ -72,7 +78,14 @@ def command(
             else settings.read_settings(config, path)
         )
         running.run(
-            found, __version__, host=host, port=port, cert=cert, key=key, say=invocation.note
+            found,
+            __version__,
+            host=host,
+            port=port,
+            cert=cert,
+            key=key,
+            say=invocation.note,
+            trust=model_use().trust,
         )
 
 

@@ -248,6 +248,18 @@ class Models:
                 hint="read it (`evgit model checkout`, `evgit model diff`), then `evgit trust`",
             )
 
+    def trusted_at(self, point: Point) -> LoadedModel | None:
+        """The model recorded at a point; None where there is none. Raises UntrustedModel,
+        InvalidModel."""
+        files = self.at(point)
+        if files is None:
+            return None
+        return self._load_trusted(Choice(files, point.commit[:12], asked=True))
+
+    def states_by(self, model: LoadedModel) -> ModelStates:
+        """The states that a model gives."""
+        return self._states_of(model)
+
     def _choice_or_error(self) -> Choice:
         choice = self.choice()
         if choice is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from evgit.errors import HandlerFailed, ModelError, UnknownVersion
+from evgit.errors import HandlerFailed, SchemaViolated, UnknownVersion
 from evgit.formats.event import Event
 from evgit.state.modelling.events import decode_lines, fresh_data
 from evgit.state.modelling.loaded import LoadedModel
@@ -33,8 +33,32 @@ def check_new_events(
 
     `known`: is an event in the log already? Only those that are not taken are asked about.
     """
+    try:
+        refused = first_refused(model, events, known)
+    except HandlerFailed as error:
+        error.message += REFUSED
+        error.hint = f"correct the event or the upcaster; {ALL_THE_SAME}"
+        raise
+    if refused is not None:
+        number, problem = refused
+        problem.message = f"event {number + 1} {problem.message}{REFUSED}"
+        schema = isinstance(problem, SchemaViolated)
+        way_on = "correct the event" if schema else "extend the model first"
+        problem.hint = f"{way_on}; {ALL_THE_SAME}"
+        raise problem
+
+
+def first_refused(
+    model: LoadedModel,
+    events: Sequence[Event],
+    known: Callable[[Event], bool] = lambda event: False,
+) -> tuple[int, UnknownVersion | SchemaViolated] | None:
+    """(index, what to say of it) of the first event that the model does not take; None for none.
+
+    `known` as in `check_new_events`. Raises HandlerFailed.
+    """
     judges: dict[tuple[str, int], Judge | str | None] = {}
-    for number, event in enumerate(events, 1):
+    for number, event in enumerate(events):
         if event.stream[:1] == "$":
             continue
         kind = (event.type, event.version)
@@ -43,30 +67,17 @@ def check_new_events(
             judge = judges[kind] = _unknown(model, event) or judge_of(model, *kind)
         if judge is None:
             continue
-        error = judge if isinstance(judge, str) else _broken(judge, event)
-        if error is not None and not known(event):
-            raise _refusal(event, number, error)
+        problem = judge if isinstance(judge, str) else judge(event)
+        if problem is not None and not known(event):
+            return number, _refusal(event, problem)
+    return None
 
 
-def _broken(judge: Judge, event: Event) -> Breach | None:
-    try:
-        return judge(event)
-    except HandlerFailed as error:
-        error.message += REFUSED
-        error.hint = f"correct the event or the upcaster; {ALL_THE_SAME}"
-        raise
-
-
-def _refusal(event: Event, number: int, problem: Breach | str) -> ModelError:
+def _refusal(event: Event, problem: Breach | str) -> UnknownVersion | SchemaViolated:
     if isinstance(problem, str):
-        hint = f"extend the model first; {ALL_THE_SAME}"
-        return UnknownVersion(f"event {number} {problem}{REFUSED}", hint=hint)
+        return UnknownVersion(problem)
     as_version = "" if problem.version == event.version else f", upcast to {problem.version},"
-    return problem.error(
-        f"event {number} ({event.type}, version {event.version}){as_version}",
-        REFUSED,
-        hint=f"correct the event; {ALL_THE_SAME}",
-    )
+    return problem.error(f"({event.type}, version {event.version}){as_version}")
 
 
 def _unknown(model: LoadedModel, event: Event) -> str | None:

@@ -27,6 +27,8 @@ class Connecting:
 
     `ssh`: the command that stands for `ssh`, in words. `token`: gives the bearer token for a URL,
     or None. `certificates`: a file of those to trust for https, in place of the system's.
+    `user`: what the rules of a repository on this machine call whoever pushes; `opened`: opens one,
+    and gives what answers for it and what closes it. Without that, it can only be read.
     """
 
     author: str
@@ -34,6 +36,8 @@ class Connecting:
     ssh: tuple[str, ...] = ("ssh",)
     token: Callable[[str], str | None] = lambda url: None
     certificates: str | None = None
+    user: str = ""
+    opened: Callable[[Layout], tuple[Service, Callable[[], None]]] | None = None
 
 
 def connect(address: str, using: Connecting, into: Store | None = None) -> Transport:
@@ -52,9 +56,11 @@ def connect(address: str, using: Connecting, into: Store | None = None) -> Trans
         return EitherTransport(found.url, token, using.certificates, knows, incoming)
     path = Path(found.path).expanduser()
     layout = Layout.exactly(path)
+    if layout is not None and using.opened is not None:
+        return LocalTransport(*using.opened(layout))
     if layout is not None:
         store = Store.open(layout, using.author, using.now)
-        return LocalTransport(Service(store, Policy()), store.close)
+        return LocalTransport(Service(store, Policy(write=False)), store.close)
     if path.is_file():
         return PackTransport(BundleFile(path), knows)
     if (path / FILE_NAME).exists():
