@@ -38,6 +38,7 @@ def test_the_bank(session) -> None:  # type: ignore[no-untyped-def]
     assert old.out.startswith("date,transaction,amount\n2025-11-03,deposit_made,500\n")
     assert new.out.startswith("date,transaction,amount,balance\n2025-11-03,deposit_made,500,500\n")
     assert session.evgit("model", "check").code == 0
+    assert session.evgit("model", "test", "-q").code == 0
 
 
 def test_an_overdraft_among_many_events(session) -> None:  # type: ignore[no-untyped-def]
@@ -64,6 +65,7 @@ def test_payments(session) -> None:  # type: ignore[no-untyped-def]
     }
     assert "| 2025-11-21 | dp_1Rb2 | ch_3Qb2 | 10.99 USD | product not received |" in done.out
     assert session.evgit("-C", "payments", "model", "check").code == 0
+    assert session.evgit("-C", "payments", "model", "test", "-q").code == 0
 
 
 def test_what_makes_no_demo(session) -> None:  # type: ignore[no-untyped-def]

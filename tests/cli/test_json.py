@@ -82,6 +82,7 @@ def test_lists_print_a_line_for_each(bank) -> None:  # type: ignore[no-untyped-d
                 "remote",
                 "ref",
                 "ahead",
+                "error",
                 "behind",
                 "commit",
                 "size",

@@ -162,6 +162,32 @@ def test_check_finds_what_a_projection_keeps_on_itself(
     assert "nothing kept on itself" in error.hint
 
 
+@pytest.mark.parametrize(
+    ("begins", "then"),
+    [
+        ("SEEN = []", "SEEN.append(1); account['x'] = len(SEEN)"),
+        ("SEEN = {'n': 0}", "SEEN['n'] += 1; account['x'] = SEEN['n']"),
+        ("SEEN = 0", "global SEEN; SEEN += 1; account['x'] = SEEN"),
+    ],
+)
+def test_check_finds_what_a_module_keeps(bank: Repository, begins: str, then: str) -> None:
+    bank.append([deposit("1", 5), deposit("2", 5)])
+    add = 'account["balance"] += event.data["amount"]'
+    code = BANK.replace(add, f"{then.replace('; ', chr(10) + ' ' * 8)}\n        {add}")
+    error = check(bank, code.replace("\n\nclass", f"\n{begins}\n\n\nclass", 1))
+    assert isinstance(error, NotDeterministic)
+    assert "bank.Accounts (model/bank.py, line 6) is not deterministic" in error.message
+
+
+def test_a_table_of_a_module_and_a_cache_are_no_harm(bank: Repository) -> None:
+    bank.append([deposit("1", 5), deposit("2", 5)])
+    add = 'account["balance"] += event.data["amount"]'
+    kept = "account['x'] = RATES.setdefault('a', 1) + LATER.get('b', 2)"
+    code = BANK.replace(add, f"{kept}\n        {add}")
+    write(bank, "RATES = {'a': 1}\nLATER = {}\n" + code)
+    assert bank.check_model().broken is None
+
+
 def test_what_a_projection_only_remembers_is_no_harm(bank: Repository) -> None:
     """A cache of a pure function, and what can't be copied."""
     known = "self.known = getattr(self, 'known', None) or {'one': 1}"

@@ -122,6 +122,15 @@ def test_refuses_wrong_settings(text: str, says: str) -> None:
         load(ModelFiles({"evgit.toml": text.encode(), "model/a.py": b""}))
 
 
+def test_a_version_in_the_settings_is_never_ignored() -> None:
+    files = {"evgit.toml": b"[model.versions]\ndeposit_made = 1\n", "model/bank.py": BANK.encode()}
+    with pytest.raises(InvalidModel, match="calls 1 the newest version of 'deposit_made'") as error:
+        load(ModelFiles(files))
+    assert "an upcaster leads to 2" in error.value.message
+    files["evgit.toml"] = b"[model.versions]\ndeposit_made = 2\nother = 7\n"
+    assert load(ModelFiles(files)).upcasting.newest["other"] == 7
+
+
 def test_no_symbolic_link_is_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()

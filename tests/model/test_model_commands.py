@@ -35,7 +35,11 @@ def test_a_model_is_recorded_compared_and_brought_back(run: Run, work: Path) -> 
     run("model", "commit", "-m", "Second model")
     assert run("show", "--model", "HEAD~1", "HEAD:accounts/1.json").out == '{\n  "balance": 5\n}\n'
     log = run("model", "log").out
-    assert log.index("Second model") < log.index("M model/more.py") < log.index("First model")
+    assert log.index("Second model") < log.index("A model/more.py") < log.index("First model")
+    assert "    M model/bank.py\n    A model/more.py\n" in log
+    assert log.endswith("    A model/bank.py\n")
+    newest = json.loads(run("model", "log", "-n", "1", "--json").out)
+    assert newest["files"][1] == {"path": "model/more.py", "added": True, "removed": False}
     assert run("model", "diff", "HEAD~1", "HEAD").out == diff
 
     assert run("model", "checkout", "HEAD~1").code == 0
@@ -107,9 +111,25 @@ def test_a_broken_model_is_an_error_with_a_place(run: Run, work: Path) -> None:
     assert said.code == 9
     assert "model/bank.py, line 1: SyntaxError" in said.err
     assert run("log").code == run("fsck").code == 0
+    said = run("status")
+    assert (said.code, said.out.splitlines()[0]) == (9, "On branch main: 1 event")
+    assert "model/bank.py, line 1: SyntaxError" in said.err
+    document = json.loads(run("status", "--json").out)
+    assert (document["branch"], document["bare"], "clean" in document) == ("main", False, False)
+    assert "SyntaxError" in document["error"]
     said = run("commit", "-s", "account-1", "-t", "deposit_made", "value=5", "--no-verify")
     assert said.code == 0
     assert "the working tree was not updated" in said.err
+
+
+def test_what_a_model_prints_is_no_output(run: Run, work: Path) -> None:
+    run("commit", "-s", "account-1", "-t", "deposit_made", "value=5")
+    add = 'account["balance"] += event'
+    chatty = BANK.replace(add, f'print("seen", event.type); {add}')
+    (work / "model" / "bank.py").write_text('print("loaded")\n' + chatty)
+    said = run("show", "--json", "HEAD:accounts/1.json")
+    assert json.loads(said.out)["balance"] == 5
+    assert said.err == f"loaded\n{NOTE}seen deposit_made\n"
 
 
 def test_events_can_be_left_out(run: Run, work: Path) -> None:

@@ -36,9 +36,10 @@ from evgit.cli.titles import commit_title
 from evgit.cli.tree_update import update_after_move
 from evgit.errors import InvariantViolated, LocalChanges, NotFound
 from evgit.formats.times import to_text
-from evgit.repository import Repository
+from evgit.repository import Point, Repository
 
 STREAM = "$model"
+REMOVED = "model_file_removed"
 WORKTREE = "worktree"
 
 
@@ -178,16 +179,32 @@ def log(invocation: Invocation, revision: str, limit: int | None, as_json: bool)
         if repository.stream_revision(STREAM, revision) < 0:
             return
         point = repository.resolve(revision)
+        added = _added(repository, point)
         changes: dict[str, list[tuple[str, str]]] = {}
         for entry in repository.stream(STREAM, point, backwards=True):
             commit_id = repository.commit_adding(entry.position, point)
             if commit_id not in changes and limit is not None and len(changes) == limit:
                 break
-            mark = "D" if entry.event.type == "model_file_removed" else "M"
+            mark = "A" if entry.position in added else "M"
+            mark = "D" if entry.event.type == REMOVED else mark
             path = str(entry.event.data.get("path"))
             changes.setdefault(commit_id, []).insert(0, (mark, path))
         for commit_id, files in changes.items():
             _write_change(repository, output, commit_id, files, as_json)
+
+
+def _added(repository: Repository, point: Point) -> set[int]:
+    """The positions of the events that brought a file that was not there."""
+    there: set[str] = set()
+    found: set[int] = set()
+    for entry in repository.stream(STREAM, point):
+        path = str(entry.event.data.get("path"))
+        if entry.event.type == REMOVED:
+            there.discard(path)
+        elif path not in there:
+            there.add(path)
+            found.add(entry.position)
+    return found
 
 
 def _write_change(
@@ -199,7 +216,9 @@ def _write_change(
 ) -> None:
     made = repository.commit(commit_id).commit
     if as_json:
-        changed = [{"path": path, "removed": mark == "D"} for mark, path in files]
+        changed = [
+            {"path": path, "added": mark == "A", "removed": mark == "D"} for mark, path in files
+        ]
         output.json({"commit": commit_id, "time": made.time, "files": changed})
         return
     title = commit_title(repository, repository.commit(commit_id))

@@ -25,6 +25,7 @@ from evgit.cli.opening import open_repository
 from evgit.cli.output import Output, shown_in_line
 from evgit.cli.parameters import json_option
 from evgit.cli.tracking_text import tracking_document, tracking_line
+from evgit.errors import ModelError
 from evgit.repository import Head, Point, Repository, Status
 
 MOST_LISTED = 20
@@ -45,11 +46,14 @@ LISTS = (
 def command(invocation: Invocation, briefly: bool, as_json: bool) -> None:
     with open_repository() as repository, invocation.paged() as output:
         head = repository.head()
-        status = None
+        status, broken = None, None
         if repository.layout.worktree is not None:
-            status = repository.working_tree.status(repository.state(head.point))
+            try:
+                status = repository.working_tree.status(repository.state(head.point))
+            except ModelError as error:
+                broken = error
         if as_json:
-            output.json(_document(repository, head, status))
+            output.json(_document(repository, head, status, broken))
         elif briefly:
             if status is not None:
                 _write_briefly(output, status)
@@ -60,18 +64,27 @@ def command(invocation: Invocation, briefly: bool, as_json: bool) -> None:
                 output.line(follows)
             for line in in_progress_lines(repository):
                 output.line(line)
-            _write(repository, output, head, status)
+            if broken is None:
+                _write(repository, output, head, status)
+            else:
+                output.line("What the files should hold is not known: the model fails.")
+    if broken is not None:
+        raise broken
 
 
-def _document(repository: Repository, head: Head, status: Status | None) -> dict[str, Any]:
+def _document(
+    repository: Repository, head: Head, status: Status | None, broken: ModelError | None
+) -> dict[str, Any]:
     document: dict[str, Any] = {
         "branch": head.branch,
         "commit": head.point.commit,
         "size": head.point.size,
-        "bare": status is None,
+        "bare": repository.layout.worktree is None,
         "upstream": tracking_document(repository, head.branch),
         "in_progress": in_progress_document(repository),
     }
+    if broken is not None:
+        document["error"] = broken.message
     if status is None:
         return document
     shown = status.shown

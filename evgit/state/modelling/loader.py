@@ -36,7 +36,7 @@ from evgit.state.modelling.declarations import (
     Upcasts,
 )
 from evgit.state.modelling.failures import describe, file_name, file_of, place_of
-from evgit.state.modelling.files import ModelFiles
+from evgit.state.modelling.files import SETTINGS, ModelFiles
 from evgit.state.modelling.loaded import LoadedInvariant, LoadedModel, LoadedProjection
 from evgit.state.modelling.schemas import Schemas
 from evgit.state.modelling.settings import ModelSettings, read_settings
@@ -65,6 +65,13 @@ def forget(model_id: str) -> None:
     """Drop a model from memory: the next `load` runs its code again."""
     _forget(_package_of(model_id))
     _loaded.pop(model_id, None)
+
+
+def modules_of(model_id: str) -> list[ModuleType]:
+    """The modules of a model that is loaded."""
+    package = _package_of(model_id)
+    names = [name for name in sys.modules if name == package or name.startswith(package + ".")]
+    return [sys.modules[name] for name in names]
 
 
 def _package_of(model_id: str) -> str:
@@ -161,10 +168,21 @@ class _Finder(MetaPathFinder, InspectLoader):
         tree = ast.fix_missing_locations(_Redirect(self.package).visit(tree))
         return compile(tree, name, "exec", dont_inherit=True)
 
+    def exec_module(self, module: ModuleType) -> None:
+        """Run a module. What it prints goes where remarks go: output is for data alone."""
+        vars(module)["print"] = _print_aside
+        super().exec_module(module)
+
     def is_package(self, fullname: str) -> bool:
         """Does it have modules below it?"""
         module = self._modules.get(fullname[len(self.package) + 1 :])
         return module is None or module.is_package
+
+
+def _print_aside(*values: object, **options: Any) -> None:
+    if options.get("file") is None:
+        options["file"] = sys.stderr
+    print(*values, **options)  # noqa: T201 - it is what a model asked for
 
 
 class _Redirect(ast.NodeTransformer):
@@ -236,6 +254,7 @@ class _Collector:
             known={name for found in handled.values() for name in found},
         )
         _refuse_dead_ends(self._schemas, upcasting)
+        _refuse_ignored_versions(self._settings, upcasting)
         for _, function, mark in self._marked:
             if isinstance(mark, Handles):
                 file, line = _place(function)
@@ -395,6 +414,19 @@ def _refuse_dead_ends(schemas: Schemas, upcasting: Upcasting) -> None:
                     file=path,
                     hint=f'write an @upcast("{name}", from_version={version})',
                 )
+
+
+def _refuse_ignored_versions(settings: ModelSettings, upcasting: Upcasting) -> None:
+    """A setting must not be one that does nothing."""
+    for name, version in sorted(settings.versions.items()):
+        newest = upcasting.newest[name]
+        if version != newest:
+            raise InvalidModel(
+                f"model.versions calls {version} the newest version of {name!r}, and an upcaster "
+                f"leads to {newest}",
+                file=SETTINGS,
+                hint=f"write {name} = {newest}, leave the line out, or take the upcaster away",
+            )
 
 
 def _check_declared(found: type[AnyProjection], file: str, line: int) -> None:

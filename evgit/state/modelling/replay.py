@@ -15,8 +15,10 @@ import os
 import sys
 import time
 from base64 import b64decode
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -28,13 +30,15 @@ from evgit.history.history import History
 from evgit.history.points import Point
 from evgit.state.modelling.declarations import AnyProjection
 from evgit.state.modelling.files import ModelFiles
-from evgit.state.modelling.loader import load
+from evgit.state.modelling.loader import load, modules_of
 from evgit.state.modelling.model_states import ModelStates
 from evgit.storage import database
 from evgit.storage.cache import Cache
 from evgit.storage.layout import Layout
 
 _NEVER = 1 << 62
+_PLAIN = (bool, int, float, str, bytes, tuple, frozenset, type(None))
+_HOLDING = (dict, list, set)
 
 
 class Request(msgspec.Struct):
@@ -65,6 +69,7 @@ def replay(directory: Path, commit: str, request: Request) -> Answer:
         log = History(connection).log(Point(commit, request.sizes[-1]))
         model = load(files)
         memories = {each.prefix: _Memory(each.declared) for each in model.projections}
+        modules = [_Globals(module) for module in modules_of(model.id)]
         states = ModelStates(Cache(None), model, interval=_NEVER, remembered=1)
         answer = Answer(roots={part.adapter.prefix: [] for part in states.parts})
         for part in states.parts:
@@ -72,6 +77,8 @@ def replay(directory: Path, commit: str, request: Request) -> Answer:
             for size in request.sizes:
                 if request.forgetful:
                     memories[part.adapter.prefix].restore()
+                    for module in modules:
+                        module.restore()
                 answer.roots[part.adapter.prefix].append(part.states.at(log, size).root)
         if request.documents:
             for path, document in states.at(log).documents():
@@ -105,6 +112,34 @@ class _Memory:
         """Make the projection forget what came since."""
         self._own.clear()
         self._own.update(self._copy())
+
+
+class _Globals:
+    """What a module keeps at its top, as it was at the beginning."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._names = vars(module)
+        own = {n: value for n, value in self._names.items() if not n.startswith("__")}
+        self._first = {n: value for n, value in own.items() if type(value) in _PLAIN}
+        self._held = {n: value for n, value in own.items() if type(value) in _HOLDING}
+        self._contents = self._copied()
+
+    def _copied(self) -> dict[str, Any]:
+        found = {}
+        for name, value in self._held.items():
+            with suppress(Exception):  # it holds an open file, a lock: it stays what it is
+                found[name] = deepcopy(value)
+        return found
+
+    def restore(self) -> None:
+        """Make the module forget what came since. Others may hold what it holds, so lists, sets
+        and dictionaries are filled anew, not replaced."""
+        self._names.update(self._first)
+        for name, value in deepcopy(self._contents).items():
+            held = self._held[name]
+            held.clear()
+            held.extend(value) if type(held) is list else held.update(value)
+            self._names[name] = held
 
 
 def shift_clock(seconds: float) -> None:
