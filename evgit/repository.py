@@ -1019,11 +1019,14 @@ def clone(
     user_config: Path | None = None,
     model: ModelUse | None = None,
     progress: Progress | None = None,
+    jobs: int | None = None,
 ) -> tuple[Repository, Fetched]:
     """Make a clone of the repository at an address, and open it. No file is written.
 
-    An interrupted clone stays, and cloning to the same place again goes on. Raises AlreadyExists,
-    and what fetching raises; what was refused leaves nothing.
+    `jobs`: how many processes check what comes while this one stores, 1 for none; None: two, if
+    there are as many cores and it is worth it. An interrupted clone stays, and cloning to the same
+    place again goes on. Raises AlreadyExists, and what fetching raises; what was refused leaves
+    nothing.
     """
     from evgit.sync.cloning import begin_clone, refuse_taken, remove_unfinished, whole_address
 
@@ -1040,6 +1043,7 @@ def clone(
         layout, author=using.author, clock=using.now, user_config=user_config, model=model
     )
     try:
+        repository.store.jobs = jobs
         sync = repository.sync(using)
         remote = sync.remotes.set_url("origin", address)
         fetched = sync.fetch(remote, progress=progress)

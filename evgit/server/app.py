@@ -143,7 +143,9 @@ class Server:
 
     def _open(self, layout: Layout, access: Access) -> Repository:
         use = ModelUse(trust=self._trust)
-        return Repository(layout, author=f"{access.name} <>", clock=self._now, model=use)
+        repository = Repository(layout, author=f"{access.name} <>", clock=self._now, model=use)
+        repository.store.jobs = 1  # many may push at once
+        return repository
 
     def _access(self, request: Request, name: str) -> Access:
         header = request.headers.get("authorization", "")

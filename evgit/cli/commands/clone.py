@@ -9,6 +9,9 @@ Everything that comes is checked before it is kept: ids, order, log roots. The o
 remembered as the remote `origin`, and the branch follows its branch, so that `evgit pull` and
 `evgit push` know where. Nothing that came is run: a model waits for `evgit trust`. A clone that
 was interrupted goes on when the same command is given again.
+
+What is not small is checked, hashed and compressed by further processes while this one stores:
+--jobs says how many.
 """
 
 from __future__ import annotations
@@ -22,11 +25,11 @@ from evgit.cli.identity import identity_without_repository
 from evgit.cli.invocation import Invocation
 from evgit.cli.model_options import model_use
 from evgit.cli.opening import user_config
-from evgit.cli.parameters import json_option
+from evgit.cli.parameters import Count, json_option
 from evgit.cli.progress import ProgressBar
 from evgit.cli.remotes import came, connecting
 from evgit.cli.tree_update import write_files
-from evgit.repository import Repository, clone, directory_of
+from evgit.repository import MAX_JOBS, Repository, clone, directory_of
 
 
 @documented(__doc__, "clone")
@@ -35,6 +38,13 @@ from evgit.repository import Repository, clone, directory_of
 @click.option("-b", "--branch", metavar="NAME", help="Be on this branch, not on theirs.")
 @click.option("--bare", is_flag=True, help="No working tree: DIRECTORY itself is the store.")
 @click.option("--no-checkout", is_flag=True, help="Write no files.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=Count(1, MAX_JOBS),
+    metavar="N",
+    help="Processes that check what comes, 1 for none [2 if there are as many cores].",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
 @json_option("one document")
 @click.pass_obj
@@ -45,6 +55,7 @@ def command(
     branch: str | None,
     bare: bool,
     no_checkout: bool,
+    jobs: int | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -60,6 +71,7 @@ def command(
             user_config=user_config(),
             model=model_use(),
             progress=bar.update,
+            jobs=jobs,
         )
     with repository, invocation.output() as output:
         where = repository.layout.directory
