@@ -16,6 +16,7 @@ from typing import BinaryIO, Literal
 from evgit.bridges.cloudevents import repository_source, to_cloudevent
 from evgit.bridges.json_lines import LineWriter
 from evgit.errors import EvgitError, InvalidInput, NotFound, UsageError
+from evgit.formats.block import count_lines
 from evgit.formats.canonical import object_id
 from evgit.formats.event import decode_event, decode_events
 from evgit.history.points import Point
@@ -69,7 +70,7 @@ def export_events(
     with LineWriter(target) as writer:
         for text in texts:
             writer.write(text)
-            report.events += text.count(b"\n")
+            report.events += count_lines(text)
             if progress is not None:
                 progress(report)
     return report

@@ -67,6 +67,7 @@ __all__ = [
     "is_again",
     "unpack_batch",
     "verified_batch",
+    "verified_text",
     "verify_event_lines",
 ]
 
@@ -189,6 +190,14 @@ def verified_batch(lines: Sequence[bytes]) -> EventBatch | None:
     if not lines:
         return EventBatch([], [])
     return _fast_stored(lines, Rules(stored=True, reserved=True))
+
+
+def verified_text(ended: Sequence[bytes], text: bytes) -> EventBatch | None:
+    """The same for lines that have their newlines, and stand one after another in `text`."""
+    if not ended:
+        return EventBatch([], [])
+    found = _fast(ended, Rules(stored=True, reserved=True), text)
+    return found if found is not None and found.text == text else None
 
 
 # ---------------------------------------------------------------------------- stored bytes

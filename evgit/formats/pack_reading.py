@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from blake3 import blake3
 
 from evgit.errors import DamagedObject
-from evgit.formats.block import MAX_FRAME_BYTES, decode_frame, split_lines
+from evgit.formats.block import MAX_FRAME_BYTES, count_lines, decode_frame, split_lines
 from evgit.formats.pack import (
     HEAD,
     INDEX,
@@ -169,7 +169,7 @@ class PackReader:
             self.text_bytes += len(text)
             if self.text_bytes > self._limits.text_bytes:
                 raise _wrong(f"more than {self._limits.text_bytes:,} bytes of text")
-            if text.count(b"\n") != count:
+            if count_lines(text) != count:
                 raise _wrong("a frame holds another number of lines than it should")
             start = header.events - len(lines)
             lines += restored_in_frame(split_lines(text), start, start + header.commits)

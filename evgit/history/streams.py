@@ -8,6 +8,7 @@ An older point is a filter on position, so branches share all postings from befo
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 
 import apsw
 import msgspec
@@ -48,6 +49,15 @@ class StreamIndex:
                 self._numbers.clear()
             self._numbers[name] = known
         return known
+
+    def numbers(self, names: Iterable[str]) -> dict[str, int]:
+        """The local numbers of those of many streams that have one."""
+        rows = fetch_all(
+            self._connection,
+            "SELECT name, number FROM streams WHERE name IN (SELECT value FROM json_each(?))",
+            (msgspec.json.encode(list(names)).decode(),),
+        )
+        return {name: _sound_number(name, number) for name, number in rows}
 
     def name(self, number: int) -> str:
         """The stream with this local number."""
@@ -103,12 +113,7 @@ class StreamIndex:
             for name in names:
                 self._numbers[name] = self._number_or_new(name)
             return
-        for name, number in fetch_all(
-            self._connection,
-            "SELECT name, number FROM streams WHERE name IN (SELECT value FROM json_each(?))",
-            (msgspec.json.encode(names).decode(),),
-        ):
-            self._numbers[name] = _sound_number(name, number)
+        self._numbers.update(self.numbers(names))
         (last,) = fetch_one(self._connection, "SELECT max(number) FROM streams")
         new = [name for name in names if name not in self._numbers]
         numbered = list(enumerate(new, 1 if last is None else _sound_number("?", last) + 1))

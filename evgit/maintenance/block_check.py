@@ -15,10 +15,10 @@ from typing import TypeVar
 import msgspec
 
 from evgit.errors import EvgitError
-from evgit.formats.block import EncodedBlock, decode_frames
+from evgit.formats.again import AGAIN_BYTES, is_again
+from evgit.formats.block import EncodedBlock, count_lines, decode_frames, ended_lines
 from evgit.formats.commit import verified_commit
-from evgit.formats.event import EventBatch, unpack_batch, verified_batch
-from evgit.history.derive import split_again
+from evgit.formats.event import EventBatch, unpack_batch, verified_text
 from evgit.history.event_index import id_words
 from evgit.storage.blocks import BlockData, BlockEntry
 from evgit.storage.jobs import usable_cores, workers_possible
@@ -140,30 +140,31 @@ def _answer_decoder() -> msgspec.msgpack.Decoder[list[SoundBlock | None]]:
 
 
 def _checked(block: _Given) -> SoundBlock | None:
-    lines = _lines(block)
-    if not lines:
+    text = _text(block)
+    if text is None:
         return None
-    commit_line = lines.pop()
-    own, again = split_again(lines)
-    if again:
+    ended = ended_lines(text)
+    commit_line = ended.pop()[:-1]
+    if any(is_again(line[:-1]) for line in ended if len(line) == AGAIN_BYTES + 1):
         return None
     commit = verified_commit(commit_line)
-    batch = verified_batch(own)
+    batch = verified_text(ended, text[: -len(commit_line) - 1])
     if batch is None or any(event.blobs for event in batch.events):
         return None
-    if not own:
+    if not ended:
         return SoundBlock(commit_line, b"", 0)
     if block.frames[-1][1] == 1:  # the commit stands alone
         size = block.frames[-1][0]
         batch.know_frames(EncodedBlock(block.data[:-size], block.frames[:-1]))
     return SoundBlock(
         commit_line,
-        batch.pack(max(commit.log.size - len(own), 0)),
+        batch.pack(max(commit.log.size - len(ended), 0)),
         sum_of_hashes(id_words(batch.ids, block.first_line)),
     )
 
 
-def _lines(block: _Given) -> list[bytes] | None:
+def _text(block: _Given) -> bytes | None:
+    """All of a block's lines, of which there is one; None in doubt."""
     frames, offset = [], 0
     for size, _ in block.frames:
         frames.append(block.data[offset : offset + size])
@@ -174,8 +175,6 @@ def _lines(block: _Given) -> list[bytes] | None:
     if texts is None:
         return None
     for text, (_, count) in zip(texts, block.frames, strict=True):
-        if text.count(_NEWLINE) != count or not text.endswith(_NEWLINE):
+        if count_lines(text) != count or not text.endswith(_NEWLINE):
             return None
-    lines = b"".join(texts).split(_NEWLINE)
-    lines.pop()
-    return lines
+    return b"".join(texts)

@@ -6,6 +6,7 @@ and the sum of a hash of each word, which an honest mistake or a flipped bit doe
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Collection
 from zlib import crc32
@@ -15,7 +16,8 @@ from evgit.history.commit_row import CommitRow
 from evgit.history.event_index import IDS, KEYS, LINE_BITS, id_words, key_fingerprint
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
-from evgit.history.streams import POSITION_BITS, REMEMBERED_NAMES
+from evgit.history.streams import REMEMBERED_NAMES
+from evgit.history.words import paired
 from evgit.maintenance.block_check import sum_of_hashes
 from evgit.storage.database import fetch_all
 
@@ -76,17 +78,16 @@ class IndexCheck:
         for line, stream, key in derived.keys:
             self._add(KEYS, [key_fingerprint(stream, key) << LINE_BITS | line])
 
-    def _postings(self, streams: list[str], first_position: int) -> list[int]:
+    def _postings(self, streams: list[str], first_position: int) -> array[int]:
         numbers = self._streams
-        places = enumerate(streams, first_position)
         try:
-            return [numbers[name] << POSITION_BITS | position for position, name in places]
+            found = array("I", map(numbers.__getitem__, streams))
         except KeyError:
             if len(numbers) > REMEMBERED_NAMES:
                 numbers.clear()
-            for name in set(streams).difference(numbers):
-                numbers[name] = self._number(name)
+            self._find_numbers(set(streams).difference(numbers))
             return self._postings(streams, first_position)
+        return paired(found, array("I", range(first_position, first_position + len(streams))))
 
     def _merged_lines(self, row: CommitRow) -> None:
         stored = fetch_all(
@@ -125,12 +126,12 @@ class IndexCheck:
             self._problems.append(f"chain {row.chain} does not end as commit {row.hex} does")
         self._ends[row.chain] = (row.height, height)
 
-    def _number(self, name: str) -> int:
-        number = self._history.streams.number(name)
-        if number is None:
+    def _find_numbers(self, names: set[str]) -> None:
+        found = self._history.streams.numbers(names)
+        for name in sorted(names - found.keys()):
             self._problems.append(f"stream {name!r} is not in the index")
-            return 0
-        return number
+            found[name] = 0
+        self._streams.update(found)
 
     def _add(self, family: int, words: Collection[int]) -> None:
         self._add_sum(family, len(words), sum_of_hashes(words))

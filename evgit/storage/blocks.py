@@ -22,11 +22,16 @@ from zlib import crc32
 import apsw
 
 from evgit.errors import Damage, DamagedObject
-from evgit.formats.block import EncodedBlock, decode_frame, decode_frames, directory_of
+from evgit.formats.block import (
+    EncodedBlock,
+    count_lines,
+    decode_frame,
+    decode_frames,
+    directory_of,
+)
 from evgit.storage.ahead import made_ahead
 from evgit.storage.block_reading import (
     DIRECTORY,
-    NEWLINE,
     ReadAhead,
     StoredFrame,
     grouped,
@@ -249,7 +254,7 @@ class BlockStore:
         """The wanted lines of a group of frames, as texts of some 16 KiB and more."""
         texts = decode_frames([frame.data for frame in group])
         if texts is None or any(
-            text.count(NEWLINE) != frame.lines for text, frame in zip(texts, group, strict=True)
+            count_lines(text) != frame.lines for text, frame in zip(texts, group, strict=True)
         ):
             return self._texts_up_to_damage(group)
         return list(joined_texts(map(wanted, texts, group)))
@@ -405,8 +410,8 @@ class BlockStore:
         try:
             data = data if isinstance(data, bytes) else b""  # damage may change types
             text = decode_frame(data[offset : offset + size])
-            if text.count(NEWLINE) != count:
-                raise DamagedObject(f"a frame holds {text.count(NEWLINE)} lines, not {count}")
+            if count_lines(text) != count:
+                raise DamagedObject(f"a frame holds {count_lines(text)} lines, not {count}")
         except DamagedObject as error:
             raise self._damaged(range(first, first + count), str(error)) from error
         return text

@@ -17,7 +17,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from evgit.errors import DamagedObject
-from evgit.formats.block import decode_frame, split_lines
+from evgit.formats.block import count_lines, decode_frame, split_lines
 from evgit.formats.pack import (
     INDEX,
     PAGE_EVENTS,
@@ -291,8 +291,8 @@ class PackedWindow:
     def _frame_text(self, number: int) -> bytes:
         size, count = self.header.frames[number]
         text = decode_frame(self._read(self._frame_offsets[number], size))
-        if text.count(NEWLINE) != count:
-            raise DamagedObject(f"a frame holds {text.count(NEWLINE)} lines, not {count}")
+        if count_lines(text) != count:
+            raise DamagedObject(f"a frame holds {count_lines(text)} lines, not {count}")
         return text
 
     def _read(self, offset: int, size: int) -> bytes:
