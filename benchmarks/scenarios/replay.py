@@ -13,9 +13,16 @@ from benchmarks.bench import Bench, Result
 
 def run(bench: Bench) -> list[Result]:
     whole = bench.among(
-        "evgit", "sqlite", "sqlite-tuned", "git", "git-1000", "doltlite", "eventsourcing"
+        "evgit",
+        "sqlite",
+        "sqlite-plain",
+        "sqlite-tuned",
+        "git",
+        "git-1000",
+        "doltlite",
+        "eventsourcing",
     )
-    narrow = bench.among("evgit", "sqlite", "sqlite-tuned")
+    narrow = bench.among("evgit", "sqlite", "sqlite-plain", "sqlite-tuned")
     checksums: dict[int, set[str]] = {}
     results = [
         _folded(bench, whole, "replay", "Full replay into a Python fold", checksums),
