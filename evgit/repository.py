@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -577,7 +578,12 @@ class Repository:
 
     def resolve(self, revision: str | Point = "HEAD") -> Point:
         """The point that a revision expression stands for. Raises UnknownRevision."""
-        return revision if isinstance(revision, Point) else self.resolver().point(revision)
+        if isinstance(revision, Point):
+            return revision
+        if revision == "HEAD":  # most reads ask for it, and what it says needs no parsing
+            with suppress(EvgitError):  # what is wrong with it, the resolver tells
+                return self._heads.head().point
+        return self.resolver().point(revision)
 
     def resolve_commit(self, revision: str | Point = "HEAD") -> str:
         """The id of a whole commit. Raises UnknownRevision, UsageError inside a commit."""

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 CACHED_FRAMES = 256
 CACHED_FRAME_BYTES = 65_536  # one that holds a huge line is not kept: there may be many
-WHOLE_READ_BYTES = 65_536  # a larger block is read in parts where one frame is wanted
+WHOLE_READ_BYTES = 8192  # a larger block is read in parts where one frame is wanted
 LINE_LIMIT = 1 << 32
 CACHED_ENTRIES = 512
 _FIRST_LINE = attrgetter("first_line")
@@ -346,9 +346,8 @@ class BlockStore:
         cached = self._frames.get(first)
         if cached is None:
             data = self._part(entry, offset, size)
-            text = self._decode(data, 0, size, first, count)
-            cached = _split(text)
-            if len(text) <= CACHED_FRAME_BYTES:
+            cached, length = self._decode_lines(data, size, first, count)
+            if length <= CACHED_FRAME_BYTES:
                 self._frames[first] = cached
                 if len(self._frames) > CACHED_FRAMES:
                     self._frames.popitem(last=False)
@@ -415,6 +414,19 @@ class BlockStore:
         except DamagedObject as error:
             raise self._damaged(range(first, first + count), str(error)) from error
         return text
+
+    def _decode_lines(
+        self, data: bytes, size: int, first: int, count: int
+    ) -> tuple[list[bytes], int]:
+        """The lines of a frame, and the bytes of its text: split once, not counted before."""
+        try:
+            text = decode_frame(data[:size])
+            lines = _split(text)
+            if len(lines) != count or text[-1:] != NEWLINE:
+                raise DamagedObject(f"a frame holds {len(lines)} lines, not {count}")
+        except DamagedObject as error:
+            raise self._damaged(range(first, first + count), str(error)) from error
+        return lines, len(text)
 
     def _named(self, lines: Sequence[int]) -> list[str]:
         try:

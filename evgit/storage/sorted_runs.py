@@ -31,6 +31,7 @@ LARGE_PAGE_KEYS = 2048  # in runs that are to stay: their ends waste less of a d
 FAN_IN = 4
 MERGE_CHUNK_KEYS = 65_536
 KEY_LIMIT = 1 << 64
+FEW_PAGES = 16  # for which keys are counted one by one
 REMEMBERED_PAGES = 256  # 4 KiB of keys each, when decoded
 RUN_KEYS = 64  # a run of four times as many is of level 1, of sixteen times as many of level 2
 GATHERED_KEYS = 131_072
@@ -135,26 +136,33 @@ class SortedRuns:
     def keys_between(self, family: int, low: int, high: int) -> list[int]:
         """All keys k with low <= k < high, ascending."""
         found: list[int] = []
+        for page in map(self._page, self._pages_between(family, low, high)):
+            found += page[bisect_left(page, low) : bisect_left(page, high)]
+        found.sort()
+        return found
+
+    def count_between(self, family: int, low: int, high: int) -> int:
+        """How many keys k have low <= k < high, without reading them all where they are many."""
+        found = self._pages_between(family, low, high, FEW_PAGES + 1)
+        if len(found) <= FEW_PAGES:
+            pages = map(self._page, found)
+            return sum(bisect_left(page, high) - bisect_left(page, low) for page in pages)
+        return self._rank(family, high) - self._rank(family, low)
+
+    def _pages_between(self, family: int, low: int, high: int, limit: int = -1) -> list[bytes]:
+        """The pages of all runs that may hold keys k with low <= k < high, or `limit` of them."""
         if low >= high:
-            return found
+            return []
         self._settle(family)
         # One statement for all runs: from the page that may hold `low` in each.
         rows = fetch_all(
             self._connection,
             "SELECT data FROM runs JOIN run_pages ON run=number WHERE family=?1 AND first<=?3"
             " AND first>=coalesce((SELECT max(first) FROM run_pages WHERE run=number"
-            " AND first<=?2), x'')",
-            (family, _as_bytes(low), _as_bytes(high - 1)),
+            " AND first<=?2), x'') LIMIT ?4",
+            (family, _as_bytes(low), _as_bytes(high - 1), limit),
         )
-        for (data,) in rows:
-            page = self._page(data)
-            found += page[bisect_left(page, low) : bisect_left(page, high)]
-        found.sort()
-        return found
-
-    def count_between(self, family: int, low: int, high: int) -> int:
-        """How many keys k have low <= k < high, without reading them all."""
-        return self._rank(family, high) - self._rank(family, low)
+        return [data for (data,) in rows]
 
     def all_keys(self, family: int) -> array[int]:
         """Every key of the family in ascending order: 8 bytes a key of memory."""
