@@ -422,7 +422,7 @@ class BlockStore:
         try:
             text = decode_frame(data[:size])
             lines = _split(text)
-            if len(lines) != count or text[-1:] != NEWLINE:
+            if len(lines) != count or text[-1:] != b"\n":
                 raise DamagedObject(f"a frame holds {len(lines)} lines, not {count}")
         except DamagedObject as error:
             raise self._damaged(range(first, first + count), str(error)) from error
