@@ -131,6 +131,7 @@ if TYPE_CHECKING:
     from evgit.sync.stdio import serve as serve
     from evgit.sync.store import Store
     from evgit.sync.sync import Sync as Sync
+    from evgit.sync.transports.address import masked as masked
     from evgit.sync.transports.connecting import Connecting as Connecting
     from evgit.worktree.working_tree import (
         CheckoutResult as CheckoutResult,
@@ -176,6 +177,7 @@ _IMPORTED_LATER = {
     "evgit.sync.service": "Policy Service",
     "evgit.sync.stdio": "serve",
     "evgit.sync.sync": "Sync",
+    "evgit.sync.transports.address": "masked",
     "evgit.sync.transports.connecting": "Connecting",
     "evgit.worktree.working_tree": "CheckoutResult Status WorkingTree content_of",
 }

@@ -5,7 +5,7 @@ It knows click, and nothing of evgit below it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +33,20 @@ class Command(click.Command):
     """A command whose help is a docstring, not re-wrapped.
 
     With `paths` true, the words after `--` go to the parameter `paths`, apart from the others.
-    With `count_option` true, `-3` is read as `-n 3`.
+    With `count_option` true, `-3` is read as `-n 3`. `with_value`: {flag: option} of flags that
+    may be given a value all the same, as `--flag=VALUE`, which is then that of the option.
     """
 
     def __init__(
-        self, *args: Any, paths: bool = False, count_option: bool = False, **settings: Any
+        self,
+        *args: Any,
+        paths: bool = False,
+        count_option: bool = False,
+        with_value: Mapping[str, str] | None = None,
+        **settings: Any,
     ) -> None:
         super().__init__(*args, **settings)
+        self._with_value = with_value or {}
         self._paths = paths
         self._count_option = count_option
 
@@ -49,6 +56,11 @@ class Command(click.Command):
         words, paths = args[:split], args[split + 1 :]
         if self._count_option:
             words = _with_counts(words)
+        for flag, option in self._with_value.items():
+            words = [
+                f"{option}={word.removeprefix(flag + '=')}" if word.startswith(flag + "=") else word
+                for word in words
+            ]
         if not self._paths:
             words, negative = _negative_numbers(words)
             if negative:

@@ -8,6 +8,7 @@ import shlex
 
 from evgit.cli.clock import now
 from evgit.cli.commit_text import plural
+from evgit.cli.credentials import token_for
 from evgit.cli.event_text import short
 from evgit.cli.identity import identity
 from evgit.cli.output import Output
@@ -19,11 +20,6 @@ _SIGNS = {"new": "*", "forward": " ", "rewound": "+", "deleted": "-", "refused":
 def ssh_words() -> tuple[str, ...]:
     """The command that stands for ssh: EVGIT_SSH_COMMAND, split as a shell would."""
     return tuple(shlex.split(os.environ.get("EVGIT_SSH_COMMAND", ""))) or ("ssh",)
-
-
-def token_for(url: str) -> str | None:
-    """The bearer token for http addresses: EVGIT_TOKEN."""
-    return os.environ.get("EVGIT_TOKEN") or None
 
 
 def sync_of(repository: Repository) -> Sync:

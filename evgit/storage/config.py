@@ -49,6 +49,7 @@ KNOWN: Mapping[Key, Known] = {
     ("branch", ANY, "remote"): Known("text", None, "the remote that a branch follows"),
     ("branch", ANY, "merge"): Known("text", None, "the ref there that a branch follows"),
     ("remote", ANY, "url"): Known("text", None, "where a remote is"),
+    ("http", "credential_helper"): Known("text", None, "the program that knows tokens"),
     (RECEIVE, ANY, "allow_rewind"): Known(
         "boolean", None, "whether pushes may move refs off their first-parent chains"
     ),

@@ -6,7 +6,9 @@
     evgit push --all --tags         every branch and tag
 
 A branch moves there only along its first parents, so that nobody who reads it sees a position
-change. Otherwise the push is refused: `evgit pull` brings both together, then push again.
+change. Otherwise the push is refused: `evgit pull` brings both together, then push again. Where the
+other side allows it (receive.BRANCH.allow_rewind there), --force-with-lease moves it all the same,
+if nobody has moved it in between.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ HEADS = "refs/heads/"
 TAGS = "refs/tags/"
 
 
-@documented(__doc__, "push")
+@documented(__doc__, "push", with_value={"--force-with-lease": "--lease"})
 @click.argument("remote", required=False)
 @click.argument("refs", nargs=-1, metavar="[REF]...")
 @click.option("-u", "--set-upstream", is_flag=True, help="Let the branches follow those there.")
@@ -41,8 +43,10 @@ TAGS = "refs/tags/"
     "--force-with-lease",
     "lease",
     is_flag=True,
-    help="The same, but only if they are there where they were last seen.",
+    help="The same, but only if they are there where they were last seen; =REF: that one, "
+    "=REF:COMMIT: only if it is at COMMIT (none: if it is not there).",
 )
+@click.option("--lease", "leases", multiple=True, metavar="REF[:COMMIT]", hidden=True)
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
 @json_option("one document")
@@ -57,6 +61,7 @@ def command(
     delete: bool,
     force: bool,
     lease: bool,
+    leases: tuple[str, ...],
     dry_run: bool,
     quiet: bool,
     as_json: bool,
@@ -71,6 +76,8 @@ def command(
         pushed_refs = _refs(repository, sync, to, words, every=every, tags=tags)
         if force or lease:
             pushed_refs = [_forced(repository, to, ref, lease=lease) for ref in pushed_refs]
+        for word in leases:
+            pushed_refs = _leased(repository, to, pushed_refs, word)
         with ProgressBar(f"pushing to {to.name}", "bytes") as bar:
             pushed = sync.push(to, pushed_refs, dry_run=dry_run, progress=bar.update)
         if not dry_run:
@@ -103,6 +110,28 @@ def _refs(
         found += sync.pushed_refs(remote, words, repository.head().branch)
     if tags:
         found += [PushedRef(ref.name, ref.name) for ref in repository.refs(TAGS)]
+    return found
+
+
+def _leased(
+    repository: Repository, remote: Remote, refs: list[PushedRef], word: str
+) -> list[PushedRef]:
+    """`--force-with-lease=REF[:COMMIT]`: for one of the refs."""
+    name, colon, expected = word.partition(":")
+    full = {name, HEADS + name, TAGS + name}
+    if not any(ref.target in full for ref in refs):
+        raise UsageError(
+            f"{name!r} is not among what is pushed",
+            hint="--force-with-lease=REF names a ref as it is called there",
+        )
+    found = []
+    for ref in refs:
+        if ref.target in full:
+            ref = _forced(repository, remote, ref, lease=True)
+            if colon:
+                at = repository.resolve_commit(expected) if expected else ""
+                ref = PushedRef(ref.source, ref.target, True, at)
+        found.append(ref)
     return found
 
 

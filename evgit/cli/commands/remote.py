@@ -19,6 +19,7 @@ from evgit.cli.opening import open_repository
 from evgit.cli.parameters import json_option
 from evgit.cli.remotes import sync_of
 from evgit.errors import UsageError
+from evgit.repository import masked
 
 ACTIONS = {"add": 2, "set-url": 2, "rename": 2, "remove": 1, "list": 0}
 
@@ -49,7 +50,8 @@ def command(
             sync.forget(sync.remotes.get(words[0]))
         else:
             for remote in sync.remotes.all():
+                url = masked(remote.url)  # it may have been written into the file by hand
                 if as_json:
-                    output.json({"name": remote.name, "url": remote.url})
+                    output.json({"name": remote.name, "url": url})
                 else:
-                    output.line(f"{remote.name}\t{remote.url}" if verbose else remote.name)
+                    output.line(f"{remote.name}\t{url}" if verbose else remote.name)

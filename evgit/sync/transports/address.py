@@ -41,11 +41,14 @@ def parse_address(text: str) -> Address:
         if match is None or Path(text).exists():
             return Address("local", path=text)
         return _ssh(match["host"], None, match["path"])
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise UsageError(f"{masked(text)} is not the address of a repository: {error}") from None
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost"):
             raise UsageError(
-                f"{text}: a file: URL names no host", hint="file:///path/to/repository"
+                f"{masked(text)}: a file: URL names no host", hint="file:///path/to/repository"
             )
         return Address("local", path=unquote(parts.path))
     if parts.scheme == "ssh":
@@ -57,23 +60,35 @@ def parse_address(text: str) -> Address:
         if parts.username is not None or parts.password is not None:
             raise InvalidInput(
                 "a token or password doesn't belong into a URL, where it would be kept in clear",
-                hint="give it in EVGIT_TOKEN, or by remote.NAME.token_command",
+                hint="give it in EVGIT_TOKEN, or by the setting http.credential_helper",
             )
         if not parts.hostname or parts.query or parts.fragment:
-            raise UsageError(f"{text} is not the address of a repository")
+            raise UsageError(f"{masked(text)} is not the address of a repository")
         _port(text)
         return Address("http", url=text.rstrip("/"))
     raise UsageError(
-        f"{text}: evgit knows no {parts.scheme}:// addresses",
+        f"{masked(text)}: evgit knows no {parts.scheme}:// addresses",
         hint="a path, file://, ssh://, host:path, http:// and https:// are known",
     )
+
+
+def masked(text: str) -> str:
+    """An address as it may be shown: without what could be a password or a token."""
+    start, slashes, rest = text.partition("://")
+    if not slashes:
+        return text
+    host, query, _ = rest.partition("?")
+    user, at, place = host.rpartition("@")
+    if at and (":" in user or start.lower().startswith("http")):
+        host = f"***@{place}"
+    return f"{start}://{host}{query and '?***'}"
 
 
 def _port(text: str) -> int | None:
     try:
         return urlsplit(text).port
     except ValueError:
-        raise UsageError(f"{text}: that is no port") from None
+        raise UsageError(f"{masked(text)}: that is no port") from None
 
 
 def _ssh(host: str, port: int | None, path: str) -> Address:

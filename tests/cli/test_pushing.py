@@ -1,0 +1,128 @@
+"""Pushing off the chain with a lease; addresses with secrets; programs that keep tokens."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evgit.cli.credentials import token_for
+from evgit.errors import Unavailable
+from evgit.repository import masked
+
+
+@pytest.fixture
+def pair(session: Any) -> Any:
+    """A bare repository `there`, and the session in a clone of it with a commit that is not."""
+    session.evgit("init", "-q", "--bare", "there")
+    session.evgit("clone", "-q", "there", "here")
+    session.directory = session.directory / "here"
+    session.evgit("commit", "-q", "-s", "a-1", "-t", "made", "-m", "First")
+    session.evgit("push", "-q")
+    session.evgit("commit", "-q", "-s", "b-1", "-t", "made", "-m", "Second")
+    session.evgit("push", "-q")
+    return session
+
+
+def test_a_lease_names_what_is_to_be_replaced(pair: Any) -> None:
+    second = pair.evgit("rev-parse", "main").out.strip()
+    pair.evgit("branch", "-f", "main", "main~1")
+    pair.evgit("commit", "-q", "-s", "c-1", "-t", "made", "-m", "Other")
+    refused = pair.evgit("push")
+    assert refused.code == 4
+    assert "evgit pull" in refused.err
+    refused = pair.evgit("push", "--force-with-lease")
+    assert "receive.main.allow_rewind" in refused.err
+    assert "Second" in refused.err
+    pair.evgit("-C", "../there", "config", "receive.main.allow_rewind", "true")
+    refused = pair.evgit("push", f"--force-with-lease=main:{second}~1", "origin", "main")
+    assert refused.code == 4
+    assert f"main is at {second[:12]} there, not at" in refused.err
+    refused = pair.evgit("push", "--force-with-lease=main:", "origin", "main")
+    assert "not at nothing" in refused.err
+    refused = pair.evgit("push", "--force-with-lease=mian", "origin", "main")
+    assert refused.code == 2
+    done = pair.evgit("push", f"--force-with-lease=main:{second[:12]}", "origin", "main")
+    assert done.code == 0, done.err
+    there = pair.evgit("-C", "../there", "rev-parse", "main").out
+    assert there == pair.evgit("rev-parse", "main").out
+
+
+def test_a_lease_without_words_is_for_what_was_last_seen(pair: Any) -> None:
+    pair.evgit("-C", "../there", "config", "receive.main.allow_rewind", "true")
+    pair.evgit("clone", "-q", "../there", "../other")
+    pair.evgit("-C", "../other", "commit", "-q", "-s", "d-1", "-t", "made", "-m", "Came first")
+    pair.evgit("-C", "../other", "push", "-q")
+    pair.evgit("branch", "-f", "main", "main~1")
+    assert "where it was last seen" in pair.evgit("push", "--force-with-lease").err
+    pair.evgit("fetch", "-q")
+    assert pair.evgit("push", "--force-with-lease=main").code == 0
+
+
+def test_what_a_new_setting_says_of_itself(pair: Any) -> None:
+    assert pair.evgit("config", "receive.main.allow_rewind", "perhaps").code == 5
+    assert "trusted, always, never" in pair.evgit("config", "receive.main.verify", "now").err
+    assert "did you mean" in pair.evgit("config", "receive.main.writer", "ada").err
+
+
+# ---------------------------------------------------------------- secrets
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://host/x", "https://host/x"),
+        ("https://ada:secret@host/x", "https://***@host/x"),
+        ("https://secret@host:1/x", "https://***@host:1/x"),
+        ("ssh://ada@host/x", "ssh://ada@host/x"),
+        ("ssh://ada:secret@host/x", "ssh://***@host/x"),
+        ("https://host/x?token=secret", "https://host/x?***"),
+        ("ada@host:x", "ada@host:x"),
+        ("/a/path", "/a/path"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> None:
+    assert masked(address) == shown
+
+
+def test_a_token_in_an_address_is_neither_kept_nor_said(pair: Any) -> None:
+    for address in (
+        "https://ada:s3cret@example.org/x",
+        "https://s3cret@example.org/x",
+        "https://example.org/x?token=s3cret",
+        "ftp://ada:s3cret@example.org/x",
+        "http://[ada:s3cret@example.org/x",
+    ):
+        for words in (("remote", "add", "bad", address), ("fetch", address), ("push", address)):
+            done = pair.evgit(*words)
+            assert done.code in (2, 5), words
+            assert "s3cret" not in done.out + done.err, words
+    config = pair.directory / ".evgit" / "config.toml"
+    config.write_text(config.read_text() + '[remote.hand]\nurl = "https://a:s3cret@example.org"\n')
+    done = pair.evgit("remote", "-v")
+    assert "hand\thttps://***@example.org" in done.out
+    for words in (("remote", "--json"), ("fetch", "hand"), ("op", "log"), ("reflog",)):
+        done = pair.evgit(*words)
+        assert "s3cret" not in done.out + done.err, words
+
+
+def test_a_helper_gives_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    helper = tmp_path / "keeper"
+    helper.write_text(
+        f'#!/bin/sh\ncat >{tmp_path}/asked\necho "$1" >>{tmp_path}/asked\n'
+        "echo username=ada\necho password=t0ken\n"
+    )
+    helper.chmod(helper.stat().st_mode | stat.S_IXUSR)
+    config = tmp_path / "config.toml"
+    config.write_text(f'[http]\ncredential_helper = "{helper}"\n')
+    monkeypatch.setenv("EVGIT_CONFIG_GLOBAL", str(config))
+    monkeypatch.delenv("EVGIT_TOKEN", raising=False)
+    assert token_for("https://example.org:8470/shop/ledger") == "t0ken"
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked == ["protocol=https", "host=example.org:8470", "path=shop/ledger", "", "get"]
+    monkeypatch.setenv("EVGIT_TOKEN", "of the environment")
+    assert token_for("https://example.org/x") == "of the environment"
+    monkeypatch.delenv("EVGIT_TOKEN")
+    config.write_text('[http]\ncredential_helper = "no-such-program"\n')
+    with pytest.raises(Unavailable, match=r"http\.credential_helper"):
+        token_for("https://example.org/x")
