@@ -28,6 +28,7 @@
     |  |- NotADatabase
     |  |- UnsupportedFormat        made by a newer evgit, or by something else
     |  |- AccessDenied             the other side doesn't let this one in
+    |  |- BehindBoundary           a shallow repository does not have what was asked for
     |  `- TransferInterrupted      the other side can't be reached, or fell silent
     `- ModelError               9  the model can't do what was asked
        |- InvalidModel             its files or declarations are wrong
@@ -210,6 +211,10 @@ class UnsupportedFormat(Unavailable):
 
 class AccessDenied(Unavailable):
     """The other side doesn't let this one in, or not do that."""
+
+
+class BehindBoundary(Unavailable):
+    """What was asked for lies behind a boundary of a shallow repository, and is not here."""
 
 
 class TransferInterrupted(Unavailable):

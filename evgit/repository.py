@@ -30,6 +30,7 @@ from evgit.formats.event import Event, EventBatch, batch_from_events
 from evgit.formats.names import check_branch_name
 from evgit.formats.times import to_text
 from evgit.history import stamps
+from evgit.history.boundaries import BoundaryRow as BoundaryRow
 from evgit.history.commit_row import CommitRow
 from evgit.history.heads import HEADS, Head as Head, Heads
 from evgit.history.history import History
@@ -354,6 +355,11 @@ class Repository:
     def author(self, author: str) -> None:
         """To be set before anything is changed."""
         self._author = author
+
+    @property
+    def boundaries(self) -> list[BoundaryRow]:
+        """Behind which commits this repository has nothing; none unless it is shallow."""
+        return self.history.graph.boundaries.all()
 
     # ------------------------------------------------------------------ other repositories
     def sync(self, using: Connecting | None = None) -> Sync:
@@ -1028,13 +1034,15 @@ def clone(
     model: ModelUse | None = None,
     progress: Progress | None = None,
     jobs: int | None = None,
+    depth: int = 0,
 ) -> tuple[Repository, Fetched]:
     """Make a clone of the repository at an address, and open it. No file is written.
 
     `jobs`: how many processes check what comes while this one stores, 1 for none; None: two, if
-    there are as many cores and it is worth it. An interrupted clone stays, and cloning to the same
-    place again goes on. Raises AlreadyExists, and what fetching raises; what was refused leaves
-    nothing.
+    there are as many cores and it is worth it. `depth`: bring only one branch, and of it only so
+    many commits along first parents; what came before is known by ids and streams alone, and by a
+    state that the other side vouches for. An interrupted clone stays, and cloning to the same place
+    again goes on. Raises AlreadyExists, and what fetching raises; what was refused leaves nothing.
     """
     from evgit.sync.cloning import begin_clone, refuse_taken, remove_unfinished, whole_address
 
@@ -1054,7 +1062,8 @@ def clone(
         repository.store.jobs = jobs
         sync = repository.sync(using)
         remote = sync.remotes.set_url("origin", address)
-        fetched = sync.fetch(remote, progress=progress)
+        wanted = sync.wanted_for_clone(remote, branch, depth)
+        fetched = sync.fetch(remote, wanted, progress)
         sync.begin_branch(fetched, remote, branch)
         layout.unfinished.unlink()
     except BaseException as error:

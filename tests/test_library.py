@@ -19,9 +19,9 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 GUIDE = (CHECKOUT / "docs" / "library.md").read_text(encoding="utf-8")
 
 PROMISED = """
-AccessDenied AlreadyExists AmbiguousRevision Appended Commit CommitEntry Conflict Damage
-DamagedObject DocumentChange Event EventBatch EvgitError FieldChange HandlerFailed InvalidEvent
-InvalidInput InvalidJSON InvalidModel InvalidName InvalidObject InvalidPath InvalidTime
+AccessDenied AlreadyExists AmbiguousRevision Appended BehindBoundary Commit CommitEntry Conflict
+Damage DamagedObject DocumentChange Event EventBatch EvgitError FieldChange HandlerFailed
+InvalidEvent InvalidInput InvalidJSON InvalidModel InvalidName InvalidObject InvalidPath InvalidTime
 InvariantViolated KeyReused LocalChanges Locked Log LogEvent ModelError NewEvent NotADatabase
 NotAFastForward NotARepository NotDeterministic NotFound Point ReadOnly Repository SchemaViolated
 State StorageFull StreamEvent StreamSummary TransferInterrupted Unavailable UnknownObject

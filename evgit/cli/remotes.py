@@ -14,7 +14,7 @@ from evgit.cli.identity import identity
 from evgit.cli.output import Output
 from evgit.repository import Connecting, Fetched, RefMove, Repository, Sync
 
-_SIGNS = {"new": "*", "forward": " ", "rewound": "+", "deleted": "-", "refused": "!"}
+_SIGNS = {"new": "*", "forward": " ", "rewound": "+", "deleted": "-", "refused": "!", "behind": "!"}
 
 
 def ssh_words() -> tuple[str, ...]:
@@ -61,6 +61,7 @@ def write_moves(output: Output, moves: list[RefMove]) -> None:
         note = {
             "rewound": "  (rewound there: what it had is kept here under its commits)",
             "refused": "  (a tag of that name is here already, and stays)",
+            "behind": "  (behind the boundary of this shallow clone: `evgit fetch --unshallow`)",
         }.get(move.kind, "")
         output.line(f" {_SIGNS[move.kind]} {what:<22} {there} -> {here}{note}")
 

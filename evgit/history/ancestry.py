@@ -48,7 +48,11 @@ class Ancestry:
             return True
         for found in self._graph.ancestors([row]):
             if found.number <= wanted.number:
-                return found.number == wanted.number
+                if found.number == wanted.number:
+                    return True
+                break
+        if wanted.parent is None:  # a boundary may lie behind another one
+            self._graph.refuse_boundary(wanted)
         return False
 
     def bases(self, left: CommitRow, right: CommitRow) -> list[CommitRow]:
@@ -110,7 +114,21 @@ def compare(graph: CommitGraph, ours: Iterable[CommitRow], theirs: Iterable[Comm
                 marked |= _OLDER
         for parent in row.parents:
             mark(parent, marked)
+    _refuse_unknown(graph, found)
     return found
+
+
+def _refuse_unknown(graph: CommitGraph, found: Compared) -> None:
+    """Raise BehindBoundary where the two sides may meet behind boundaries.
+
+    Nothing that is here lies behind a boundary. So where one side's history is here as far as the
+    other's, there is nothing more to find.
+    """
+    ends = [
+        [row for row in rows if row.parent is None] for rows in (found.only_ours, found.only_theirs)
+    ]
+    if all(ends):
+        graph.refuse_boundary(ends[0][0])
 
 
 def parents_first(rows: Sequence[CommitRow], tips: Sequence[CommitRow]) -> list[CommitRow]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from evgit.errors import InvalidObject, NotFound
 from evgit.formats.again import AGAIN_BYTES, again_id, is_again
 from evgit.formats.commit import Commit
-from evgit.formats.event import EventBatch, decode_event
+from evgit.formats.event import EventBatch
 from evgit.formats.merkle import Frontier
 from evgit.formats.times import to_instant
 from evgit.history.commit_row import CommitRow
@@ -20,6 +20,7 @@ from evgit.history.history import History
 from evgit.history.incoming import held_back, incoming_events, still_held_back
 from evgit.history.indexing import CommitToIndex
 from evgit.history.line_ranges import LineRange, joined
+from evgit.history.standing import standing_in
 
 FrontierOf = Callable[[CommitRow], Frontier]
 
@@ -144,7 +145,7 @@ def _own(
         if line is None:
             raise InvalidObject(f"event {event_id.hex()} is not stored before it")
         ids.insert(place, event_id)
-        streams.insert(place, decode_event(history.blocks.line(line)).stream)
+        streams.insert(place, standing_in([history.blocks.line(line, closed=True)])[0].stream)
         own_lines[place] = line
     return _Own(ids, streams, own_lines, keys)
 

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 import msgspec
 
 from evgit.errors import KeyReused
-from evgit.formats.canonical import encode
+from evgit.formats.boundary import decode_absent, is_absent, line_id, said_by
 from evgit.formats.event import Event, EventBatch, decode_event
 from evgit.formats.times import to_instant
 from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
+from evgit.history.standing import standing_in
 
 
 class Sorted(msgspec.Struct):
@@ -79,27 +80,29 @@ def _repeated_keys(
     for place, pair, candidates in zip(keyed, pairs, lines, strict=True):
         event = events[place]
         for line in candidates:
-            stored = decode_event(history.blocks.line(line))
-            if (stored.stream, stored.key) != pair:
+            stored = history.blocks.line(line, closed=True)
+            known = standing_in([stored])[0]
+            if (known.stream, known.key) != pair:
                 continue
             if history.graph.position_of(head, line) is None:
                 continue
             _refuse_other_content(event, stored)
-            repeated[place] = bytes.fromhex(stored.id)
+            repeated[place] = known.id
             break
         else:
             earlier = first_in_batch.setdefault(pair, place)
             if earlier != place:
-                _refuse_other_content(event, events[earlier])
+                _refuse_other_content(event, batch.lines[earlier])
                 repeated[place] = batch.ids[earlier]
     return repeated
 
 
-def _refuse_other_content(event: Event, stored: Event) -> None:
-    said, had = (encode([one.type, one.version, one.data, one.meta]) for one in (event, stored))
-    if said != had:
+def _refuse_other_content(event: Event, stored: bytes) -> None:
+    """`stored`: the line of the other event, or what stands for it where it is not here."""
+    had = decode_absent(stored).said if is_absent(stored) else said_by(decode_event(stored))
+    if said_by(event) != had:
         raise KeyReused(
             f"stream {event.stream!r} already has an event with key {event.key!r} "
-            f"({stored.id[:12]}) that says something else",
+            f"({line_id(stored).hex()[:12]}) that says something else",
             hint="a key belongs to one event; a retry must repeat its type, version, data and meta",
         )

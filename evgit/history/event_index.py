@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 
 import apsw
 
+from evgit.formats.boundary import line_id
 from evgit.formats.canonical import digest
 from evgit.formats.event_batch import ID_BYTES, joined_ids
 from evgit.history.commit_row import damaged_index
@@ -258,11 +259,11 @@ class EventIndex:
 
     def _id_at(self, line: int, *, bulk: bool = False) -> bytes:
         if not bulk:
-            return digest(self._blocks.line(line))
+            return line_id(self._blocks.line(line, closed=True))
         entry = self._blocks.entry(line)
         ids = self._checked.get(entry.first_line)
         if ids is None:
-            ids = [digest(text) for text in self._blocks.lines(entry.first_line, entry.line_count)]
+            ids = [line_id(text) for text in self._blocks.lines(entry.first_line, entry.line_count)]
             if len(self._checked) >= CHECKED_BLOCKS:
                 self._checked.pop(next(iter(self._checked)))
             self._checked[entry.first_line] = ids

@@ -35,18 +35,7 @@ def write_first_commit(
     try:
         with database.writing(connection):
             history.blocks.put(0, encode_block([], root.canonical()), -1)
-            history.indexer.index(
-                CommitToIndex(
-                    number=0,
-                    id=bytes.fromhex(root.id),
-                    time=0,
-                    parents=[],
-                    ids=[],
-                    streams=[],
-                    frontier=Frontier(),
-                    nodes=[],
-                )
-            )
+            history.indexer.index(index_of_root(bytes.fromhex(root.id)))
             database.set_setting(connection, "repository", root.id)
             ref = HEADS + branch
             changes = [RefChange("HEAD", None, SYMBOLIC + ref), RefChange(ref, None, root.id)]
@@ -58,6 +47,20 @@ def write_first_commit(
     finally:
         with database.translate_errors(path):
             connection.close()
+
+
+def index_of_root(commit_id: bytes) -> CommitToIndex:
+    """What the index says of the root commit, whose block is the first."""
+    return CommitToIndex(
+        number=0,
+        id=commit_id,
+        time=0,
+        parents=[],
+        ids=[],
+        streams=[],
+        frontier=Frontier(),
+        nodes=[],
+    )
 
 
 def _root(line: bytes) -> Commit:

@@ -21,6 +21,7 @@ import apsw
 
 from evgit.errors import UnknownObject
 from evgit.formats.canonical import id_bytes
+from evgit.history.boundaries import Boundaries, behind
 from evgit.history.commit_row import CommitRow, damaged_index
 from evgit.history.commit_table import ANY_HEIGHT, CommitTable
 from evgit.history.line_ranges import LineRange, clipped
@@ -71,6 +72,7 @@ class CommitGraph:
     ) -> None:
         self._connection = connection
         self.table = CommitTable(connection, blocks, runs)
+        self.boundaries = Boundaries(connection)
         self._chains: dict[int, tuple[int | None, int, int]] = {}
 
     # ------------------------------------------------------------------ single commits
@@ -149,6 +151,26 @@ class CommitGraph:
                     return row
         raise damaged_index(f"the row of chain {number} is not what it was")
 
+    # ------------------------------------------------------------------ where history ends
+    def bottom(self, row: CommitRow) -> CommitRow:
+        """The last commit of the first-parent chain that is here: the root, or a boundary."""
+        found = self.table.next(self.lineage(row)[-1].chain, -1)
+        if found is None:
+            raise damaged_index(f"the chain of commit {row.hex} has no commits")
+        return found
+
+    def boundary_of(self, row: CommitRow) -> CommitRow | None:
+        """The boundary that the first-parent chain ends at; None where all of it is here."""
+        if not self.boundaries:
+            return None
+        bottom = self.bottom(row)
+        return None if self.boundaries.get(bottom.number) is None else bottom
+
+    def refuse_boundary(self, row: CommitRow) -> None:
+        """Raise BehindBoundary for a commit whose parents and events are not here."""
+        if row.parent is None and self.boundaries.get(row.number) is not None:
+            raise behind(row.hex, row.size)
+
     def forget_chains(self) -> None:
         """Forget what was remembered, after a roll-back or a re-index."""
         self._chains.clear()
@@ -157,7 +179,7 @@ class CommitGraph:
         """Is `ancestor` on the first-parent chain of `row` (or `row` itself)?"""
         if ancestor.height > row.height:
             return False
-        return any(
+        return not ancestor.height or any(
             stretch.chain == ancestor.chain and ancestor.height <= stretch.height
             for stretch in self.lineage(row)
         )
@@ -172,6 +194,7 @@ class CommitGraph:
             if position >= stretch.start:
                 found = self.table.next(stretch.chain, position)
                 if found is not None:
+                    self.refuse_boundary(found)
                     return found
                 break
         raise UnknownObject(
@@ -190,6 +213,8 @@ class CommitGraph:
             holders += found
             if len(found) < len(wanted):
                 break
+            if holders[0].parent is None:
+                self.refuse_boundary(holders[0])
         if len(holders) < len(positions):
             self.holding(row, positions[len(holders)])  # says what is wrong with it
             raise damaged_index(f"no commit holds one of {len(positions)} positions")
@@ -203,6 +228,8 @@ class CommitGraph:
             parent, fork_height, fork_size = self._chain(stretch.chain)
             if parent is not None and height <= fork_height:
                 continue
+            if parent is None and height < self.bottom(row).height:
+                self.refuse_boundary(self.bottom(row))
             # Sizes grow with height: a binary search over sizes, then a walk among equal ones.
             low, high = fork_size, stretch.end
             while low < high:

@@ -17,6 +17,7 @@ from evgit.history.commit_row import CommitRow
 from evgit.history.graph import CommitGraph
 from evgit.history.log import Log
 from evgit.history.points import Point
+from evgit.storage import database
 from evgit.storage.blocks import LINE_LIMIT, BlockStore
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class History:
         self.connection = connection
         self.blocks = BlockStore(connection)
         self.graph = CommitGraph(connection, self.blocks, lambda: self.runs)
+        if database.is_shallow(connection):
+            self.blocks.closed = self.graph.boundaries
         self.blocks.name_lines = self.name_lines
 
     @cached_property
@@ -79,6 +82,9 @@ class History:
     def forget(self) -> None:
         """Drop everything remembered, after a roll-back or when the index was made again."""
         self.graph.forget_chains()
+        self.graph.boundaries.forget()
+        shallow = database.is_shallow(self.connection)
+        self.blocks.closed = self.graph.boundaries if shallow else None
         self.indexer.forget_last()
         self.streams.forget_names()
         self.events.forget()
@@ -209,6 +215,7 @@ class History:
     def _root(self, row: CommitRow) -> CommitRow:
         for oldest in self.graph.first_parents(row):
             if oldest.parent is None:
+                self.graph.refuse_boundary(oldest)
                 return oldest
         raise UnknownObject("the root commit is missing", hint="`evgit reindex`")
 

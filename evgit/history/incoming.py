@@ -10,11 +10,13 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from evgit.errors import NotFound
+from evgit.formats.boundary import is_absent
 from evgit.formats.canonical import digest
 from evgit.formats.event import decode_events
 from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.line_ranges import LineRange, LineSet, joined
+from evgit.history.standing import standing_in
 
 
 class Incoming(msgspec.Struct):
@@ -73,8 +75,13 @@ def incoming_events(history: History, parents: Sequence[CommitRow], held: set[in
     incoming = joined(incoming)
     ids: list[bytes] = []
     streams: list[str] = []
-    for text in history.blocks.texts(incoming):
+    for text in history.blocks.texts(incoming, closed=True):
         lines = text.splitlines()
+        if history.blocks.closed is not None and any(map(is_absent, lines)):
+            events = standing_in(lines)
+            ids += [one.id for one in events]
+            streams += [one.stream for one in events]
+            continue
         ids += map(digest, lines)
         streams += [event.stream for event in decode_events(text)]
     return Incoming(incoming, ids, streams)

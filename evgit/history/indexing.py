@@ -33,7 +33,8 @@ class CommitToIndex(msgspec.Struct):
     `ids`: of the block's event lines (an `again` line: of the event that it names). `keys`: (line,
     stream, key) of own events that have one. `segment`: lines added to the first parent's log, None
     where they are just the block's own. `streams` and `frontier`: of and after those lines, in log
-    order; `nodes`: subtrees that became complete. `held_back`: lines of X(c).
+    order; `nodes`: subtrees that became complete. `held_back`: lines of X(c). `height`: where it
+    does not follow from the parents, which are not here.
     """
 
     number: int
@@ -47,6 +48,7 @@ class CommitToIndex(msgspec.Struct):
     keys: Sequence[tuple[int, str, str]] = ()
     segment: list[LineRange] | None = None
     held_back: list[int] = []
+    height: int = 0
 
 
 class ChainToIndex(msgspec.Struct):
@@ -94,7 +96,7 @@ class Indexer:
         first_position = parent.size if parent else 0
         chain_row = self._chain_for(parent)
         chain, covered = chain_row.number, chain_row.covered
-        height = parent.height + 1 if parent else 0
+        height = parent.height + 1 if parent else commit.height
         kept: bytes | None = None
         if commit.streams:
             postings = self._streams.postings(commit.streams, first_position)

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from evgit.errors import UnknownObject
+from evgit.formats.boundary import line_id
 from evgit.formats.canonical import digest
 from evgit.formats.event import Event, decode_event, decode_events, decoder_into
 from evgit.history.commit_row import CommitRow
@@ -86,7 +87,16 @@ class Log:
 
     def ids(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Ids (32 bytes) of the events at positions [start, stop), in order."""
+        if self._graph.boundaries:  # ids are known of what is not here, too
+            texts = self._blocks.texts(self.ranges(start, stop), closed=True)
+            return (line_id(line) for text in texts for line in text.splitlines())
         return map(digest, self.lines(start, stop))
+
+    @property
+    def floor(self) -> int:
+        """How many events of the log are not here, because a shallow repository begins later."""
+        bottom = self._graph.boundary_of(self.row)
+        return 0 if bottom is None else bottom.size
 
     def event(self, position: int) -> Event:
         """The event at one position. Raises UnknownObject beyond the end."""
@@ -120,6 +130,16 @@ class Log:
     def frontier(self, size: int | None = None) -> Frontier:
         """The Merkle frontier of the log's first `size` events."""
         return self._merkle().frontier(self.row, self._stop(size), self.ids)
+
+    def given_documents(self, projection: bytes) -> Iterator[tuple[str, bytes]]:
+        """(path, canonical JSON) of the state after `floor` events, as another repository gave it.
+
+        Raises BehindBoundary where it gave none by the projection with this key.
+        """
+        bottom = self._graph.boundary_of(self.row)
+        if bottom is not None:
+            return self._graph.boundaries.given_state(bottom.number, projection)
+        return iter(())
 
     def _stop(self, stop: int | None) -> int:
         return self.size if stop is None else min(stop, self.size)

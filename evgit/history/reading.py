@@ -149,7 +149,27 @@ class Reader:
     def walk(
         self, tips: Sequence[str], exclude: Sequence[str] = (), *, first_parent: bool = False
     ) -> Iterator[CommitRow]:
-        """Commits reachable from `tips` and not from `exclude`, children before their parents."""
+        """Commits reachable from `tips` and not from `exclude`, children before their parents.
+
+        Raises BehindBoundary at the end, where a shallow repository does not have all of them.
+        """
+        found = self._walk(tips, exclude, first_parent=first_parent)
+        return self._up_to_boundaries(found) if self._history.graph.boundaries else found
+
+    def _up_to_boundaries(self, rows: Iterator[CommitRow]) -> Iterator[CommitRow]:
+        graph = self._history.graph
+        met = None
+        for row in rows:
+            if graph.boundaries.get(row.number) is None:
+                yield row
+            else:
+                met = met or row
+        if met is not None:
+            graph.refuse_boundary(met)
+
+    def _walk(
+        self, tips: Sequence[str], exclude: Sequence[str], *, first_parent: bool
+    ) -> Iterator[CommitRow]:
         graph = self._history.graph
         wanted = [graph.get(tip) for tip in tips]
         hidden = [graph.get(tip) for tip in exclude]

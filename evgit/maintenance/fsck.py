@@ -16,9 +16,11 @@ from evgit.errors import Damage, DamagedObject, EvgitError, InvalidObject, Unsup
 from evgit.formats.canonical import digest, object_id
 from evgit.formats.commit import Commit, decode_commit, verified_commit
 from evgit.formats.event import EventBatch, decode_event, verified_batch, verify_event_lines
+from evgit.history.boundary_index import is_boundary_block, unfold
 from evgit.history.commit_row import CommitRow
 from evgit.history.derive import commit_to_index, order_problem, split_again
 from evgit.history.frontiers import Frontiers
+from evgit.history.given_states import given_state_problems
 from evgit.history.history import History
 from evgit.maintenance.block_check import (
     GROUP_BLOCKS,
@@ -59,14 +61,25 @@ class Problem:
     ids: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class NotHere:
+    """A boundary of a shallow repository: of the first `size` events of its log `absent` are known
+    by their ids alone, which were checked, and their streams, which can't be."""
+
+    commit: str
+    size: int
+    absent: int
+
+
 @dataclass(slots=True)
 class FsckReport:
-    """What was checked, and what was found."""
+    """What was checked, and what was found. `boundaries`: behind which nothing is here."""
 
     commits: int = 0
     events: int = 0
     blobs: int = 0
     problems: list[Problem] = field(default_factory=list)
+    boundaries: list[NotHere] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
@@ -255,6 +268,9 @@ class _Fsck:
                 self._bad.add(entry.first_line)
                 self.add("format", f"commit {self._commit}: {error.message}", self._commit)
                 return
+            if is_boundary_block(lines):
+                self._boundary(entry.first_line, commit, commit_id, lines)
+                return
             own, again = split_again(lines)
             batch = self._events(own)
         self.report.events += len(batch)
@@ -266,6 +282,24 @@ class _Fsck:
             again,
             None if sound is None else sound.words,
         )
+
+    def _boundary(self, number: int, commit: Commit, commit_id: bytes, lines: list[bytes]) -> None:
+        """Check what is here of the history behind a boundary: that its ids give its log root."""
+        history = self._history
+        derived = unfold(history, number, lines, commit, commit_id).commit
+        self._frontiers.remember(number, derived.frontier)
+        row = history.graph.find(commit_id)
+        boundary = history.graph.boundaries.get(number)
+        if row is None or boundary is None or row.number != number:
+            self._bad.add(number)
+            self.add("index", f"boundary {self._commit} is stored but not known", self._commit)
+            return
+        self._index.add(derived, row)
+        self.report.boundaries.append(
+            NotHere(self._commit, row.size, sum(n for _, n in boundary.absent()))
+        )
+        for problem in given_state_problems(history.connection, number):
+            self.add("damage", f"boundary {self._commit}: {problem}", self._commit)
 
     def _begin_commit(self, line: bytes) -> bytes:
         """What is found from now on is about this commit; its id."""

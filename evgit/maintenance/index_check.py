@@ -42,7 +42,7 @@ class IndexCheck:
         parent = derived.parents[0] if derived.parents else None
         expected = (
             len(derived.ids),
-            parent.height + 1 if parent else 0,
+            parent.height + 1 if parent else derived.height,
             derived.frontier.size,
             derived.time,
             [p.number for p in derived.parents],

@@ -10,9 +10,11 @@ from evgit.errors import Damage, DamagedObject
 from evgit.formats.canonical import digest
 from evgit.formats.commit import decode_commit
 from evgit.formats.event import EventBatch, decode_event
+from evgit.history.boundary_index import is_boundary_block, unfold
 from evgit.history.derive import commit_to_index, split_again
 from evgit.history.frontiers import Frontiers
 from evgit.history.history import History
+from evgit.history.indexing import CommitToIndex
 from evgit.storage import database
 
 
@@ -36,17 +38,7 @@ def reindex(history: History, progress: Callable[[int, int], None] | None = None
                 lines: list[bytes] = []
                 for _, part in history.blocks.decode(entry, data):
                     lines += part
-                commit_line = lines.pop()
-                own, again = split_again(lines)
-                commit = commit_to_index(
-                    history,
-                    entry.first_line,
-                    EventBatch([decode_event(line) for line in own], own),
-                    again,
-                    decode_commit(commit_line),
-                    digest(commit_line),
-                    frontiers.of,
-                )
+                commit = _derived(history, frontiers, entry.first_line, lines)
                 history.indexer.index(commit)
                 frontiers.remember(entry.first_line, commit.frontier)
                 count += 1
@@ -70,3 +62,16 @@ def reindex(history: History, progress: Callable[[int, int], None] | None = None
         raise
     history.forget()
     return count
+
+
+def _derived(
+    history: History, frontiers: Frontiers, number: int, lines: list[bytes]
+) -> CommitToIndex:
+    """What the index must hold of the block at line `number`."""
+    commit_line = lines.pop()
+    commit, commit_id = decode_commit(commit_line), digest(commit_line)
+    if is_boundary_block(lines):
+        return unfold(history, number, lines, commit, commit_id).commit
+    own, again = split_again(lines)
+    batch = EventBatch([decode_event(line) for line in own], own)
+    return commit_to_index(history, number, batch, again, commit, commit_id, frontiers.of)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 from evgit.errors import UnknownRevision
 from evgit.state.builtin import BUILTIN
 from evgit.state.late_state import FindsDocuments, IndexedLog, LateState
-from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap
+from evgit.state.merkle_map import EMPTY_ROOT, Change, MerkleMap
 from evgit.state.merkle_node import NodeMissing, Reader, references
 from evgit.state.projection import (
     AnyProjection,
@@ -57,6 +57,18 @@ class EventLog(Protocol):
         """The events at positions [start, stop) as canonical JSON lines, several to a text."""
 
     def root(self, size: int | None = None) -> bytes: ...
+
+
+class ShallowLog(EventLog, Protocol):
+    """A log that may begin in the middle, with documents that somebody else vouches for."""
+
+    @property
+    def floor(self) -> int:
+        """How many events, the first ones, can't be read: 0 where all of them can."""
+
+    def given_documents(self, projection: bytes) -> Iterator[tuple[str, bytes]]:
+        """(path, canonical JSON) of the state after `floor` events, by the projection with this
+        key. Raises BehindBoundary where it is not known."""
 
 
 class Trial(NamedTuple):
@@ -164,21 +176,22 @@ class States:
 
     def _nearest(self, log: EventLog, size: int) -> tuple[State, int]:
         """The state known that costs least to go on from, and the size of the last snapshot."""
-        best = self._nothing(log)
+        floor = _floor(log)
+        best: State | None = None if floor else self._nothing(log)
         for state in sorted(self._recent, key=_size_of, reverse=True):
-            if 0 < state.size <= size and log.root(state.size) == state.log_root:
+            if floor <= state.size <= size and log.root(state.size) == state.log_root:
                 best = state
                 break
         roots: dict[int, bytes] = {}
         for snapshot in self._cache.snapshots(self._projection.key, size):
-            if snapshot.size <= best.size:
+            if snapshot.size <= (floor - 1 if best is None else best.size):
                 break
             if snapshot.size not in roots:
                 roots[snapshot.size] = log.root(snapshot.size)
             if roots[snapshot.size] != snapshot.log_root:
                 continue
             # What is in memory has its nodes at hand, and shares documents with what follows it.
-            if best.size and snapshot.size - best.size < self._interval // 8:
+            if best is not None and best.size and snapshot.size - best.size < self._interval // 8:
                 return best, snapshot.size
             if self._cache.node(snapshot.map_root) is None:
                 self._cache.forget_snapshot(snapshot)
@@ -186,6 +199,7 @@ class States:
             tree = MerkleMap(self._reader, snapshot.map_root, {})
             found = self._state(log, tree, {}, snapshot.size, snapshot.log_root, snapshot.size)
             return found, snapshot.size
+        best = best or self._nothing(log)
         return best, best.last_snapshot
 
     def _is_past(self, size: int) -> bool:
@@ -194,7 +208,19 @@ class States:
         return max(later, self._cache.last_snapshot(self._projection.key)) > size
 
     def _nothing(self, log: EventLog) -> State:
+        """What everything is made from: no documents, or those that a shallow repository began
+        with."""
+        if _floor(log):
+            return self._given(cast("ShallowLog", log))
         return self._state(log, MerkleMap(self._reader), {}, 0, log.root(0), 0)
+
+    def _given(self, log: ShallowLog) -> State:
+        documents: dict[str, Change] = dict(log.given_documents(self._projection.key))
+        root = log.root(log.floor)
+        tree = MerkleMap(self._reader).update(documents)
+        made = Snapshot(self._projection.key, log.floor, root, tree.root, len(tree))
+        tree = tree.flushed(lambda nodes: self._cache.add_nodes(nodes, made))
+        return self._state(log, tree, {}, log.floor, root, log.floor)
 
     def _state(
         self,
@@ -413,9 +439,16 @@ def checked_size(log: EventLog, size: int | None) -> int:
     """`size`, or the whole log's. Raises UnknownRevision beyond its ends."""
     if size is None:
         return log.size
+    if size < (floor := _floor(log)):
+        for _ in log.texts(max(size, 0), floor):
+            pass  # it says what is not here
     if not 0 <= size <= log.size:
         raise UnknownRevision(
             f"this log has {log.size} events, so there is no point after {size}",
             hint=f"ask for a point from 0 to {log.size}",
         )
     return size
+
+
+def _floor(log: EventLog) -> int:
+    return int(getattr(log, "floor", 0))

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from zlib import crc32
 
 import apsw
 
-from evgit.errors import Damage, DamagedObject
+from evgit.errors import Damage, DamagedObject, EvgitError
 from evgit.formats.block import (
     EncodedBlock,
     count_lines,
@@ -70,8 +70,23 @@ BlockData = bytes | list[bytes] | None
 """A block as `blocks` gives it: frames, or lines; None if its lines can't be read that way."""
 
 
+class ClosedLines(Protocol):
+    """Lines that only stand for what is not stored here, and that nobody may take for more."""
+
+    def __contains__(self, line: int) -> bool: ...
+
+    def refuse(self, line: int) -> EvgitError:
+        """The error for one of them."""
+
+    def open_ranges(self, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """(first, count) ranges as they are given; raises at the first closed line."""
+
+
 class BlockStore:
-    """Reads and writes blocks. `name_lines(lines)` names damaged lines for error texts."""
+    """Reads and writes blocks. `name_lines(lines)` names damaged lines for error texts.
+
+    `closed`: lines that `line` and `texts` refuse to read; None where there are none.
+    """
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
@@ -79,6 +94,7 @@ class BlockStore:
         self._entries: list[BlockEntry] = []
         self._packs: PackStore | None = None
         self._looked_for_packs = False
+        self.closed: ClosedLines | None = None
         self.name_lines: Callable[[Sequence[int]], list[str]] = lambda lines: []
 
     @property
@@ -167,8 +183,13 @@ class BlockStore:
             count -= len(taken)
         return found
 
-    def line(self, number: int) -> bytes:
-        """One line. Raises DamagedObject naming it if its frame can't be read."""
+    def line(self, number: int, *, closed: bool = False) -> bytes:
+        """One line. Raises DamagedObject naming it if its frame can't be read.
+
+        `closed`: also one that only stands for something.
+        """
+        if self.closed is not None and not closed and number in self.closed:
+            raise self.closed.refuse(number)
         if self._any_packs():
             line = self.packs.line(number)
             if line is not None:
@@ -177,16 +198,19 @@ class BlockStore:
             start, frame = self._frame_of(number)
         except Damage:
             if self._have_moved(number):
-                return self.line(number)
+                return self.line(number, closed=closed)
             raise
         return frame[number - start]
 
-    def texts(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+    def texts(self, ranges: Iterable[tuple[int, int]], *, closed: bool = False) -> Iterator[bytes]:
         """The lines of (first, count) ranges, in blocks or over several, as longer texts.
 
         For bulk reading: blocks that follow one another are fetched together and decompressed
-        ahead by another thread, nothing is cached, and every text ends with a newline.
+        ahead by another thread, nothing is cached, and every text ends with a newline. `closed`:
+        also those that only stand for something.
         """
+        if self.closed is not None and not closed:
+            ranges = self.closed.open_ranges(ranges)
         left = iter(ranges)
         while True:
             moved: list[tuple[int, int]] = []

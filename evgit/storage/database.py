@@ -34,6 +34,7 @@ from evgit.errors import (
 
 APPLICATION_ID = 0x65766774  # "evgt", where file(1) and SQLite look for it
 SCHEMA_VERSION = 3
+SHALLOW_VERSION = 4  # with the tables of boundaries, whose blocks an earlier evgit can't read
 BUSY_TIMEOUT_MS = 30_000
 # Every changed page is written whole at each commit, and a commit touches some eight of them:
 # small pages make it cheaper (docs/decisions/storage.md has the figures).
@@ -52,6 +53,21 @@ CREATE TABLE packs(
     checksum INTEGER NOT NULL
 );
 CREATE TABLE replaced_packs(name BLOB PRIMARY KEY, replaced INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+SHALLOW = """
+CREATE TABLE boundaries(
+    number INTEGER PRIMARY KEY,
+    lines INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    here TEXT NOT NULL,
+    taken_from TEXT NOT NULL
+);
+CREATE TABLE boundary_states(
+    number INTEGER, projection BLOB, part INTEGER, data BLOB NOT NULL,
+    PRIMARY KEY(number, projection, part)
+) WITHOUT ROWID;
 """
 
 TRUTH = """
@@ -327,9 +343,9 @@ def _check_identity(connection: apsw.Connection, path: Path, busy_timeout_ms: in
             f"{path} is a SQLite database, but not an evgit one",
             hint="restore it from a clone or a backup; nothing was changed",
         )
-    if version > SCHEMA_VERSION:
+    if version > SHALLOW_VERSION:
         raise UnsupportedFormat(
-            f"{path} has storage format {version}; this evgit reads up to {SCHEMA_VERSION}",
+            f"{path} has storage format {version}; this evgit reads up to {SHALLOW_VERSION}",
             hint="use a newer evgit",
         )
 
@@ -430,6 +446,27 @@ def upgrade(connection: apsw.Connection) -> None:
         connection.execute(PACKS)
     if version < SCHEMA_VERSION:
         connection.execute(COMMIT_PAGES + f"PRAGMA user_version={SCHEMA_VERSION};")
+
+
+def is_shallow(connection: apsw.Connection) -> bool:
+    """Are there tables of boundaries?"""
+    return bool(connection.pragma("user_version") >= SHALLOW_VERSION)
+
+
+def become_shallow(connection: apsw.Connection) -> None:
+    """Make the tables of boundaries, inside a transaction."""
+    upgrade(connection)
+    if not is_shallow(connection):
+        connection.execute(SHALLOW + f"PRAGMA user_version={SHALLOW_VERSION};")
+
+
+def become_whole(connection: apsw.Connection) -> None:
+    """Drop the tables of boundaries, inside a transaction."""
+    if is_shallow(connection):
+        connection.execute(
+            "DROP TABLE boundaries; DROP TABLE boundary_states;"
+            f"PRAGMA user_version={SCHEMA_VERSION};"
+        )
 
 
 @contextmanager

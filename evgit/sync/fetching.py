@@ -7,6 +7,7 @@ must not know transports or terminals.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from evgit.errors import InvalidObject, NotFound, UnsupportedFormat
@@ -16,6 +17,7 @@ from evgit.history.commit_row import CommitRow
 from evgit.history.heads import HEADS, TAGS
 from evgit.storage.operations import RefChange
 from evgit.storage.refs import Ref
+from evgit.sync.deepening import deepening
 from evgit.sync.messages import (
     BlobReply,
     FetchReply,
@@ -25,7 +27,7 @@ from evgit.sync.messages import (
     check_protocol,
 )
 from evgit.sync.outgoing import between, samples, tips
-from evgit.sync.quarantine import Limits, Progress
+from evgit.sync.quarantine import Limits, Progress, Received
 from evgit.sync.remotes import Remote
 from evgit.sync.store import Store
 from evgit.sync.transport import Transport, ask
@@ -34,24 +36,36 @@ MAX_HAVE = 256
 MAX_ROUNDS = 40
 MAX_REFS = 100_000
 BETWEEN = 8
-STAYS = ("refused", "untracked")
+STAYS = ("refused", "untracked", "behind")
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """What to fetch. `branches`: short names; none: all. `prune`: drop tracking refs of branches
-    that are gone there. `tags`: bring tags, too."""
+    """What to fetch. `branches`: short names; none: all, or in a shallow repository those that are
+    followed here. `prune`: drop tracking refs of branches that are gone there. `tags`: bring tags,
+    too. `depth`: so many commits of each branch, `more`: so many before the present boundaries,
+    `all`: everything behind them; one of the three at most."""
 
     branches: Sequence[str] = ()
     prune: bool = False
     tags: bool = True
     limits: Limits = field(default_factory=Limits)
+    depth: int = 0
+    more: int = 0
+    all: bool = False
+
+    @property
+    def deepens(self) -> bool:
+        """Is history wanted that lies behind boundaries, or less than all of it?"""
+        return bool(self.depth or self.more or self.all)
 
 
 @dataclass(frozen=True, slots=True)
 class RefMove:
-    """What became of a ref here. `kind`: new, forward, rewound, deleted, refused or untracked.
+    """What became of a ref here. `kind`: new, forward, rewound, deleted, refused, untracked or
+    behind.
 
+    behind: what it is at lies behind a boundary of this shallow repository, and is not here.
     untracked: the other repository has no name here, so that no ref here stands for its branch;
     `ref` is empty, and `new` is the commit that it is at there.
     """
@@ -92,10 +106,10 @@ def fetch(
     wanted = wanted or Fetch()
     done = Fetched()
     store.salvage()
-    prefixes = [HEADS + name for name in wanted.branches] or [HEADS]
+    prefixes = [HEADS + name for name in wanted.branches] or _followed(store, remote)
     if wanted.tags:
         prefixes.append(TAGS)
-    reply, body = _negotiate(store, transport, remote, prefixes, done)
+    reply, body = _negotiate(store, transport, remote, prefixes, wanted, done)
     _check(store, reply, wanted)
     done.refs, done.head = reply.refs, reply.head
     counted = _counted(body, done)
@@ -103,7 +117,7 @@ def fetch(
     blobs: dict[str, int] = {}
     if reply.commits or not _all_here(store, reply):
         report = _report(progress, reply.events)
-        with store.arriving(counted, wanted.limits, report) as received:
+        with _arriving(store, remote, reply, wanted, counted, report) as received:
             _refuse_lying_refs(store, reply)
             done.commits, done.events, blobs = received.commits, received.events, received.blobs
     for _ in counted:
@@ -118,9 +132,44 @@ def fetch(
     return done
 
 
+def _arriving(
+    store: Store,
+    remote: Remote,
+    reply: FetchReply,
+    wanted: Fetch,
+    body: Iterator[bytes],
+    report: Progress | None,
+) -> AbstractContextManager[Received]:
+    """What is sent, checked and stored in a transaction that is still open."""
+    if wanted.deepens and store.boundaries():
+        return deepening(
+            store,
+            body,
+            wanted.limits,
+            report,
+            boundaries_from=remote.url,
+            still_shallow=reply.boundaries > 0,
+        )
+    source = remote.url if reply.boundaries else None
+    return store.arriving(body, wanted.limits, report, boundaries_from=source)
+
+
+def _followed(store: Store, remote: Remote) -> list[str]:
+    """The branches to ask for where none is named: full names, or the prefix of all."""
+    if not store.boundaries():
+        return [HEADS]
+    tracking = [ref.name.removeprefix(remote.tracking) for ref in store.refs.under(remote.tracking)]
+    return [HEADS + name for name in tracking if name != "HEAD"] or [HEADS]
+
+
 # ---------------------------------------------------------------- what is new
 def _negotiate(
-    store: Store, transport: Transport, remote: Remote, prefixes: list[str], done: Fetched
+    store: Store,
+    transport: Transport,
+    remote: Remote,
+    prefixes: list[str],
+    wanted: Fetch,
+    done: Fetched,
 ) -> tuple[FetchReply, Iterator[bytes]]:
     """Ask until the other side knows where our histories part; its last reply, and the body.
 
@@ -129,7 +178,16 @@ def _negotiate(
     distances that double, and then between the last known commit and the first unknown one.
     """
     have = _tips(store, remote)
-    request = FetchRequest(prefixes, have, settled=not have)
+    boundaries = store.boundaries()
+    request = FetchRequest(
+        prefixes,
+        have,
+        settled=not have or wanted.deepens,
+        boundaries=boundaries,
+        depth=wanted.depth,
+        more=wanted.more,
+        all=wanted.all,
+    )
     rows = store.rows(have[:BETWEEN])
     lines = [_Line(row) for row in rows]
     for _ in range(MAX_ROUNDS):
@@ -143,7 +201,7 @@ def _negotiate(
         known = {*reply.known}
         asked = [commit for line in lines for commit in line.narrow(store, known)]
         have = [*dict.fromkeys([*asked, *(line.known for line in lines if line.known)])]
-        request = FetchRequest(prefixes, have[:4096], settled=not asked)
+        request = FetchRequest(prefixes, have[:4096], settled=not asked, boundaries=boundaries)
     raise UnsupportedFormat("the other side asks without end", hint="is it evgit at all?")
 
 
@@ -197,7 +255,7 @@ def _all_here(store: Store, reply: FetchReply) -> bool:
 def _refuse_lying_refs(store: Store, reply: FetchReply) -> None:
     """While what came can still be taken back."""
     for name, target in reply.refs.items():
-        if store.behind(target)[1] is None:
+        if store.behind(target)[1] is None and not store.boundaries():
             raise InvalidObject(f"{name} is at {target} there, but no such commit was sent")
 
 
@@ -249,6 +307,7 @@ def _moves(store: Store, refs: dict[str, str], remote: Remote, wanted: Fetch) ->
     """What the remote's refs make of those here: tracking refs follow, if the remote has a name;
     tags are only added."""
     moves: list[RefMove] = []
+    boundaries = store.boundaries()
     for name, target in sorted(refs.items()):
         if name.startswith(HEADS) and not remote.named:
             moves.append(RefMove(name, "", None, target, "untracked"))
@@ -260,6 +319,10 @@ def _moves(store: Store, refs: dict[str, str], remote: Remote, wanted: Fetch) ->
         else:
             continue
         old = store.refs.get(here)
+        if boundaries and not store.is_here(target):
+            if name.startswith(HEADS):
+                moves.append(RefMove(name, here, old, target, "behind"))
+            continue
         if old != target:
             moves.append(RefMove(name, here, old, target, _kind(store, here, old, target)))
     if wanted.prune and remote.named and not wanted.branches:

@@ -33,11 +33,18 @@ class FetchRequest(Request, tag="fetch"):
 
     `refs`: full names, or prefixes that end with `/`. `have`: commits that are stored here.
     `settled`: send now, whatever is known of them; else the other side may ask for more first.
+    `boundaries`: commits behind which a shallow repository has nothing. `depth`: send only so many
+    commits of each branch, along first parents; `more`: so many before the boundaries; `all`:
+    everything behind them.
     """
 
     refs: list[str]
     have: list[str] = []
     settled: bool = False
+    boundaries: list[str] = []
+    depth: int = 0
+    more: int = 0
+    all: bool = False
 
 
 class Update(msgspec.Struct):
@@ -83,7 +90,8 @@ class Reply(msgspec.Struct):
 class RefsReply(Reply):
     """`repository`: id of the root commit, `root`: its line. `head`: the ref that HEAD names.
 
-    `refs`: {full name: target}. `known`: those of the ids asked for that are stored.
+    `refs`: {full name: target}. `known`: those of the ids asked for that are stored. `boundaries`:
+    commits behind which a shallow repository has nothing.
     """
 
     repository: str
@@ -91,13 +99,15 @@ class RefsReply(Reply):
     head: str | None
     refs: dict[str, str]
     known: list[str] = []
+    boundaries: list[str] = []
     protocol: int = PROTOCOL
 
 
 class FetchReply(Reply):
     """As RefsReply, for the refs asked for. `more`: nothing is sent yet, say more of what is known.
 
-    `commits` and `events`: how many the body brings.
+    `commits` and `events`: how many the body brings. `boundaries`: how many boundaries it brings
+    before them.
     """
 
     repository: str
@@ -107,6 +117,7 @@ class FetchReply(Reply):
     more: bool = False
     commits: int = 0
     events: int = 0
+    boundaries: int = 0
     protocol: int = PROTOCOL
 
 
@@ -143,6 +154,7 @@ AnyRequest = (
 )
 R = TypeVar("R", bound=Reply)
 
+_LISTS = ("ids", "have", "refs", "updates", "boundaries")
 _encode = msgspec.json.Encoder().encode
 _decode_request = msgspec.json.Decoder(AnyRequest).decode
 
@@ -160,7 +172,7 @@ def decode_request(line: bytes) -> AnyRequest:
         request: AnyRequest = _decode_request(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidObject(f"not a request that this evgit knows: {error}") from None
-    for ids in (getattr(request, name, []) for name in ("ids", "have", "refs", "updates")):
+    for ids in (getattr(request, name, []) for name in _LISTS):
         if len(ids) > MAX_IDS:
             raise InvalidObject(f"a request with more than {MAX_IDS:,} ids")
     return request

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 
-from evgit.errors import DamagedObject
+from evgit.errors import BehindBoundary, DamagedObject
 from evgit.formats.again import again_id, is_again
+from evgit.formats.boundary import is_absent
 from evgit.formats.canonical import id_bytes
 from evgit.formats.event import decode_event
 from evgit.history.commit_row import CommitRow
@@ -74,6 +75,7 @@ def outgoing(history: History, wanted: Sequence[CommitRow], known: Sequence[Comm
             target.update(row.parents)
         needed -= had
     ranges.reverse()
+    refuse_boundaries(history, ranges)
     return Outgoing(ranges, special, events)
 
 
@@ -129,7 +131,9 @@ def _in_full(history: History, lines: list[bytes], number: int, sent: set[int]) 
                 raise DamagedObject(f"event {again_id(line)} is not stored", ids=[again_id(line)])
             owner = history.graph.owning(at).number
             if owner not in sent or owner >= number:
-                line = history.blocks.line(at)
+                stored_line = history.blocks.line(at, closed=True)
+                if not is_absent(stored_line):  # else the receiver has it, or can't take this
+                    line = stored_line
         found.append(line + b"\n")
     return b"".join(found)
 
@@ -172,13 +176,15 @@ def tips(history: History, limit: int) -> list[str]:
 
 
 def samples(history: History, row: CommitRow) -> Iterator[str]:
-    """Ids of first-parent ancestors, at distances 1, 2, 4, 8 … and the root."""
+    """Ids of first-parent ancestors, at distances 1, 2, 4, 8 … and the last one here."""
     step = 1
-    while step <= row.height:
+    boundary = history.graph.boundary_of(row)
+    lowest = 0 if boundary is None else boundary.height
+    while step <= row.height - lowest:
         yield history.graph.at_height(row, row.height - step).hex
         step *= 2
-    if row.height:
-        yield history.graph.at_height(row, 0).hex
+    if row.height > lowest:
+        yield history.graph.at_height(row, lowest).hex
 
 
 def parting(history: History, row: CommitRow, other: CommitRow) -> CommitRow:
@@ -199,3 +205,16 @@ def between(history: History, row: CommitRow, low: int, high: int, count: int) -
     heights = range(low + 1, high)
     step = max(1, len(heights) // count)
     return [history.graph.at_height(row, h).hex for h in islice(heights[::step], count)]
+
+
+def refuse_boundaries(history: History, ranges: Iterable[tuple[int, int]]) -> None:
+    """Raise BehindBoundary where a commit to be sent is known here by its ids alone."""
+    numbers = {first for first, _ in ranges} if history.graph.boundaries else set()
+    for boundary in history.graph.boundaries.all():
+        if boundary.number in numbers:
+            raise BehindBoundary(
+                f"a shallow repository can't send what it does not have: commit "
+                f"{boundary.id[:12]}, at position {boundary.size}, and what came before it",
+                hint="ask for less (`--depth N`), ask the repository that it was cloned from, or "
+                "have it fetch the rest (`evgit fetch --unshallow` there)",
+            )

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from evgit.errors import Conflict, NotAFastForward, NotFound, UsageError
+from evgit.errors import BehindBoundary, Conflict, NotAFastForward, NotFound, UsageError
 from evgit.formats.transfer import encode_transfer
 from evgit.history.commit_row import CommitRow
 from evgit.history.heads import HEADS, TAGS
 from evgit.storage.database import fetch_one
 from evgit.storage.operations import RefChange
+from evgit.sync.depth import new_boundaries
 from evgit.sync.messages import (
     MAX_IDS,
     BlobsReply,
@@ -27,7 +28,15 @@ from evgit.sync.messages import (
     Update,
     check_protocol,
 )
-from evgit.sync.outgoing import Outgoing, between, blobs_in, samples, texts, to_send
+from evgit.sync.outgoing import (
+    Outgoing,
+    between,
+    blobs_in,
+    outgoing,
+    samples,
+    texts,
+    to_send,
+)
 from evgit.sync.quarantine import Progress
 from evgit.sync.remotes import Remote
 from evgit.sync.store import Store
@@ -214,7 +223,23 @@ def _to_send(
         row = None if update.new is None else store.behind(update.new)[1]
         if row is not None:
             wanted.append(row)
-    return to_send(store.history, wanted, known)
+    if not reply.boundaries:
+        return to_send(store.history, wanted, known)
+    sent = outgoing(store.history, wanted, known)
+    _refuse_what_is_behind(store, sent, store.rows(reply.boundaries))
+    return sent
+
+
+def _refuse_what_is_behind(store: Store, sent: Outgoing, boundaries: list[CommitRow]) -> None:
+    """Raise BehindBoundary where commits to be sent build on what a shallow repository lacks."""
+    root = store.history.graph.get(store.repository)
+    for row in new_boundaries(store.history, root, sent, boundaries):
+        raise BehindBoundary(
+            f"the other repository is shallow: it does not have commit {row.hex[:12]}, which what "
+            "is to be pushed builds on",
+            hint="push to the repository that it was cloned from, or have it fetch the rest "
+            "(`evgit fetch --unshallow` there)",
+        )
 
 
 def _send_blobs(store: Store, transport: Transport, sent: Outgoing) -> int:

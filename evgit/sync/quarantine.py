@@ -39,6 +39,7 @@ class Limits:
 
     text_bytes: int = 1 << 40
     commits: int = 1 << 31
+    boundary_lines: int = 1 << 24
     tags: int = 1 << 16
 
 

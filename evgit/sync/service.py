@@ -23,6 +23,9 @@ from evgit.formats.canonical import object_id
 from evgit.formats.names import check_ref_name
 from evgit.formats.transfer import encode_transfer
 from evgit.history.commit_row import CommitRow
+from evgit.sync.boundary_sending import boundary_lines
+from evgit.sync.boundary_states import GivenStates
+from evgit.sync.depth import Cut, Depth, cut
 from evgit.sync.gate import Gate
 from evgit.sync.messages import (
     AnyRequest,
@@ -44,7 +47,7 @@ from evgit.sync.messages import (
     encode,
     error_reply,
 )
-from evgit.sync.outgoing import texts, to_send
+from evgit.sync.outgoing import texts
 from evgit.sync.quarantine import Limits
 from evgit.sync.rules import Judge, Rules
 from evgit.sync.store import SHARED, Store
@@ -119,6 +122,7 @@ class Service:
             head=store.head_ref(),
             refs=store.shared_refs(),
             known=self._known(request.ids),
+            boundaries=store.boundaries(),
         )
 
     def _known(self, ids: list[str]) -> list[str]:
@@ -143,12 +147,29 @@ class Service:
         if not request.settled and not known and any(row.height for row in wanted):
             reply.more = True
             return reply, iter(())
-        root = store.history.graph.get(store.repository)
-        sent = to_send(store.history, wanted, [root, *store.rows(known)])
+        found, first = self._cut(request, wanted, store.rows(known))
+        sent, reply.boundaries = found.sent, len(found.boundaries)
         reply.commits, reply.events = sent.commits, sent.events
         had = set(request.have)
         tag_lines = (line + b"\n" for line in tags if object_id(line) not in had)
-        return reply, encode_transfer(chain(texts(store.history, sent), tag_lines))
+        return reply, encode_transfer(chain(first, texts(store.history, sent), tag_lines))
+
+    def _cut(
+        self, request: FetchRequest, wanted: list[CommitRow], known: list[CommitRow]
+    ) -> tuple[Cut, Iterator[bytes]]:
+        """(what to send, what is said of boundaries before it)."""
+        store, history = self._store, self._store.history
+        depth = Depth(request.depth, request.more, request.all, request.boundaries)
+        if min(depth.commits, depth.more) < 0:
+            raise InvalidObject("a depth below 0")
+        root = history.graph.get(store.repository)
+        found = cut(history, root, wanted, known, depth)
+        if not found.boundaries:
+            return found, iter(())
+        there = [] if depth.deepens else [history.graph.get(i) for i in depth.boundaries]
+        states = GivenStates(history, store.layout)
+        lines = boundary_lines(history, found, there, states.documents, states.projection)
+        return found, lines
 
     # ------------------------------------------------------------------ pushing
     def _push(self, request: PushRequest, body: Iterator[bytes]) -> PushReply:

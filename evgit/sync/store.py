@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evgit.errors import EvgitError, InvalidInput, InvalidObject
+from evgit.errors import BehindBoundary, EvgitError, InvalidInput, InvalidObject
 from evgit.formats.canonical import id_bytes
 from evgit.formats.tag import decode_tag
 from evgit.formats.transfer import decode_transfer
+from evgit.history.boundaries import WAY_ON
 from evgit.history.branches import Actor, Branches
 from evgit.history.commit_row import CommitRow
 from evgit.history.heads import HEADS, TAGS
@@ -25,6 +26,7 @@ from evgit.storage.blobs import BlobStore
 from evgit.storage.layout import Layout
 from evgit.storage.operations import OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, RefStore
+from evgit.sync.boundary_receiving import BoundaryReceiver
 from evgit.sync.inbox import Inbox
 from evgit.sync.messages import check_commit_id
 from evgit.sync.outgoing import blobs_in, left_before, texts
@@ -96,6 +98,15 @@ class Store:
         target = self.refs.get("HEAD") or ""
         return target.removeprefix(SYMBOLIC) if target.startswith(SYMBOLIC) else None
 
+    def boundaries(self) -> list[str]:
+        """Ids of the commits behind which this repository has nothing; empty unless shallow."""
+        return [boundary.id for boundary in self.history.graph.boundaries.all()]
+
+    def is_here(self, target: str) -> bool:
+        """Is the commit that a ref's target stands for here, with its events?"""
+        row = self.behind(target)[1]
+        return row is not None and self.history.graph.boundaries.get(row.number) is None
+
     def behind(self, target: str) -> tuple[list[bytes], CommitRow | None]:
         """(lines of tag objects, commit) that a ref's target stands for; None: not a commit."""
         lines: list[bytes] = []
@@ -112,6 +123,7 @@ class Store:
         """
         wanted = [row for row in (self.behind(target)[1] for target in targets) if row is not None]
         known = [row for row in (self.behind(r.target)[1] for r in self.refs.under("refs/")) if row]
+        known += self.rows(self.boundaries())
         if first <= self.history.graph.get(self.repository).number + 1 or not wanted:
             return {}
         left = left_before(self.history, wanted, known, first)
@@ -133,12 +145,18 @@ class Store:
 
     @contextmanager
     def arriving(
-        self, body: Iterable[bytes], limits: Limits, progress: Progress | None = None
+        self,
+        body: Iterable[bytes],
+        limits: Limits,
+        progress: Progress | None = None,
+        *,
+        boundaries_from: str | None = None,
     ) -> Iterator[Received]:
         """All of a transfer, checked and stored, in a transaction that is still open.
 
         A body that stops short raises, after what came whole of it has been stored: no ref points
-        there, but it needn't be sent again.
+        there, but it needn't be sent again. `boundaries_from`: boundaries come first, taken on the
+        word of the repository at this address; nothing is kept then of what stops short.
         """
         spool = Spool.create(self.layout.incoming)
         try:
@@ -147,11 +165,12 @@ class Store:
             except InvalidInput:
                 raise  # of what is not as it should be nothing is kept
             except BaseException:
-                self._salvage(spool, limits)
+                if boundaries_from is None:
+                    self._salvage(spool, limits)
                 raise
             with Preparing(self.jobs, spool.size) as preparing, self.changing():
                 frames = decode_transfer(spool.chunks())
-                yield self._quarantine(limits).take(frames, progress, preparing)
+                yield self.receive(frames, limits, progress, boundaries_from, preparing)
         finally:
             spool.discard()
 
@@ -165,11 +184,41 @@ class Store:
 
     def _salvage(self, spool: Spool, limits: Limits) -> None:
         with suppress(EvgitError), self.changing():
-            self._quarantine(limits).take(decode_transfer(spool.chunks(), cut_short=True))
+            self.receive(decode_transfer(spool.chunks(), cut_short=True), limits, None)
 
-    def _quarantine(self, limits: Limits) -> Quarantine:
+    def receive(
+        self,
+        frames: Iterable[list[bytes]],
+        limits: Limits,
+        progress: Progress | None,
+        boundaries_from: str | None = None,
+        preparing: Preparing | None = None,
+    ) -> Received:
+        """Check and store a transfer, inside `changing`."""
         self.history.indexer.forget_last()
-        return Quarantine(self.history, self.blobs.size, limits)
+        blobs: dict[str, int] = {}
+        if boundaries_from is not None:
+            boundaries = BoundaryReceiver(self.history, boundaries_from, limits.boundary_lines)
+            frames, blobs = boundaries.take(frames), boundaries.blobs
+        received = Quarantine(self.history, self.blobs.size, limits).take(
+            frames, progress, preparing
+        )
+        self._refuse_behind_boundaries()
+        received.blobs.update((i, n) for i, n in blobs.items() if self.blobs.size(i) is None)
+        return received
+
+    def _refuse_behind_boundaries(self) -> None:
+        """Of what lies behind a boundary all or nothing may be here, or nobody could tell."""
+        graph = self.history.graph
+        for boundary in graph.boundaries.all():
+            for parent in self.history.commit(graph.by_number(boundary.number)).parents:
+                row = self.row(parent)
+                if row is not None and row.height and graph.boundaries.get(row.number) is None:
+                    raise BehindBoundary(
+                        f"commit {parent[:12]} lies behind commit {boundary.id[:12]}, where this "
+                        "shallow repository begins, and can't be taken in alone",
+                        hint=WAY_ON,
+                    )
 
     @cached_property
     def inbox(self) -> Inbox:

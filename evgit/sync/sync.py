@@ -84,6 +84,17 @@ class Sync:
         """What refs a remote has now."""
         return refs_at(remote.url, self._using)
 
+    def wanted_for_clone(self, remote: Remote, branch: str | None, depth: int) -> Fetch:
+        """What a clone fetches: everything, or with a depth one branch: by default that of the
+        remote's HEAD. Raises UsageError."""
+        if depth < 0:
+            raise UsageError("a depth is a number of commits, 1 or more")
+        if not depth:
+            return Fetch()
+        head = self.refs_of(remote).head if branch is None else HEADS + branch
+        branches = [] if head is None else [head.removeprefix(HEADS)]
+        return Fetch(branches=branches, depth=depth)
+
     # ------------------------------------------------------------------ moving history
     def fetch(
         self, remote: Remote, wanted: Fetch | None = None, progress: Progress | None = None

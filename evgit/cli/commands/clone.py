@@ -4,6 +4,7 @@
     evgit clone ssh://shop.example/ledger    through ssh, where evgit must be installed
     evgit clone shop.example:ledger till-2   the same, into ./till-2
     evgit clone https://shop.example/ledger  from `evgit serve`; a token is taken from EVGIT_TOKEN
+    evgit clone --depth 100 /srv/ledger      only the last 100 commits
 
 Everything that comes is checked before it is kept: ids, order, log roots. The other repository is
 remembered as the remote `origin`, and the branch follows its branch, so that `evgit pull` and
@@ -12,6 +13,10 @@ was interrupted goes on when the same command is given again.
 
 What is not small is checked, hashed and compressed by further processes while this one stores:
 --jobs says how many.
+
+With --depth, what came before is known by its ids and streams, and by the state that the other
+repository vouches for. Appending, states and pushing work as ever; what would need the missing
+history says so. `evgit fetch --deepen N` and `evgit fetch --unshallow` bring more, and verify it.
 """
 
 from __future__ import annotations
@@ -37,6 +42,12 @@ from evgit.repository import MAX_JOBS, Repository, clone, directory_of
 @click.argument("directory", required=False, type=click.Path(path_type=Path))
 @click.option("-b", "--branch", metavar="NAME", help="Be on this branch, not on theirs.")
 @click.option("--bare", is_flag=True, help="No working tree: DIRECTORY itself is the store.")
+@click.option(
+    "--depth",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Bring only the last N commits of one branch; the clone is shallow.",
+)
 @click.option("--no-checkout", is_flag=True, help="Write no files.")
 @click.option(
     "-j",
@@ -54,6 +65,7 @@ def command(
     directory: Path | None,
     branch: str | None,
     bare: bool,
+    depth: int | None,
     no_checkout: bool,
     jobs: int | None,
     quiet: bool,
@@ -72,6 +84,7 @@ def command(
             model=model_use(),
             progress=bar.update,
             jobs=jobs,
+            depth=depth or 0,
         )
     with repository, invocation.output() as output:
         where = repository.layout.directory

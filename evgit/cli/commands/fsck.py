@@ -12,7 +12,7 @@ import click
 
 from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
-from evgit.cli.event_text import plain
+from evgit.cli.event_text import plain, short
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.output import shown_in_line
@@ -55,6 +55,13 @@ def command(context: click.Context, quiet: bool, jobs: int | None, as_json: bool
                     for object_id in problem.ids:
                         output.line(f"    {object_id}")
                 output.line(f"{plural(len(report.problems), 'problem')} found in {counts}")
+            if not as_json and not (quiet and report.clean):
+                for boundary in report.boundaries:
+                    output.line(
+                        f"Not here, so not checked: what came before commit "
+                        f"{short(boundary.commit)} and itself, {plural(boundary.size, 'event')}. "
+                        "Their ids give its log root; streams and state are unverified"
+                    )
     if report.clean:
         return
     indexes_only = all(problem.kind == "index" for problem in report.problems)

@@ -59,7 +59,7 @@ from evgit.cli.selection import (
     walk,
 )
 from evgit.cli.titles import commit_title
-from evgit.errors import UsageError
+from evgit.errors import BehindBoundary, UsageError
 from evgit.formats.names import STREAM_REFS, parse_stream_ref
 from evgit.repository import CommitEntry, Repository, Selection
 
@@ -159,15 +159,13 @@ def command(
             list_events(invocation, repository, (selection, filters, places), cut, look)
             return
         marks = sides(repository, selection) if left_right else {}
-        entries = walk(repository, selection, first_parent=first_parent)
+        end = HistoryEnd()
+        entries = end.before(walk(repository, selection, first_parent=first_parent))
         fits = CommitTest(repository, selection, filters)
         with invocation.paged() as output:
             if as_json:
-                for entry in cut(filter(fits, entries)):
-                    document = commit_document(entry.id, entry.commit)
-                    if left_right:
-                        document["side"] = {"<": "left", ">": "right"}.get(marks.get(entry.id, ""))
-                    output.json(document)
+                _write_documents(output, cut(filter(fits, entries)), marks if left_right else None)
+                end.hint(invocation)
                 return
             writer = _CommitWriter(
                 repository, output, marks, oneline=oneline, patch=patch, stat=stat
@@ -177,6 +175,7 @@ def command(
                 writer.write_graph(entries, fits, range(skip, last or 1 << 62), first_parent)
             else:
                 writer.write(cut(filter(fits, entries)))
+            end.write(output)
 
 
 def _selected(
@@ -201,6 +200,40 @@ def _refuse_together(**flags: bool) -> None:
     if all(flags.values()):
         names = " and ".join(f"--{name}" for name in flags)
         raise UsageError(f"{names} don't go together", hint="leave one of them out")
+
+
+class HistoryEnd:
+    """Notices where commits end because a shallow repository has no more of them."""
+
+    def __init__(self) -> None:
+        self._met: BehindBoundary | None = None
+
+    def before(self, entries: Iterable[CommitEntry]) -> Iterator[CommitEntry]:
+        """The commits that are here."""
+        try:
+            yield from entries
+        except BehindBoundary as error:
+            self._met = error
+
+    def write(self, output: Output) -> None:
+        """Say so below the commits."""
+        if self._met is not None:
+            output.line(output.style(f"({self._met.message}; {self._met.hint})", "dim"))
+
+    def hint(self, invocation: Invocation) -> None:
+        """Say so where only commits belong to the output."""
+        if self._met is not None:
+            invocation.hint(self._met.message)
+
+
+def _write_documents(
+    output: Output, entries: Iterable[CommitEntry], marks: Mapping[str, str] | None
+) -> None:
+    for entry in entries:
+        document = commit_document(entry.id, entry.commit)
+        if marks is not None:
+            document["side"] = {"<": "left", ">": "right"}.get(marks.get(entry.id, ""))
+        output.json(document)
 
 
 class _CommitWriter:

@@ -17,6 +17,7 @@ import click
 from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
 from evgit.cli.event_selection import shared_beginning
+from evgit.cli.event_text import short
 from evgit.cli.head_moves import place, where
 from evgit.cli.in_progress import in_progress_document, in_progress_lines
 from evgit.cli.invocation import Invocation
@@ -62,6 +63,12 @@ def command(invocation: Invocation, briefly: bool, as_json: bool) -> None:
             follows = tracking_line(repository, head.branch) if head.branch else None
             if follows is not None:
                 output.line(follows)
+            for boundary in repository.boundaries:
+                output.line(
+                    f"Shallow: {short(boundary.id)} and what came before, "
+                    f"{plural(boundary.size, 'event')}, are not here; states begin with one "
+                    f"that is unverified, from {boundary.taken_from}"
+                )
             for line in in_progress_lines(repository):
                 output.line(line)
             if broken is None:
@@ -85,6 +92,11 @@ def _document(
     }
     if broken is not None:
         document["error"] = broken.message
+    if repository.boundaries:
+        document["shallow"] = [
+            {"commit": boundary.id, "size": boundary.size, "from": boundary.taken_from}
+            for boundary in repository.boundaries
+        ]
     if status is None:
         return document
     shown = status.shown

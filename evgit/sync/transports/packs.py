@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-from evgit.errors import AccessDenied, NotFound
+from evgit.errors import AccessDenied, BehindBoundary, NotFound
 from evgit.formats.transfer import encode_transfer
 from evgit.storage.refs import SYMBOLIC
 from evgit.sync.messages import (
@@ -126,7 +126,16 @@ class PackTransport:
             if any(name == r or (r.endswith("/") and name.startswith(r)) for r in request.refs)
         }
         reply = FetchReply(source.repository, self._head(), refs)
-        parts = [p for p in source.parts() if not p.tips or not all(map(self._knows, p.tips))]
+        if request.depth or request.more or (request.boundaries and not request.all):
+            raise BehindBoundary(
+                f"{source.where} gives all of its history or nothing: nobody answers there",
+                hint="clone it whole; a shallow clone can take all of it: evgit fetch --unshallow",
+            )
+        parts = [
+            part
+            for part in source.parts()
+            if request.all or not part.tips or not all(map(self._knows, part.tips))
+        ]
         reply.commits = sum(part.commits for part in parts)
         reply.events = sum(part.events for part in parts)
         return reply, encode_transfer(self._texts(parts))

@@ -1,0 +1,146 @@
+"""Shallow repositories against whole ones: what is here is the same, what is not is said."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from evgit.errors import BehindBoundary
+from evgit.repository import Repository, clone
+from evgit.sync.fetching import Fetch
+from tests.history.making import Clock, events, ids, merge, new
+from tests.sync.making import USING, cloned, fetched, heads, pushed, tracked
+
+BRANCHES = ("main", "a", "b")
+
+
+def shallow(
+    source: Repository, path: Path, depth: int = 1, branch: str | None = None
+) -> Repository:
+    """A bare shallow clone of a bare repository."""
+    repository, _ = clone(
+        str(source.layout.directory), path, using=USING, bare=True, depth=depth, branch=branch
+    )
+    return repository
+
+
+def state_root(repository: Repository, commit: str) -> str:
+    return repository.builtin_states.at(repository.log(commit)).root
+
+
+def commits_here(repository: Repository, *tips: str) -> list[str]:
+    found: list[str] = []
+    with suppress(BehindBoundary):
+        found.extend(repository.commit_ids(tips))
+    return found
+
+
+def assert_same(ours: Repository, theirs: Repository, tip: str) -> None:
+    """What is here of a history is what the whole one has: ids, roots, streams, states."""
+    assert ids(ours, tip) == ids(theirs, tip)
+    assert ours.log(tip).root() == theirs.log(tip).root()
+    assert list(ours.streams(tip)) == list(theirs.streams(tip))
+    assert state_root(ours, tip) == state_root(theirs, tip)
+    for commit in ours.commit_ids([tip], first_parent=True) if not ours.boundaries else ():
+        assert ids(ours, commit) == ids(theirs, commit)
+
+
+def assert_sound(repository: Repository) -> None:
+    report = repository.fsck(jobs=1)
+    assert report.problems == []
+    assert {found.commit for found in report.boundaries} == {b.id for b in repository.boundaries}
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["append", "append", "append", "branch", "merge", "again"]),
+        st.sampled_from(BRANCHES),
+        st.sampled_from(BRANCHES),
+        st.integers(1, 4),
+    ),
+    min_size=3,
+    max_size=25,
+)
+
+
+def grow(source: Repository, clock: Clock, actions: list[tuple[str, str, str, int]]) -> None:
+    """Make a history of any shape."""
+    number = 0
+    for action, one, other, count in actions:
+        clock.now += 1
+        here = heads(source)
+        if action == "append" and one in here:
+            source.append(events(number, number + count, streams=3), branch=one)
+            number += count
+        elif action == "branch" and one in here and other not in here:
+            source.branches.create(other, here[one])
+        elif action == "merge" and len({here.get(one), here.get(other), None}) == 3:
+            left_out = ids(source, other)[-1:] if count == 4 else []
+            merge(source, one, [here[other]], left_out=left_out)
+        elif action == "again" and one in here and other in here and ids(source, other):
+            picked = [source.event(i) for i in ids(source, other)[-count:]]
+            source.append(picked, branch=one)
+
+
+@settings(max_examples=25)
+@given(steps, st.integers(1, 4), st.lists(st.integers(1, 3), max_size=3), st.booleans())
+def test_a_shallow_clone_is_the_end_of_a_whole_one_and_grows_into_it(
+    actions: list[tuple[str, str, str, int]], depth: int, deeper: list[int], reindexed: bool
+) -> None:
+    with TemporaryDirectory() as directory:
+        place = Path(directory)
+        clock = Clock()
+        with new(place / "source", clock) as source:
+            grow(source, clock, actions)
+            with shallow(source, place / "shallow", depth) as copy:
+                _grows_into_a_whole_one(source, copy, place, deeper, reindexed)
+
+
+def _grows_into_a_whole_one(
+    source: Repository, copy: Repository, place: Path, deeper: list[int], reindexed: bool
+) -> None:
+    here = heads(source)
+    assert heads(copy) == {"main": here["main"]}
+    assert_same(copy, source, here["main"])
+    assert_sound(copy)
+    if reindexed:
+        copy.reindex()
+        assert_sound(copy)
+    fetched(copy, source, wanted=Fetch(branches=list(here)))
+    for name, target in tracked(copy).items():
+        assert target == here[name]
+        assert ids(copy, target) == ids(source, target)
+    assert_sound(copy)
+    copy.append(events(100, 102, streams=3), branch="main")
+    source.append(events(200, 202, streams=3), branch="main")
+    with pytest.raises(Exception, match="not here"):
+        pushed(copy, source, "main")
+    before = heads(copy)["main"]
+    fetched(copy, source)
+    assert ids(copy, "origin/main") == ids(source, "main")
+    merge(copy, "main", [tracked(copy)["main"]])
+    assert before in commits_here(copy, heads(copy)["main"])
+    copy.branches.create("main", tracked(copy)["main"], force=True)
+    copy.append(events(102, 104, streams=3), branch="main")
+    pushed(copy, source, "main")
+    assert_same(copy, source, heads(source)["main"])
+    known = commits_here(copy, heads(source)["main"])
+    for more in deeper:
+        fetched(copy, source, wanted=Fetch(more=more))
+        now = commits_here(copy, heads(source)["main"])
+        assert set(known) <= set(now)
+        known = now
+        assert_same(copy, source, heads(source)["main"])
+        assert_sound(copy)
+    fetched(copy, source, wanted=Fetch(branches=list(heads(source)), all=True))
+    assert not copy.boundaries
+    assert_sound(copy)
+    with cloned(source, place / "whole") as whole:
+        assert tracked(whole) == tracked(copy)
+        for target in heads(source).values():
+            assert set(commits_here(copy, target)) == set(whole.commit_ids([target]))
+            assert_same(copy, whole, target)
