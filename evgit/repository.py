@@ -67,8 +67,10 @@ if TYPE_CHECKING:
     from evgit.history.branches import Actor, Branches
     from evgit.history.expected import Expected as Expected
     from evgit.history.new_event import NewEvent as NewEvent
+    from evgit.maintenance.backup import BackupReport as BackupReport
     from evgit.maintenance.fsck import FsckReport as FsckReport
     from evgit.maintenance.gc import GcReport
+    from evgit.maintenance.restoring import is_backup as is_backup
     from evgit.maintenance.upkeep import Upkeep
     from evgit.merging.conflicts import MergeConflict as MergeConflict
     from evgit.merging.details import Detail as Detail, Details as Details, Seen as Seen
@@ -150,7 +152,9 @@ _IMPORTED_LATER = {
     "evgit.history.append": "Appended",
     "evgit.history.expected": "Expected",
     "evgit.history.new_event": "NewEvent",
+    "evgit.maintenance.backup": "BackupReport",
     "evgit.maintenance.fsck": "FsckReport",
+    "evgit.maintenance.restoring": "is_backup",
     "evgit.merging.conflicts": "MergeConflict",
     "evgit.merging.details": "Detail Details Seen",
     "evgit.merging.merged": "Merged",
@@ -1011,6 +1015,16 @@ class Repository:
         count = objects if isinstance(objects, int) else 0
         return is_due(self.history, self.layout, count, self.clock())
 
+    def back_up(
+        self, target: Path | str, *, full: bool = False, progress: Progress | None = None
+    ) -> BackupReport:
+        """Back up all of the repository into a directory, or into a file that is called `.tar`.
+        What an earlier backup there has is not written again, unless `full`."""
+        from evgit.maintenance.backup import Subject, back_up
+
+        subject = Subject(self.history, self.blobs, self.layout, self.id, self.clock())
+        return back_up(subject, Path(target), full=full, progress=progress)
+
     def reindex(self, progress: Progress | None = None) -> int:
         """Make all indexes again from the blocks; returns the number of commits."""
         from evgit.maintenance.reindex import reindex
@@ -1072,6 +1086,26 @@ def clone(
             remove_unfinished(layout)
         raise
     return repository, fetched
+
+
+def restore(
+    source: Path | str,
+    path: Path | str,
+    *,
+    user_config: Path | None = None,
+    model: ModelUse | None = None,
+    progress: Progress | None = None,
+) -> tuple[Repository, FsckReport]:
+    """Make a repository at `path` of a backup, check all of it, and open it. No file is written.
+
+    It is bare where the one that was backed up was. Raises AlreadyExists, NotFound, InvalidObject
+    and Damage; nothing is left then.
+    """
+    from evgit.maintenance.restoring import read_list, restore
+
+    layout = Layout.at(Path(path), bare=read_list(Path(source)).bare)
+    report = restore(Path(source), layout, progress)
+    return Repository(layout, user_config=user_config, model=model), report
 
 
 def open(path: Path | str = ".") -> Repository:  # noqa: A001 - evgit.open reads as gzip.open

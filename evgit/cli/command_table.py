@@ -48,7 +48,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "branch": Entry("branch", "List, make, rename or delete branches."),
         "switch": Entry("switch", "Switch to a branch, and the working tree with it."),
         "checkout": Entry("checkout", "Write the state at a branch or any past point as files."),
-        "restore": Entry("restore", "Write documents anew over edited or deleted files."),
+        "restore": Entry(
+            "restore", "Write documents anew over edited or deleted files; or use a backup."
+        ),
         "tag": Entry("tag", "List, make or delete tags."),
         "reflog": Entry("reflog", "Show where a branch has pointed."),
         "op": Entry("op", "List, show and restore operations: what each command did to refs."),
@@ -80,6 +82,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "keep healthy": {
         "fsck": Entry("fsck", "Check every hash, every order and every log root."),
         "gc": Entry("gc", "Move what was appended into packs, smaller and quicker to read."),
+        "backup": Entry("backup", "Copy all of a repository to another disk, while work goes on."),
         "reindex": Entry("reindex", "Build the indexes anew from the stored blocks."),
     },
     "use in scripts": {

@@ -263,6 +263,10 @@ class _Publishing:
             if path not in kept and (path.suffix == ".evpack" or path.name.startswith(PARTIAL)):
                 path.unlink()
                 self.done.packs_removed += path.suffix == ".evpack"
+        for path in self._directory.glob(f".{FILE_NAME}.*.partial"):  # of one that was killed
+            path.unlink()
+        for path in self._directory.glob("blobs/??/.*.partial"):
+            path.unlink()
         for blob_id in set(before.gone if before else []) & set(now.gone):
             self._blob(blob_id).unlink(missing_ok=True)
 

@@ -1,0 +1,369 @@
+"""Backups: all of a repository, at one moment, in files that are written once.
+
+    evgit-backup.json   which packs there are, and which state
+    packs/NAME.evpack   all blocks in the order of storing, also those that no ref leads to
+    state/HASH.zst      refs, operations, tags, settings, which blobs there are: JSON lines
+    blobs/xx/…          all blobs
+
+The list takes its place last: until then the backup before it stands. The next backup into the
+same directory writes the lines that came since, a new state and new blobs. Readers and writers of
+the repository go on meanwhile. This module must not know how a backup becomes a repository again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+
+import msgspec
+import zstandard
+from blake3 import blake3
+
+from evgit.errors import Conflict, Locked, UsageError
+from evgit.formats.backup_list import FILE_NAME, BackedUp, BackupList, decode_list, encode_list
+from evgit.formats.pack import PackHead
+from evgit.formats.pack_writing import PackWriter
+from evgit.formats.times import to_text
+from evgit.history.history import History
+from evgit.storage import database, files
+from evgit.storage.blobs import BlobStore
+from evgit.storage.database import fetch_all
+from evgit.storage.layout import Layout
+from evgit.storage.packs import Packed
+
+FULL_LINES = 1 << 20
+MARK = "backup"
+"""The setting that tells this database from copies of it: a random text."""
+PARTIAL = "partial-"
+TABLES = {
+    "settings": "name, value",
+    "refs": "name, target",
+    "operations": "number, started, finished, actor, writer, command, arguments, changes",
+    "objects": "id, data",
+    "blobs": "id, size",
+}
+_OURS = {FILE_NAME, "packs", "state", "blobs", "lock"}
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class BackupReport:
+    """What a backup did. `full`: it was written without one before it; the counts are of what was
+    written, `bytes` of packs; `lines` of all that it holds."""
+
+    full: bool = True
+    lines: int = 0
+    commits: int = 0
+    events: int = 0
+    blobs: int = 0
+    packs: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is backed up. `repository`: its id; `now`: an instant."""
+
+    history: History
+    blobs: BlobStore
+    layout: Layout
+    repository: str
+    now: int
+
+
+def back_up(
+    subject: Subject,
+    target: Path,
+    *,
+    full: bool = False,
+    progress: Progress | None = None,
+    step: Callable[[str], None] = lambda name: None,
+) -> BackupReport:
+    """Back up into a directory, or into one tar file where `target` is a file or is called `.tar`.
+
+    `full`: write everything anew. `step` is called with the name of what was done: for tests that
+    interrupt there. Raises UsageError for a directory that holds other things, Conflict for the
+    backup of another repository, Locked, Damage where something can't be read.
+    """
+    if subject.layout.directory in (target.absolute(), *target.absolute().parents):
+        raise UsageError(
+            f"{target} is inside the repository", hint="name a place of its own, on another disk"
+        )
+    if target.is_dir() or (not target.exists() and target.suffix != ".tar"):
+        with files.translate_errors(target), _locked(target):
+            return _Backup(subject, target, progress, step).run(full)
+    directory = target.with_name(f".{target.name}.{os.urandom(6).hex()}.partial")
+    try:
+        with files.translate_errors(target), _locked(directory):
+            report = _Backup(subject, directory, progress, step).run(True)
+            with files.replacing(target) as file, tarfile.open(fileobj=file, mode="w") as tar:
+                for path in sorted(directory.rglob("*")):
+                    if path.is_file() and path.name != "lock":
+                        tar.add(path, str(path.relative_to(directory)), filter=_plain)
+            return report
+    finally:
+        rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    directory.mkdir(parents=True, exist_ok=True)
+    foreign = sorted({path.name for path in directory.iterdir()} - _OURS)
+    foreign = [name for name in foreign if not name.startswith(".")]
+    if foreign and not (directory / FILE_NAME).exists():
+        raise UsageError(
+            f"{directory} holds other things: {', '.join(foreign[:3])}",
+            hint="name a new or empty directory",
+        )
+    with (directory / "lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Locked(
+                f"another backup into {directory} is under way", hint="wait for it to finish"
+            ) from None
+        yield
+
+
+class _Backup:
+    def __init__(
+        self,
+        subject: Subject,
+        directory: Path,
+        progress: Progress | None,
+        step: Callable[[str], None],
+    ) -> None:
+        self._subject = subject
+        self._history = subject.history
+        self._connection = subject.history.connection
+        self._directory = directory
+        self._progress = progress or (lambda done, total: None)
+        self._step = step
+        self.report = BackupReport()
+
+    def run(self, full: bool) -> BackupReport:
+        mark = self._mark()
+        before = None if full else self._before(mark)
+        for name in ("packs", "state", "blobs"):
+            (self._directory / name).mkdir(exist_ok=True)
+        with database.reading(self._connection):  # one moment of it all
+            packs = list(before.packs) if before else []
+            first = before.lines if before else 0
+            latest = packs[-1].latest_instant if packs else -1
+            packs += self._write_packs(first, latest)
+            self._step("packs")
+            self._write_blobs()
+            self._step("blobs")
+            state = self._write_state()
+            self._step("state")
+            last, _ = self._history.end()
+            found = BackupList(
+                bare=self._subject.layout.worktree is None,
+                commits=self._history.graph.count(),
+                last=self._history.graph.owning(last - 1).hex,
+                of=mark,
+                packs=packs,
+                repository=self._subject.repository,
+                state=state,
+                time=to_text(self._subject.now),
+            )
+        with files.replacing(self._directory / FILE_NAME) as file:
+            file.write(encode_list(found))
+        self._step("list")
+        self._clear_away(found)
+        self.report.full = before is None
+        self.report.lines = found.lines
+        return self.report
+
+    def _mark(self) -> str:
+        found = database.setting(self._connection, MARK)
+        if found is None:
+            found = os.urandom(16).hex()
+            with database.writing(self._connection):
+                database.set_setting(self._connection, MARK, found)
+        return str(found)
+
+    def _before(self, mark: str) -> BackupList | None:
+        """The backup that is there, where what was stored since can be put behind it."""
+        path = self._directory / FILE_NAME
+        if not path.exists():
+            return None
+        found = decode_list(path.read_bytes())
+        if found.repository != self._subject.repository:
+            raise Conflict(
+                f"{self._directory} has a backup of another repository, {found.repository[:12]}",
+                hint="name another directory, or remove that one first",
+            )
+        end, _ = self._history.end()
+        if found.of != mark or not 0 < found.lines <= end:
+            return None
+        if self._dropped(found.lines) != _lines(p for p in found.packs if not p.name):
+            return None  # gc has dropped what the backup still has
+        if self._history.graph.owning(found.lines - 1).hex != found.last:
+            return None
+        for pack in found.packs:
+            there = self._pack(pack.name)
+            if pack.name and not (there.is_file() and there.stat().st_size == pack.bytes):
+                return None
+        return found
+
+    def _dropped(self, end: int) -> list[range]:
+        """Lines before one that have been dropped."""
+        packs = self._history.blocks.packs
+        packs.reload()
+        rows = (row for row in packs.rows() if not row.name and row.first_line < end)
+        return _lines(row._replace(lines=min(row.lines, end - row.first_line)) for row in rows)
+
+    # ------------------------------------------------------------------ writing
+    def _write_packs(self, first: int, latest: int) -> Iterator[BackedUp]:
+        """Write all lines from one on, into packs that each hold whole blocks."""
+        end, _ = self._history.end()
+        source = _Source(self._history, first, latest)
+        while source.next_line < end:
+            gap = source.gap()
+            if gap:
+                start = source.next_line
+                source.skip(gap)
+                yield BackedUp(0, start, _time(source.latest), gap, "")
+                continue
+            start = source.next_line
+            partial = self._directory / "packs" / (PARTIAL + os.urandom(8).hex())
+            try:
+                with partial.open("xb") as file:
+                    writer = PackWriter(file.write, PackHead(self._subject.repository))
+                    for lines in source.blocks():
+                        writer.add_block(lines[:-1], lines[-1])
+                        self._progress(source.next_line - first, end - first)
+                    written = writer.finish()
+                    file.flush()
+                    os.fsync(file.fileno())
+                partial.replace(self._pack(written.name))
+            finally:
+                partial.unlink(missing_ok=True)
+            self.report.packs += 1
+            self.report.bytes += written.bytes
+            self.report.commits += written.commits
+            self.report.events += written.events
+            yield BackedUp(
+                written.bytes, start, _time(source.latest), source.next_line - start, written.name
+            )
+        files.sync_directory(self._directory / "packs")
+
+    def _write_blobs(self) -> None:
+        for blob_id, size in self._subject.blobs.all():
+            path = self._blob(blob_id)
+            if path.is_file() and path.stat().st_size == size:
+                continue
+            path.parent.mkdir(exist_ok=True)
+            with files.replacing(path) as file:
+                for chunk in self._subject.blobs.chunks(blob_id):
+                    file.write(chunk)
+            self.report.blobs += 1
+        files.sync_directory(self._directory / "blobs")
+
+    def _write_state(self) -> str:
+        """Write the rows of the tables that hold truth; the name of the file."""
+        data = zstandard.ZstdCompressor(level=9, write_checksum=True).compress(
+            b"".join(line + b"\n" for line in self._state_lines())
+        )
+        name = blake3(data).hexdigest()
+        path = self._directory / "state" / f"{name}.zst"
+        if not path.is_file():
+            with files.replacing(path) as file:
+                file.write(data)
+        return name
+
+    def _state_lines(self) -> Iterator[bytes]:
+        config = self._subject.layout.config
+        if config.is_file():
+            text = config.read_text("utf-8")
+            yield msgspec.json.encode({"file": config.name, "text": text})
+        for table, columns in TABLES.items():
+            rows = fetch_all(self._connection, f"SELECT {columns} FROM {table} ORDER BY 1")
+            for row in rows:
+                if table == "settings" and row[0] == MARK:
+                    continue
+                values = [v.hex() if isinstance(v, bytes) else v for v in row]
+                if table == "objects":
+                    values[1] = row[1].decode()  # a line of JSON
+                yield msgspec.json.encode({"row": values, "table": table})
+
+    def _clear_away(self, found: BackupList) -> None:
+        """Remove what this backup does not name: the one before it is not needed any more."""
+        named = {self._pack(pack.name) for pack in found.packs}
+        named.add(self._directory / "state" / f"{found.state}.zst")
+        named |= {self._blob(blob_id) for blob_id, _ in self._subject.blobs.all()}
+        for name in ("packs", "state", "blobs"):
+            for path in (self._directory / name).rglob("*"):
+                if path not in named and not path.is_dir():
+                    path.unlink()
+        for path in self._directory.glob(f".{FILE_NAME}.*.partial"):  # of one that was killed
+            path.unlink()
+
+    def _pack(self, name: str) -> Path:
+        return self._directory / "packs" / f"{name}.evpack"
+
+    def _blob(self, blob_id: str) -> Path:
+        return self._directory / "blobs" / blob_id[:2] / blob_id[2:]
+
+
+class _Source:
+    """The blocks from one line on, in their order."""
+
+    def __init__(self, history: History, first: int, latest: int) -> None:
+        self._store = history.blocks
+        self._found = history.blocks.blocks(first - 1)
+        self._waiting = next(self._found, None)
+        self._end, _ = history.end()
+        self.next_line = first
+        self.latest = latest
+
+    def gap(self) -> int:
+        """How many lines from the next one on have been dropped."""
+        first = self._waiting[0].first_line if self._waiting else self._end
+        return first - self.next_line
+
+    def skip(self, lines: int) -> None:
+        """Go over lines that have been dropped."""
+        self.next_line += lines
+
+    def blocks(self) -> Iterator[list[bytes]]:
+        """The lines of each block up to the next gap, or as many as fill a pack."""
+        start = self.next_line
+        while self._waiting is not None and self.next_line - start < FULL_LINES:
+            entry, data = self._waiting
+            if entry.first_line != self.next_line:
+                return
+            yield [line for _, some in self._store.decode(entry, data) for line in some]
+            row = self._store.packs.holding(entry.first_line) if entry.latest < 0 else None
+            self.latest = max(self.latest, entry.latest, row.latest if row else -1)
+            self.next_line += entry.line_count
+            self._waiting = next(self._found, None)
+
+
+def _lines(rows: Iterable[Packed | BackedUp]) -> list[range]:
+    """The lines of rows, those that follow one another as one range."""
+    found: list[range] = []
+    for row in rows:
+        first, end = row.first_line, row.first_line + row.lines
+        if found and found[-1].stop == first:
+            first = found.pop().start
+        found.append(range(first, end))
+    return found
+
+
+def _time(latest: int) -> str:
+    return to_text(latest) if latest >= 0 else ""
+
+
+def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    info.uid = info.gid = 0
+    info.uname = info.gname = ""
+    info.mode = 0o644
+    return info

@@ -1,0 +1,397 @@
+"""Backups: what is restored is what there was at one moment, whatever went on, whoever was killed;
+and a backup that is not sound becomes no repository."""
+
+from __future__ import annotations
+
+import io
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from evgit.errors import (
+    AlreadyExists,
+    Conflict,
+    Damage,
+    EvgitError,
+    InvalidObject,
+    UnsupportedFormat,
+    UsageError,
+)
+from evgit.formats import canonical
+from evgit.formats.backup_list import FILE_NAME, BackupList, decode_list, encode_list
+from evgit.maintenance import backup
+from evgit.maintenance.backup import Subject, back_up
+from evgit.repository import Repository, restore
+from tests import independent_reader
+from tests.history.making import Clock, event, events, ids, new
+from tests.sync.making import cloned, fetched
+from tests.sync.test_bundles import grow, steps
+
+
+def seen(repository: Repository) -> object:
+    """All that a backup must bring back."""
+    return (
+        repository.id,
+        repository.refs(""),
+        list(repository.operations()),
+        sorted(repository.blobs.all()),
+        repository.history.end()[0],
+        {ref.name: ids(repository, ref.target) for ref in repository.refs("refs/heads/")},
+        repository.layout.config.read_text() if repository.layout.config.exists() else "",
+    )
+
+
+def subject(repository: Repository) -> Subject:
+    return Subject(
+        repository.history,
+        repository.blobs,
+        repository.layout,
+        repository.id,
+        repository.clock(),
+    )
+
+
+def files(directory: Path) -> set[str]:
+    return {str(p.relative_to(directory)) for p in directory.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[Repository]:
+    with new(tmp_path / "source") as repository:
+        blob_id, size = repository.write_blob(io.BytesIO(b"b" * 70_000))
+        repository.append(events(0, 50, streams=5))
+        repository.append([*events(50, 60, streams=5), event(61, blobs={blob_id: size})])
+        yield repository
+
+
+@settings(max_examples=10)
+@given(steps, steps, st.booleans())
+def test_what_comes_back_is_what_there_was(first: list, second: list, full: bool) -> None:  # type: ignore[type-arg]
+    with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        if full:
+            patch.setattr(backup, "FULL_LINES", 5)
+        place, clock = Path(directory), Clock()
+        with new(place / "source", clock) as source:
+            grow(source, clock, first)
+            source.append([event(500, "gone")])
+            source.branches.undo()  # blocks that no ref leads to
+            source.back_up(place / "b")
+            before = files(place / "b" / "packs")
+            source.write_blob(io.BytesIO(b"small"))
+            grow(source, clock, second)
+            report = source.back_up(place / "b")
+            assert not report.full
+            assert before <= files(place / "b" / "packs")
+            copy, checked = restore(place / "b", place / "copy")
+            with copy:
+                assert checked.clean
+                assert seen(copy) == seen(source)
+                assert copy.history.line_of_event(event(500, "gone").id) is not None
+                assert independent_reader.read(place / "copy").problems == []
+                copy.append([event(900)])
+                copy.gc()
+                assert copy.fsck().clean
+
+
+def test_only_what_is_new_is_written(source: Repository, tmp_path: Path) -> None:
+    target = tmp_path / "b"
+    first = source.back_up(target)
+    assert (first.full, first.commits, first.events, first.blobs, first.packs) == (
+        True, 3, 61, 1, 1,
+    )  # fmt: skip
+    again = source.back_up(target)
+    assert (again.full, again.commits, again.blobs, again.packs) == (False, 0, 0, 0)
+    source.gc()
+    source.append(events(70, 73))
+    source.config.set("user.name", "Ada")
+    more = source.back_up(target)
+    assert (more.full, more.commits, more.events, more.packs, more.lines) == (False, 1, 3, 1, 68)
+    assert len(files(target / "packs")) == 2
+    assert len(files(target / "state")) == 1
+    with restore(target, tmp_path / "copy")[0] as copy:
+        assert seen(copy) == seen(source)
+        assert copy.back_up(target).full  # another database, though the same until now
+    assert source.back_up(target).full
+    assert source.back_up(target, full=True).full
+    assert len(files(target / "packs")) == 1
+
+
+def test_what_is_missing_there_is_written_anew(source: Repository, tmp_path: Path) -> None:
+    source.back_up(tmp_path / "b")
+    for path in (tmp_path / "b" / "packs").iterdir():
+        path.unlink()
+    assert source.back_up(tmp_path / "b").full
+    restore(tmp_path / "b", tmp_path / "copy")[0].close()
+
+
+def test_remote_refs_and_a_working_tree_come_back(tmp_path: Path) -> None:
+    with (
+        Repository.init(tmp_path / "a", author="Ada <a@example.org>", clock=Clock()) as source,
+        cloned(source, tmp_path / "bare") as bare,
+    ):
+        source.append(events(0, 9))
+        fetched(bare, source)
+        bare.back_up(tmp_path / "b1")
+        source.back_up(tmp_path / "b2.tar")
+        with restore(tmp_path / "b1", tmp_path / "c1")[0] as copy:
+            assert copy.refs("refs/remotes/") == bare.refs("refs/remotes/") != []
+            assert copy.layout.worktree is None
+        with restore(tmp_path / "b2.tar", tmp_path / "c2")[0] as copy:
+            assert copy.layout.worktree == tmp_path / "c2"
+            assert seen(copy) == seen(source)
+
+
+def test_what_gc_has_dropped_is_in_no_new_backup(source: Repository, tmp_path: Path) -> None:
+    secret = event(500, "secret")
+    head = source.resolve_commit()
+    source.branches.create("b", head)
+    source.append([secret], branch="b")
+    source.append(events(70, 75))
+    source.branches.delete("b", force=True)
+    source.back_up(tmp_path / "b")
+    clock = source.clock
+    assert isinstance(clock, Clock)
+    clock.now += 91 * 86_400_000_000
+    source.append(events(76, 77))
+    assert source.upkeep.gc(keep="now").pruned_commits == 1
+    assert source.back_up(tmp_path / "b").full
+    with restore(tmp_path / "b", tmp_path / "copy")[0] as copy:
+        assert seen(copy) == seen(source)
+        assert copy.history.line_of_event(secret.id) is None
+        assert independent_reader.read(tmp_path / "copy").problems == []
+    source.append(events(80, 85))
+    assert not source.back_up(tmp_path / "b").full
+    with restore(tmp_path / "b", tmp_path / "later")[0] as copy:
+        assert seen(copy) == seen(source)
+        copy.append(events(90, 95))
+        copy.gc(aggressive=True)
+        assert copy.fsck().clean
+
+
+def test_one_file_is_replaced_when_the_new_one_is_whole(source: Repository, tmp_path: Path) -> None:
+    target = tmp_path / "b.tar"
+    source.back_up(target)
+    before = target.read_bytes()
+    with tarfile.open(target) as tar:
+        assert FILE_NAME in tar.getnames()
+    source.append(events(80, 83))
+
+    def fail(name: str) -> None:
+        if name == "state":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        back_up(subject(source), target, step=fail)
+    assert target.read_bytes() == before
+    source.back_up(target)
+    with restore(target, tmp_path / "copy")[0] as copy:
+        assert seen(copy) == seen(source)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.tar", "copy", "source"]
+
+
+def test_it_is_one_moment_while_writers_go_on(source: Repository, tmp_path: Path) -> None:
+    before = seen(source)
+    number = iter(range(1000, 10_000))
+    with Repository.open(source.layout.directory, author="Bob <b@example.org>") as other:
+
+        def write(*_: object) -> None:
+            other.append([event(next(number))])
+            other.branches.create(f"b{next(number)}", other.resolve_commit())
+
+        write()
+        before = seen(source)
+        back_up(subject(source), tmp_path / "b", progress=write, step=write)
+        assert seen(source) != before
+        with restore(tmp_path / "b", tmp_path / "copy")[0] as copy:
+            assert seen(copy) == before
+        other.gc()
+        assert not source.back_up(tmp_path / "b").full
+        with restore(tmp_path / "b", tmp_path / "later")[0] as copy:
+            assert seen(copy) == seen(source)
+
+
+@pytest.mark.parametrize("stop", ["packs", "blobs", "state", "list"])
+def test_the_one_before_stands_until_the_new_one_does(
+    stop: str, source: Repository, tmp_path: Path
+) -> None:
+    target = tmp_path / "b"
+    source.back_up(target)
+    before = seen(source)
+    source.write_blob(io.BytesIO(b"c" * 80_000))
+    source.append(events(80, 83))
+
+    def fail(name: str) -> None:
+        if name == stop:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        back_up(subject(source), target, full=True, step=fail)
+    with restore(target, tmp_path / "copy")[0] as copy:
+        assert seen(copy) == (seen(source) if stop == "list" else before)
+    source.back_up(target)
+    with restore(target, tmp_path / "later")[0] as copy:
+        assert seen(copy) == seen(source)
+
+
+def test_killed_at_any_moment_one_can_be_restored(source: Repository, tmp_path: Path) -> None:
+    target = tmp_path / "b"
+    source.back_up(target)
+    states = [seen(source)]
+    words = [sys.executable, "-m", "evgit", "-C", str(source.layout.directory), "backup"]
+    started = time.monotonic()
+    subprocess.run([*words, str(tmp_path / "first")], check=True, capture_output=True)
+    whole = time.monotonic() - started
+    for number in range(6):
+        source.append(events(100 + 10 * number, 105 + 10 * number, streams=3))
+        states.append(seen(source))
+        process = subprocess.Popen([*words, "-q", "--full", str(target)], stderr=subprocess.DEVNULL)
+        try:
+            process.wait(whole * (number + 3) / 8)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        with restore(target, tmp_path / f"copy{number}")[0] as copy:
+            assert seen(copy) in states
+    source.back_up(target)
+    assert not [name for name in files(target) if "partial" in name]
+    with restore(target, tmp_path / "last")[0] as copy:
+        assert seen(copy) == seen(source)
+
+
+def test_a_place_of_something_else_is_left_alone(source: Repository, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter.txt").write_text("dear")
+    with pytest.raises(UsageError, match=r"letter\.txt"):
+        source.back_up(tmp_path / "home")
+    with pytest.raises(UsageError, match="inside the repository"):
+        source.back_up(source.layout.directory / "b")
+    source.back_up(tmp_path / "b")
+    with new(tmp_path / "other") as other, pytest.raises(Conflict, match="another repository"):
+        other.back_up(tmp_path / "b")
+    with pytest.raises(AlreadyExists):
+        restore(tmp_path / "b", tmp_path / "home")
+    with pytest.raises(AlreadyExists):
+        restore(tmp_path / "b", source.layout.directory)
+
+
+# ---------------------------------------------------------------- backups that are not sound
+def only(directory: Path) -> Path:
+    (found,) = (p for p in directory.rglob("*") if p.is_file())
+    return found
+
+
+def flipped(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def listed(target: Path, **changes: object) -> None:
+    members = canonical.parse((target / FILE_NAME).read_bytes())
+    assert isinstance(members, dict)
+    (target / FILE_NAME).write_bytes(canonical.encode(members | changes) + b"\n")  # type: ignore[arg-type]
+
+
+def pack_entry(target: Path, **changes: object) -> None:
+    members = canonical.parse((target / FILE_NAME).read_bytes())
+    listed(target, packs=[members["packs"][0] | changes])  # type: ignore[index,call-overload]
+
+
+def linked(path: Path) -> None:
+    moved = path.parent.parent / "moved"
+    path.rename(moved)
+    path.symlink_to(moved)
+
+
+OTHER = "ab" * 32
+SPOILT: dict[str, Callable[[Path], object]] = {
+    "no list": lambda b: (b / FILE_NAME).unlink(),
+    "an empty list": lambda b: (b / FILE_NAME).write_bytes(b""),
+    "a list that nests": lambda b: (b / FILE_NAME).write_bytes(b"[" * 100_000),
+    "a newer format": lambda b: listed(b, format=2),
+    "another repository": lambda b: listed(b, repository=OTHER),
+    "fewer commits": lambda b: listed(b, commits=2),
+    "another last commit": lambda b: listed(b, last=OTHER),
+    "a pack named by a path": lambda b: pack_entry(b, name="../../x"),
+    "a pack of other lines": lambda b: pack_entry(b, lines=9),
+    "lines that are missing": lambda b: pack_entry(b, first_line=1),
+    "a pack of another time": lambda b: pack_entry(b, latest="yesterday"),
+    "no packs": lambda b: listed(b, packs=[]),
+    "a state named by a path": lambda b: listed(b, state="../x"),
+    "a pack is gone": lambda b: only(b / "packs").unlink(),
+    "a state is gone": lambda b: only(b / "state").unlink(),
+    "a blob is gone": lambda b: only(b / "blobs").unlink(),
+    "a bit of a pack": lambda b: flipped(only(b / "packs"), 500),
+    "a bit of a state": lambda b: flipped(only(b / "state"), 50),
+    "a bit of a blob": lambda b: flipped(only(b / "blobs"), 50),
+    "a pack that is a link": lambda b: linked(only(b / "packs")),
+    "a pack that is cut": lambda b: only(b / "packs").write_bytes(
+        only(b / "packs").read_bytes()[:-9]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_what_is_not_sound_becomes_no_repository(
+    name: str, source: Repository, tmp_path: Path
+) -> None:
+    source.back_up(tmp_path / "b")
+    SPOILT[name](tmp_path / "b")
+    with pytest.raises(EvgitError) as refused:
+        restore(tmp_path / "b", tmp_path / "copy")
+    assert refused.value.exit_code in (3, 5, 6, 7)
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_file_that_is_no_backup(tmp_path: Path) -> None:
+    (tmp_path / "x.tar").write_bytes(b"x" * 5000)
+    with pytest.raises(InvalidObject, match="not the backup"):
+        restore(tmp_path / "x.tar", tmp_path / "copy")
+    with tarfile.open(tmp_path / "y.tar", "w") as tar:
+        info = tarfile.TarInfo("../../outside")
+        info.size = 1
+        tar.addfile(info, io.BytesIO(b"x"))
+    with pytest.raises(EvgitError, match="missing"):
+        restore(tmp_path / "y.tar", tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_an_attempt_that_was_killed_is_begun_anew(source: Repository, tmp_path: Path) -> None:
+    source.back_up(tmp_path / "b")
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "unfinished").touch()
+    (tmp_path / "copy" / "packs").mkdir()
+    with restore(tmp_path / "b", tmp_path / "copy")[0] as copy:
+        assert seen(copy) == seen(source)
+
+
+def test_damage_is_not_backed_up_in_silence(source: Repository, tmp_path: Path) -> None:
+    source.back_up(tmp_path / "b")
+    before = files(tmp_path / "b")
+    source._connection.execute("UPDATE blocks SET data=zeroblob(length(data)) WHERE first_line>0")
+    with pytest.raises(Damage):
+        source.back_up(tmp_path / "b", full=True)
+    assert files(tmp_path / "b") == before
+
+
+def test_the_list_in_bytes() -> None:
+    line = (
+        '{"bare":true,"commits":3,"format":1,"kind":"backup","last":"' + OTHER + '","of":"m",'
+        '"packs":[{"bytes":813,"first_line":0,"latest":"2026-11-23T13:04:27.200512Z","lines":5,'
+        '"name":"' + OTHER + '"}],"repository":"' + OTHER + '","state":"' + OTHER + '",'
+        '"time":"2026-11-23T13:04:31.449075Z"}\n'
+    ).encode()
+    found = decode_list(line)
+    assert isinstance(found, BackupList)
+    assert encode_list(found) == line
+    assert found.lines == 5
+    with pytest.raises(UnsupportedFormat):
+        decode_list(line.replace(b'"format":1', b'"format":2'))
