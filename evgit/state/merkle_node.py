@@ -7,7 +7,7 @@ a map is made of is known above.
 from __future__ import annotations
 
 from binascii import unhexlify
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from blake3 import blake3
 
@@ -76,8 +76,14 @@ class Node:
 class Reader:
     """Finds nodes by hash through `load`, keeping some that were parsed."""
 
-    def __init__(self, load: Callable[[bytes], bytes | None]) -> None:
+    def __init__(
+        self,
+        load: Callable[[bytes], bytes | None],
+        load_all: Callable[[Sequence[bytes]], Mapping[bytes, bytes]] | None = None,
+    ) -> None:
+        """`load_all` finds several at once, as many of them as there are."""
         self._load = load
+        self._load_all = load_all
         self._young: dict[bytes, Node] = {}
         self._old: dict[bytes, Node] = {}
         self._young_bytes = 0
@@ -96,6 +102,13 @@ class Reader:
             node = self._old.get(digest) or Node.parse(self.text(digest))
             self.remember(digest, node)
         return node
+
+    def prepare(self, digests: Sequence[bytes]) -> None:
+        """Have these nodes at hand, if they can be found: they will be asked for."""
+        if self._load_all is not None:
+            wanted = [d for d in digests if d not in self._young and d not in self._old]
+            for digest, text in self._load_all(wanted).items() if wanted else ():
+                self.remember(digest, Node.parse(text))
 
     def remember(self, digest: bytes, node: Node) -> None:
         """Keep a node at hand for a while."""

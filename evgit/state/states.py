@@ -34,6 +34,7 @@ SNAPSHOT_INTERVAL = 8192
 documents if those are more: so that making one costs no more than the replay it saves, and a tail
 is short. The end of a long replay gets one, too."""
 SPARSENESS = 2
+LIVE_SPARSENESS = 1  # the same where documents are folded live, and so made at a lower price
 SPARSER = 25
 """On the way to the present, so many times fewer are left where documents are folded live: most of
 the past is never asked for, and whoever asks leaves the others."""
@@ -43,6 +44,8 @@ PENDING_BYTES = 16 << 20
 OVERLAY_BYTES = 64 << 20
 UPDATED_AT_ONCE = 8192  # documents, all of whose leaves are in memory meanwhile
 LIVE_DOCUMENTS = 100_000
+ALL_PER_EVENT = 4  # so many times the events, and all documents are got at once, not one by one
+WHOLE_EVENTS = 2048  # from so many on, a state of which everything is wanted is folded live
 WORTH_LOOKING = 256  # events: to replay fewer costs no more than to look for those of a document
 _PER_DOCUMENT = 300  # what Python adds to the bytes of a document in an overlay, about
 
@@ -97,7 +100,7 @@ class States:
             self._finding = projection
         self._interval = interval
         self._remembered = remembered
-        self._reader = Reader(cache.node)
+        self._reader = Reader(cache.node, cache.nodes)
         self._recent: list[State] = []  # the latest used comes last
         self._late: list[LateState] = []  # of which it may be that only documents are asked for
 
@@ -120,11 +123,14 @@ class States:
         found = self._late_state(log, size, root)
         return self._replayed(log, size, root) if found is None else found
 
-    def _replayed(self, log: EventLog, size: int, root: bytes) -> State:
+    def _replayed(
+        self, log: EventLog, size: int, root: bytes, *, live_from: int | None = None
+    ) -> State:
+        """`live_from`: so many events are worth folding live; PENDING_EVENTS if not given."""
         while True:
             start, covered = self._nearest(log, size)
             try:
-                state = self._replay(log, start, size, root, covered)
+                state = self._replay(log, start, size, root, covered, live_from)
                 break
             except NodeMissing:
                 self._forget(start)
@@ -143,7 +149,7 @@ class States:
             before,
             log,
             self._finding,
-            lambda: self._replayed(log, size, root),
+            lambda: self._replayed(log, size, root, live_from=WHOLE_EVENTS),
             size=size,
             log_root=root,
             short=2 * max(self._interval, SPARSENESS * len(before.tree)),
@@ -250,7 +256,7 @@ class States:
         """The cache lost nodes of a state that we started from."""
         self._recent = [s for s in self._recent if s is not start]
         if start.tree.root != EMPTY_ROOT:
-            self._reader = Reader(self._cache.node)
+            self._reader = Reader(self._cache.node, self._cache.nodes)
             self._cache.forget_snapshot(
                 Snapshot(self._projection.key, start.size, start.log_root, start.tree.root, 0)
             )
@@ -258,12 +264,18 @@ class States:
     # ------------------------------------------------------------------ replaying
 
     def _replay(
-        self, log: EventLog, start: State, size: int, root: bytes, last_snapshot: int
+        self,
+        log: EventLog,
+        start: State,
+        size: int,
+        root: bytes,
+        last_snapshot: int,
+        live_from: int | None = None,
     ) -> State:
         if start.size == size:
             return start
         try:
-            many = size - start.size > PENDING_EVENTS
+            many = size - start.size > (PENDING_EVENTS if live_from is None else live_from)
             return self._folded(log, start, size, root, last_snapshot, live=many)
         except Unstorable:
             return self._folded(log, start, size, root, last_snapshot, live=False)
@@ -281,9 +293,14 @@ class States:
         fold = _Fold(self._cache, self._projection, start, live=live)
         position, taken = start.size, 0
         sparser = SPARSER if live and not self._is_past(size) else 1
+        sparseness = sparser * (LIVE_SPARSENESS if fold.is_live else SPARSENESS)
+        if fold.is_live and len(start.tree) <= min(
+            ALL_PER_EVENT * (size - position), LIVE_DOCUMENTS
+        ):
+            fold.load_all()
         for text in log.texts(position, size):
             position += fold.take(text, position)
-            due = sparser * max(self._interval, SPARSENESS * fold.count())
+            due = max(sparser * self._interval, sparseness * fold.count())
             if position == size:  # where somebody happened to look is not worth one so soon
                 due = min(due + due // 4, max(self._interval, PENDING_EVENTS))
             if position - last_snapshot >= due:
@@ -320,6 +337,7 @@ class _Fold:
         if live and isinstance(projection, LiveProjection):
             self._live = projection.live(self._document)
         self._live_changed = False  # since they were last gathered
+        self._loaded: dict[str, bytes] | None = None  # all documents at the start, if they are few
         self._cache = cache
         self._key = projection.key
         self._keyed: KeyedProjection | None = None
@@ -346,6 +364,7 @@ class _Fold:
                 self._into_tree()
                 self.tree = self.tree.flushed(self._cache.add_nodes)
                 self._live.clear()
+                self._loaded = None
             return taken
         if self._keyed is not None:
             events = self._keyed.decode(text, position)
@@ -362,6 +381,15 @@ class _Fold:
                 self._into_tree()
                 self.tree = self.tree.flushed(self._cache.add_nodes)
         return len(events)
+
+    @property
+    def is_live(self) -> bool:
+        """Are documents held as Python values?"""
+        return self._live is not None
+
+    def load_all(self) -> None:
+        """Get all documents at once, since most of them will be wanted."""
+        self._loaded = self.tree.everything()
 
     def count(self) -> int:
         """How many documents there are, about: those that are settled, or else those in hand."""
@@ -420,6 +448,8 @@ class _Fold:
 
     def _document(self, path: str) -> bytes | None:
         if path not in self._overlay:
+            if self._loaded is not None:
+                return self._loaded.get(path)
             return None if self.tree.root == EMPTY_ROOT else self.tree.get(path)
         entry = self._overlay[path]
         if isinstance(entry, list):

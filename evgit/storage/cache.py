@@ -11,7 +11,7 @@ It must not know what a node, a document or a state is.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,8 +111,18 @@ class Cache:
         rows = self._rows("SELECT data FROM nodes WHERE hash=?", (digest,))
         if not rows:
             return None
+        return self._sound_node(digest, rows[0][0])
+
+    def nodes(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Those of several nodes that are here."""
+        marks = ",".join("?" * len(digests))
+        rows = self._rows(f"SELECT hash, data FROM nodes WHERE hash IN ({marks})", tuple(digests))
+        found = ((digest, self._sound_node(digest, data)) for digest, data in rows)
+        return {digest: text for digest, text in found if text is not None}
+
+    def _sound_node(self, digest: bytes, data: Any) -> bytes | None:
         try:
-            text = self._decompress(rows[0][0], max_output_size=MAX_NODE_BYTES)
+            text = self._decompress(data, max_output_size=MAX_NODE_BYTES)
         except (zstandard.ZstdError, MemoryError, TypeError):
             text = b""
         if blake3(text).digest() != digest:

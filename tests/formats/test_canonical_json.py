@@ -281,6 +281,14 @@ def test_encode_fast_equals_slow(value: Any) -> None:
     assert judged(canonical.encode, value) == judged(rfc8785.encode, value)
 
 
+@given(st.lists(VALUES, max_size=5))
+def test_many_are_encoded_as_each_alone(values: list[Any]) -> None:
+    def alone(values: list[Any]) -> list[bytes]:
+        return [canonical.encode(value) for value in values]
+
+    assert judged(canonical.encode_all, values) == judged(alone, values)
+
+
 class _Pairs(dict[str, Any]):
     """An object that json.dumps writes with the given pairs, duplicates and all."""
 

@@ -209,3 +209,36 @@ def test_what_is_not_storable_is_found_again_event_by_event() -> None:
     with patch("evgit.state.states.PENDING_EVENTS", 0), pytest.raises(HandlerFailed) as error:
         ModelStates(Cache(None), loaded(code)).at(TextLog(deposits)).part("accounts/").settle()
     assert error.value.position == 3
+
+
+class FindingLog(TextLog):
+    """A log that knows its streams."""
+
+    def stream_names(self, prefix: str) -> list[str]:
+        return sorted({e.stream for e in self.events if e.stream.startswith(prefix)})
+
+    def stream_positions(self, name: str, start: int, stop: int) -> list[int]:
+        return [n for n in range(start, stop) if self.events[n].stream == name]
+
+    def line(self, position: int) -> bytes:
+        return self.lines[position]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=4), st.sampled_from([1, 1000]))
+def test_whole_states_of_the_past_go_on_from_snapshots(sizes: list[int], per_event: int) -> None:
+    events = [deposit(str(n * n % 37), n % 90) for n in range(395)]
+    events[200:200] = [NewEvent(f"account-{n}", "account_closed", {}) for n in range(5)]
+    log, cache, model = FindingLog(events), Cache(None), loaded(BANK)
+    with (
+        patch("evgit.state.states.PENDING_EVENTS", 100),
+        patch("evgit.state.states.WHOLE_EVENTS", 3),
+        patch("evgit.state.states.WORTH_LOOKING", 1),
+        patch("evgit.state.states.ALL_PER_EVENT", per_event),
+    ):
+        assert len(ModelStates(cache, model, interval=20).at(log).part("accounts/"))
+        for size in sizes:
+            state = ModelStates(cache, model, interval=20).at(log, size)
+            expected = ModelStates(Cache(None), model).at(log, size)
+            assert state.part("accounts/").root == expected.part("accounts/").root
+            assert dict(state.part("accounts/")) == dict(expected.part("accounts/"))

@@ -9,7 +9,15 @@ from hypothesis import given, strategies as st
 
 from evgit.formats import canonical
 from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap
-from evgit.state.merkle_node import LARGE_DOCUMENT, Node, Reader, key_of, path_of, references
+from evgit.state.merkle_node import (
+    LARGE_DOCUMENT,
+    Node,
+    Reader,
+    key_of,
+    keys_of,
+    path_of,
+    references,
+)
 
 PATHS = st.one_of(
     st.integers(0, 400).map(lambda n: f"streams/account-{n:07d}.json"),
@@ -81,7 +89,8 @@ def test_golden_root() -> None:
 @given(CONTENT)
 def test_it_holds_what_was_put_in(content: dict[str, bytes]) -> None:
     tree = build(content)
-    assert dict(tree.items()) == content
+    assert dict(tree.items()) == tree.everything() == content
+    assert keys_of(content) == list(map(key_of, content))
     assert [key_of(p) for p, _ in tree.items()] == sorted(map(key_of, content))
     assert len(tree) == len(content)
     for path in [*content, "streams/account-0000003.json", "zz"]:

@@ -213,7 +213,10 @@ class KeyedAdapter(Adapter):
         """The path of the document that an event concerns; None for none."""
         if event.type not in self.handlers:
             return None
-        return self._path_by_key(event) if self.own_key else self._path_by_stream(event)
+        if self.own_key:
+            return self._path_by_key(event)
+        path = self._memo.get(event.stream, _UNSEEN)
+        return self._path_by_stream(event) if path is _UNSEEN else path
 
     def _path_by_stream(self, event: Event) -> str | None:
         stream = event.stream

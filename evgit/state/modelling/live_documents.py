@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from itertools import chain, count, islice, repeat
 from types import MappingProxyType
 from typing import Any, cast
@@ -16,7 +17,7 @@ from typing import Any, cast
 from evgit.errors import UnknownVersion
 from evgit.state.modelling.adapters import KeyedAdapter
 from evgit.state.modelling.declarations import DELETE
-from evgit.state.modelling.event_use import use_of_event
+from evgit.state.modelling.event_use import EventUse, use_of_event
 from evgit.state.modelling.events import (
     Lines,
     OnceEvent,
@@ -36,6 +37,18 @@ _NOT_PLAIN = -1  # a version that no event has: its handler takes more than upca
 class LiveAdapter(KeyedAdapter):
     """A `KeyedProjection` of a model as evgit.state.projection.LiveProjection."""
 
+    @cached_property
+    def use_of_events(self) -> EventUse:
+        """What its code can do with events."""
+        methods: list[Callable[..., Any]] = [each.method for each in self.handlers.values()]
+        if self.own_key:
+            methods.append(self.declared.key)
+        uses = [use_of_event(method) for method in methods]
+        return EventUse(
+            only_reads=all(use.only_reads for use in uses),
+            asks_more=any(use.asks_more for use in uses),
+        )
+
     def live(self, load: Callable[[str], bytes | None]) -> LiveDocuments:
         """No documents yet; `load` gives the bytes of those that were there before."""
         return LiveDocuments(self, load)
@@ -44,7 +57,7 @@ class LiveAdapter(KeyedAdapter):
 class LiveDocuments:
     """Documents met so far, and what they have become."""
 
-    def __init__(self, adapter: KeyedAdapter, load: Callable[[str], bytes | None]) -> None:
+    def __init__(self, adapter: LiveAdapter, load: Callable[[str], bytes | None]) -> None:
         self._adapter = adapter
         self._load = load
         self._by_stream = not adapter.own_key
@@ -58,12 +71,9 @@ class LiveDocuments:
             name: (handler.method, handler.version if handler.convert is None else _NOT_PLAIN)
             for name, handler in adapter.handlers.items()
         }
-        methods: list[Callable[..., Any]] = [each.method for each in adapter.handlers.values()]
-        if adapter.own_key:
-            methods.append(adapter.declared.key)
-        uses = [use_of_event(method) for method in methods]
-        self._places = adapter.sees_each or any(use.asks_more for use in uses)
-        self._shields = not all(use.only_reads for use in uses)
+        use = adapter.use_of_events
+        self._places = adapter.sees_each or use.asks_more
+        self._shields = not use.only_reads
 
     def __len__(self) -> int:
         return len(self._values)
