@@ -75,4 +75,5 @@ class Spool:
     def discard(self) -> None:
         """Remove the file."""
         self._path.unlink(missing_ok=True)
-        self._file.close()
+        with suppress(OSError):  # a full disk does not take what was still to be written
+            self._file.close()

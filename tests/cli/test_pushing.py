@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,39 @@ def test_a_helper_gives_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     config.write_text('[http]\ncredential_helper = "no-such-program"\n')
     with pytest.raises(Unavailable, match=r"http\.credential_helper"):
         token_for("https://example.org/x")
+
+
+# ---------------------------------------------------------------- a remote that was rewritten
+def test_a_remote_that_was_rewound(pair: Any) -> None:
+    """It is said, what came from it before stays here, and so do one's own commits."""
+    old = pair.evgit("rev-parse", "main").out.strip()
+    pair.evgit("commit", "-q", "-s", "own-1", "-t", "made", "-m", "Own")
+    own = pair.evgit("rev-parse", "main").out.strip()
+    pair.evgit("-C", "../there", "branch", "-f", "main", "main~1")
+    pair.evgit("-C", "../there", "commit", "-q", "-s", "e-1", "-t", "made", "-m", "Instead")
+    fetched = pair.evgit("fetch")
+    assert fetched.code == 0
+    assert "rewound there" in fetched.out
+    assert pair.evgit("rev-parse", "main").out.strip() == own
+    assert "Second" in pair.evgit("log", "--oneline", old).out
+    refused = pair.evgit("push")
+    assert refused.code == 4
+    assert "evgit pull" in refused.err
+    assert pair.evgit("pull").code == 0
+    log = pair.evgit("log", "--oneline").out
+    assert all(title in log for title in ("Own", "Second", "Instead"))
+    assert pair.evgit("push").code == 0
+    assert "All is well" in pair.evgit("fsck").out
+
+
+def test_a_remote_that_was_replaced_by_another_history(pair: Any) -> None:
+    before = pair.evgit("for-each-ref").out
+    shutil.rmtree(pair.directory.parent / "there")
+    pair.evgit("init", "-q", "--bare", "../there")
+    pair.evgit("-C", "../there", "commit", "-q", "-s", "z-1", "-t", "made", "-m", "Elsewhere")
+    for words in (("fetch",), ("pull",), ("push",), ("push", "--force")):
+        done = pair.evgit(*words)
+        assert done.code in (2, 5), words
+        assert "no history in common" in done.err, words
+    assert pair.evgit("for-each-ref").out == before
+    assert "All is well" in pair.evgit("fsck").out
