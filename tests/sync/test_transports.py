@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from evgit.repository import Repository
+from evgit.repository import NewEvent, Repository
 from evgit.server.access import hash_of
 from tests.sync.servers import serving, ssh_host
 
@@ -91,8 +91,6 @@ def root(tmp_path: Path) -> Path:
 
 
 def _new(number: int):  # type: ignore[no-untyped-def]
-    from evgit import NewEvent
-
     return NewEvent(f"s-{number % 7}", "counted", {"n": number})
 
 
@@ -258,6 +256,80 @@ def test_what_is_too_large_or_too_slow_is_refused(url: str) -> None:
     with socket.create_connection((host, int(port)), 10) as slow:
         slow.sendall(b"POST /open/evgit HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{")
         assert slow.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_many_slow_clients_hold_nobody_up(root: Path, tmp_path: Path, person: Person) -> None:
+    """Some send without end, some take nothing of their answer: more than are answered at once."""
+    with Repository.open(root / "open") as repository:
+        noise = [
+            NewEvent("s-0", "noise_heard", {"n": os.urandom(50_000).hex()}) for _ in range(100)
+        ]
+        repository.append(noise)
+    config = tmp_path / "server.toml"
+    config.write_text("max_requests = 3\nsilent_seconds = 2\n" + CONFIG)
+    with serving(root, "--config", str(config)) as url:
+        host, port = url.removeprefix("http://").split(":")
+        ask = b'{"do":"fetch","refs":["refs/heads/"],"settled":true}\n\0\0\0\0'
+        head = f"POST /open/evgit HTTP/1.1\r\nHost: x\r\nContent-Length: {len(ask)}\r\n\r\n"
+        slow = []
+        for number in range(20):
+            slow.append(socket.create_connection((host, int(port)), 10))
+            slow[-1].sendall(head.encode() + (ask[:5] if number % 4 else ask))
+        try:
+            for _ in range(20):  # those that take nothing are given up after a while
+                if httpx.get(f"{url}/health").text == "ok\n" and "400 events" in _cloned(
+                    person, url
+                ):
+                    break
+            else:
+                raise AssertionError("an honest client was never served")
+        finally:
+            for each in slow:
+                each.close()
+
+
+def _cloned(person: Person, url: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "evgit", "clone", f"{url}/open", str(person.directory / "copy")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=person.environment,
+    )
+    return done.stdout
+
+
+def test_who_may_only_read_sends_no_more_than_questions(url: str, root: Path) -> None:
+    body = b'{"do":"refs"}\n' + b"\0" * 50_000
+    assert httpx.post(f"{url}/open/evgit", content=body).status_code == 200
+    assert not (root / "open" / "incoming").exists()
+
+
+def test_rules_know_people_by_their_tokens(person: Person, url: str, root: Path) -> None:
+    person.environment["EVGIT_TOKEN"] = TOKEN
+    person("clone", f"{url}/ledger", "copy")
+    person.commit("a-1", at="copy")
+    person("-C", str(root / "ledger"), "config", "receive.main.writers", "owner")
+    refused = person("push", at="copy", code=7)
+    assert "main: 'writer' is not among those who may push to it (receive.main.writers)" in refused
+    person("-C", str(root / "ledger"), "config", "receive.main.writers", "owner, wri*")
+    person("push", at="copy")
+    assert "writer" in person("op", "log", "--json", at=str(root / "ledger"))
+
+
+def test_a_forced_command_says_who_it_is(person: Person, root: Path, tmp_path: Path) -> None:
+    with ssh_host(tmp_path / "ssh") as (command, host):
+        authorized = tmp_path / "ssh" / "authorized"
+        forced = f'command="evgit serve --stdio --as till-7 {root}/ledger",restrict '
+        authorized.write_text(forced + authorized.read_text())
+        person.environment["EVGIT_SSH_COMMAND"] = command
+        person("clone", f"{host}:anything", "copy")
+        person.commit("a-1", at="copy")
+        person("-C", str(root / "ledger"), "config", "receive.main.writers", "ada")
+        assert "'till-7' is not among those" in person("push", at="copy", code=7)
+        person("-C", str(root / "ledger"), "config", "receive.main.writers", "till-*")
+        person("push", at="copy")
+        assert "till-7" in person("op", "log", "--json", at=str(root / "ledger"))
 
 
 def test_idle_connections_hold_nobody_up(url: str, person: Person) -> None:
