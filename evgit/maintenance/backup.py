@@ -47,7 +47,10 @@ TABLES = {
     "operations": "number, started, finished, actor, writer, command, arguments, changes",
     "objects": "id, data",
     "blobs": "id, size",
+    "boundaries": "number, lines, id, size, here, taken_from",
+    "boundary_states": "number, projection, part, data",
 }
+SHALLOW = ("boundaries", "boundary_states")
 _OURS = {FILE_NAME, "packs", "state", "blobs", "lock"}
 Progress = Callable[[int, int], None]
 
@@ -284,7 +287,10 @@ class _Backup:
         if config.is_file():
             text = config.read_text("utf-8")
             yield msgspec.json.encode({"file": config.name, "text": text})
+        shallow = database.is_shallow(self._connection)
         for table, columns in TABLES.items():
+            if table in SHALLOW and not shallow:
+                continue
             rows = fetch_all(self._connection, f"SELECT {columns} FROM {table} ORDER BY 1")
             for row in rows:
                 if table == "settings" and row[0] == MARK:

@@ -25,7 +25,7 @@ from evgit.errors import AlreadyExists, Damage, InvalidObject, NotFound
 from evgit.formats.backup_list import FILE_NAME, MAX_LIST_BYTES, BackupList, decode_list
 from evgit.formats.canonical import id_bytes
 from evgit.history.history import History
-from evgit.maintenance.backup import TABLES
+from evgit.maintenance.backup import SHALLOW, TABLES
 from evgit.maintenance.fsck import FsckReport, fsck
 from evgit.maintenance.reindex import reindex
 from evgit.storage import database, files
@@ -277,9 +277,16 @@ class _Restoring:
                     raise InvalidObject(f"the backup has rows of a table {found['table']!r}")
 
 
+_IN_HEX = {"boundaries": (2,), "boundary_states": (1, 3)}
+
+
 def _insert(connection: apsw.Connection, table: str, row: list[Any]) -> None:
     if table == "objects":
         row = [id_bytes(str(row[0])), str(row[1]).encode()]
+    if table in SHALLOW:
+        database.become_shallow(connection)
+    for place in _IN_HEX.get(table, ()):
+        row[place] = None if row[place] is None else bytes.fromhex(row[place])
     marks = ",".join("?" * len(row))
     connection.execute(f"INSERT INTO {table}({TABLES[table]}) VALUES({marks})", row)
 

@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from evgit.errors import DamagedObject, InvalidObject, UsageError
 from evgit.formats.again import again_id, is_again
 from evgit.formats.canonical import object_id
-from evgit.formats.event import decode_event
 from evgit.formats.names import check_ref_name
 from evgit.formats.pack import PackHead
 from evgit.formats.pack_writing import PackWriter
@@ -26,7 +25,7 @@ from evgit.storage.layout import Layout
 from evgit.storage.refs import SYMBOLIC
 from evgit.sync.bundle_file import BundleFile
 from evgit.sync.messages import check_commit_id
-from evgit.sync.outgoing import Outgoing, listed_blobs, outgoing, texts
+from evgit.sync.outgoing import Outgoing, blobs_in, outgoing, refuse_boundaries, texts
 from evgit.sync.quarantine import Limits, Progress
 from evgit.sync.store import SHARED, Store
 
@@ -71,6 +70,7 @@ def create_bundle(
             raise UsageError(f"{name} leads to no commit, so it can't be put into a bundle")
         wanted.append(row)
     sent = outgoing(store.history, wanted, [store.history.graph.get(i) for i in without])
+    refuse_boundaries(store.history, sent.ranges)
     if not sent.commits and not lines:
         raise UsageError(
             "there is nothing to put into a bundle: whoever has what is left out has all of it",
@@ -129,18 +129,14 @@ def ends(
 def blobs_of(store: Store, sent: Outgoing) -> dict[str, int]:
     """{id: size} of all blobs that the events to be sent list."""
     found: dict[str, int] = {}
-    for text in texts(store.history, sent):
-        if b'{"blobs":' not in text:
-            continue
-        for line in listed_blobs(text.split(b"\n")):
-            for blob_id, size in decode_event(line).blobs.items():
-                if blob_id not in found and store.blobs.size(blob_id) is None:
-                    raise DamagedObject(
-                        f"blob {blob_id}, which event {object_id(line)} lists, is not here",
-                        ids=[blob_id],
-                        hint="`evgit fetch` from where it is, or store it again: evgit hash-object",
-                    )
-                found[blob_id] = size
+    for blob_id, size in blobs_in(texts(store.history, sent)):
+        if blob_id not in found and store.blobs.size(blob_id) is None:
+            raise DamagedObject(
+                f"blob {blob_id}, which an event lists, is not here",
+                ids=[blob_id],
+                hint="`evgit fetch` from where it is, or store it again: evgit hash-object",
+            )
+        found[blob_id] = size
     return found
 
 

@@ -32,7 +32,7 @@ from evgit.history.commit_row import CommitRow
 from evgit.storage import files
 from evgit.storage.refs import SYMBOLIC
 from evgit.sync.bundles import blobs_of, blocks_of, ends
-from evgit.sync.outgoing import Outgoing, outgoing
+from evgit.sync.outgoing import Outgoing, outgoing, refuse_boundaries
 from evgit.sync.quarantine import Progress
 from evgit.sync.store import Store
 
@@ -127,6 +127,7 @@ class _Publishing:
             refs["HEAD"] = SYMBOLIC + str(head)
         packs = [] if anew or before is None else self._still_good(before.packs)
         packs, sent, tags = self._to_write(packs, wanted, tags)
+        refuse_boundaries(store.history, sent.ranges)
         self._total = sent.events
         self._packs.mkdir(exist_ok=True)
         for chunk in _chunks(sent):

@@ -18,6 +18,7 @@ from hypothesis import given, settings, strategies as st
 
 from evgit.errors import (
     AlreadyExists,
+    BehindBoundary,
     Conflict,
     Damage,
     EvgitError,
@@ -29,11 +30,11 @@ from evgit.formats import canonical
 from evgit.formats.backup_list import FILE_NAME, BackupList, decode_list, encode_list
 from evgit.maintenance import backup
 from evgit.maintenance.backup import Subject, back_up
-from evgit.repository import Repository, restore
+from evgit.repository import Repository, clone, publish, restore
 from tests import independent_reader
 from tests.history.making import Clock, event, events, ids, new
-from tests.sync.making import cloned, fetched
-from tests.sync.test_bundles import grow, steps
+from tests.sync.making import USING, cloned, fetched, tracked
+from tests.sync.test_bundles import bundled, fetch_bundle, grow, steps
 
 
 def seen(repository: Repository) -> object:
@@ -395,3 +396,26 @@ def test_the_list_in_bytes() -> None:
     assert found.lines == 5
     with pytest.raises(UnsupportedFormat):
         decode_list(line.replace(b'"format":1', b'"format":2'))
+
+
+def test_a_shallow_repository_comes_back_shallow(source: Repository, tmp_path: Path) -> None:
+    source.append(events(70, 90, streams=5))
+    address = str(source.layout.directory)
+    copy, _ = clone(address, tmp_path / "shallow", using=USING, bare=True, depth=1)
+    with copy:
+        state = copy.builtin_states.at(copy.log("main")).root
+        copy.append(events(95, 97))
+        copy.back_up(tmp_path / "b")
+        with restore(tmp_path / "b", tmp_path / "copy")[0] as again:
+            assert again.boundaries == copy.boundaries != []
+            assert ids(again) == ids(copy)
+            assert again.builtin_states.at(again.log("main~1")).root == state
+            assert again.fsck().problems == []
+        with pytest.raises(BehindBoundary, match="shallow"):
+            publish(copy.store, tmp_path / "web")
+        with pytest.raises(BehindBoundary, match="shallow"):
+            bundled(copy, tmp_path / "x.evpack")
+        boundary = copy.boundaries[0].id
+        bundled(copy, tmp_path / "x.evpack", None, [boundary])
+        fetch_bundle(source, tmp_path / "x.evpack")
+        assert tracked(source)["main"] == copy.resolve_commit()
