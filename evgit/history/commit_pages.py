@@ -91,6 +91,30 @@ class CommitPage:
         high = bisect_right(self.sizes, size, low)
         return min(max(low, height + 1 - self.first_height), high)
 
+    def line_at(self, position: int) -> int:
+        """The line of the event at a position of the log that one of these commits added."""
+        place = bisect_right(self.sizes, position)
+        return self.numbers[place] + position - (self.sizes[place] - self._events[place])
+
+    def size_at(self, place: int) -> int:
+        """The size of the log before the commit at a place."""
+        return self.sizes[place - 1] if place else self.size_before
+
+    def ranges(self, first: int, end: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """(first line, lines) of the events at positions [start, stop) that the commits at places
+        [first, end) add."""
+        for place in range(first, end):
+            size, count = self.sizes[place], self._events[place]
+            if size <= start:
+                continue
+            before = size - count
+            if before >= stop:
+                return
+            skipped = start - before if start > before else 0
+            count -= skipped + (size - stop if size > stop else 0)
+            if count:
+                yield self.numbers[place] + skipped, count
+
     def row(self, place: int, read_id: Callable[[int], bytes]) -> CommitRow:
         """The commit at a place. `read_id`: of the commit whose line this is."""
         return CommitRow(
@@ -140,7 +164,7 @@ def follows(row: CommitRow, before: CommitRow) -> bool:
 
 def fits(row: CommitRow) -> bool:
     """May a commit be in a page at all?"""
-    return row.segment is None and row.further_parents is None
+    return row.segment is None and row.further_parents is None and row.parent is not None
 
 
 class CommitPages:

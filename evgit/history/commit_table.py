@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import apsw
 import msgspec
@@ -19,9 +19,11 @@ from evgit.storage.blocks import BlockStore
 from evgit.storage.database import fetch_all, fetch_one
 
 if TYPE_CHECKING:
-    from evgit.history.commit_pages import CommitPages
+    from evgit.history.commit_pages import CommitPage, CommitPages
     from evgit.storage.sorted_runs import SortedRuns
 
+PagePart: TypeAlias = "tuple[CommitPage, int, int]"
+"""The commits of a page at places from the first number up to, not including, the second."""
 ANY_HEIGHT = 1 << 62
 _SMALL_READ, _LARGE_READ = 16, 256
 
@@ -145,6 +147,16 @@ class CommitTable:
         self, chain: int, size: int, height: int, last_size: int, last_height: int
     ) -> Iterator[CommitRow]:
         """The commits of a chain whose (size, height) is greater, in order, up to a last one."""
+        for piece in self.pieces(chain, size, height, last_size, last_height):
+            if isinstance(piece, CommitRow):
+                yield piece
+            elif (pages := self.pages) is not None:
+                yield from pages.rows(*piece)
+
+    def pieces(
+        self, chain: int, size: int, height: int, last_size: int, last_height: int
+    ) -> Iterator[CommitRow | PagePart]:
+        """The same, those of a page together."""
         limit = _SMALL_READ
         while True:
             # Bounded by size as well, or a look at the past would scan all that came after.
@@ -165,10 +177,10 @@ class CommitTable:
             elif pages is None or page is None or page.first_key > (last_size, last_height):
                 return
             else:
-                for row in pages.rows(page, page.place_behind(size, height), len(page)):
-                    if row.height > last_height or row.size > last_size:
-                        return
-                    yield row
+                stop = page.place_behind(last_size, last_height)
+                yield page, page.place_behind(size, height), stop
+                if stop < len(page):
+                    return
                 size, height = page.last_key
                 limit = max(_SMALL_READ, fetched)
 
@@ -194,10 +206,10 @@ class CommitTable:
                 yield from reversed(list(pages.rows(page, 0, page.place_behind(size, height - 1))))
                 size, height = page.first_key
 
-    def holding_each(self, chain: int, positions: Sequence[int]) -> list[CommitRow]:
-        """For each of these ascending positions the commit of a chain that added it, as far as
-        there are such."""
-        found: dict[int, CommitRow] = {}
+    def lines_of(self, chain: int, positions: Sequence[int]) -> list[int]:
+        """For each of these ascending positions the line of the event there, as far as a commit of
+        a chain added it."""
+        found: dict[int, int] = {}
         if (pages := self.pages) is not None:
             page = None
             for position in positions:
@@ -206,8 +218,7 @@ class CommitTable:
                     if page is None:
                         break
                 if page.size_before <= position:
-                    place = page.place_behind(position, ANY_HEIGHT)
-                    found[position] = next(pages.rows(page, place, place + 1))
+                    found[position] = page.line_at(position)
         others = [position for position in positions if position not in found]
         if others:
             rows = self._rows(
@@ -222,7 +233,7 @@ class CommitTable:
                     if moved is None:
                         break
                     row = moved
-                found[position] = row
+                found[position] = row.line_at(position)
         return list(map(found.__getitem__, takewhile(found.__contains__, positions)))
 
     def any_merged(self, first: int, end: int) -> bool:

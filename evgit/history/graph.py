@@ -23,7 +23,7 @@ from evgit.errors import UnknownObject
 from evgit.formats.canonical import id_bytes
 from evgit.history.boundaries import Boundaries, behind
 from evgit.history.commit_row import CommitRow, damaged_index
-from evgit.history.commit_table import ANY_HEIGHT, CommitTable
+from evgit.history.commit_table import ANY_HEIGHT, CommitTable, PagePart
 from evgit.history.line_ranges import LineRange, clipped
 from evgit.storage.blocks import BlockStore
 from evgit.storage.database import fetch_all, fetch_one
@@ -201,24 +201,22 @@ class CommitGraph:
             f"no commit holds position {position}", hint="`evgit reindex` rebuilds the index"
         )
 
-    def holding_each(self, row: CommitRow, positions: Sequence[int]) -> list[CommitRow]:
-        """The same for several ascending positions, with one statement for each stretch."""
-        holders: list[CommitRow] = []
+    def lines_of(self, row: CommitRow, positions: Sequence[int]) -> list[int]:
+        """The lines of the events at ascending positions, with one statement for each stretch."""
+        lines: list[int] = []
         for stretch in reversed(self.lineage(row)):
-            end = bisect_left(positions, min(stretch.end, row.size), len(holders))
-            wanted = positions[len(holders) : end]
+            end = bisect_left(positions, min(stretch.end, row.size), len(lines))
+            wanted = positions[len(lines) : end]
             if not wanted:
                 continue
-            found = self.table.holding_each(stretch.chain, wanted)
-            holders += found
+            found = self.table.lines_of(stretch.chain, wanted)
+            lines += found
             if len(found) < len(wanted):
                 break
-            if holders[0].parent is None:
-                self.refuse_boundary(holders[0])
-        if len(holders) < len(positions):
-            self.holding(row, positions[len(holders)])  # says what is wrong with it
+        if len(lines) < len(positions):
+            self.holding(row, positions[len(lines)])  # says what is wrong with it
             raise damaged_index(f"no commit holds one of {len(positions)} positions")
-        return holders
+        return lines
 
     def at_height(self, row: CommitRow, height: int) -> CommitRow:
         """The commit of `row`'s first-parent chain that has `height` first parents before it."""
@@ -252,11 +250,19 @@ class CommitGraph:
 
     def chain_from(self, row: CommitRow, position: int) -> Iterator[CommitRow]:
         """The first-parent chain in order, from the commit that holds `position` up to `row`."""
+        for piece in self._pieces_from(row, position):
+            if isinstance(piece, CommitRow):
+                yield piece
+            elif (pages := self.table.pages) is not None:
+                yield from pages.rows(*piece)
+
+    def _pieces_from(self, row: CommitRow, position: int) -> Iterator[CommitRow | PagePart]:
+        """The same, those of a page together."""
         for stretch in reversed(self.lineage(row)):
             if stretch.end <= position and stretch.chain != row.chain:
                 continue
             start = max(position, stretch.start)
-            yield from self.table.ascending(
+            yield from self.table.pieces(
                 stretch.chain, start, ANY_HEIGHT, stretch.end, stretch.height
             )
 
@@ -302,7 +308,16 @@ class CommitGraph:
         """Lines of the events at positions [start, stop) of the commit's log, in order."""
         if start >= stop:
             return
-        for commit in self.chain_from(row, start):
+        for commit in self._pieces_from(row, start):
+            if not isinstance(commit, CommitRow):
+                page, first, end = commit
+                if not page.size_at(first) <= start < page.size_at(end):
+                    continue  # none of them adds anything
+                yield from page.ranges(first, end, start, stop)
+                start = page.size_at(end)
+                if start >= stop:
+                    return
+                continue
             added = commit.added
             before = commit.size - added
             if not added and before == start:

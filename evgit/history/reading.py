@@ -79,11 +79,12 @@ class Reader:
             now, chosen = chosen[:at_once], chosen[at_once:]
             at_once = EVENTS_AT_ONCE
             asked = [positions[revision] for revision in sorted(now)]
-            holders = self._history.graph.holding_each(row, asked)
-            for place in reversed(range(len(now))) if backwards else range(len(now)):
-                position = asked[place]
-                event = self._event_in(holders[place], position, name)
-                yield StreamEvent(min(now) + place, position, event)
+            lines = self._history.graph.lines_of(row, asked)
+            texts = self._history.blocks.each(lines[::-1] if backwards else lines)
+            for revision, position, text in zip(
+                now, asked[::-1] if backwards else asked, texts, strict=True
+            ):
+                yield StreamEvent(revision, position, self._event_of(text, position, name))
 
     def stream_event(self, name: str, point: Point, revision: int) -> StreamEvent | None:
         """One event of a stream by revision (-1: the last), or None."""
@@ -136,7 +137,11 @@ class Reader:
         return self._event_in(self._history.graph.holding(row, position), position, stream)
 
     def _event_in(self, holder: CommitRow, position: int, stream: str) -> Event:
-        event = decode_event(self._history.blocks.line(holder.line_at(position)))
+        line = self._history.blocks.line(holder.line_at(position))
+        return self._event_of(line, position, stream)
+
+    def _event_of(self, line: bytes, position: int, stream: str) -> Event:
+        event = decode_event(line)
         if event.stream != stream:
             raise Damage(
                 f"the index says that position {position} is of stream {stream!r}; "

@@ -202,6 +202,13 @@ class BlockStore:
             raise
         return frame[number - start]
 
+    def each(self, numbers: Sequence[int]) -> Iterator[bytes]:
+        """Single lines anywhere, one after another."""
+        packed = None
+        if self.closed is None and self._any_packs():
+            packed = self.packs.each(numbers)
+        return iter(packed) if packed is not None else map(self.line, numbers)
+
     def texts(self, ranges: Iterable[tuple[int, int]], *, closed: bool = False) -> Iterator[bytes]:
         """The lines of (first, count) ranges, in blocks or over several, as longer texts.
 
@@ -215,7 +222,7 @@ class BlockStore:
         while True:
             moved: list[tuple[int, int]] = []
             cut = self._cut_at_packs(left)
-            for packed, some in groupby(cut, lambda found: self._is_packed(found[0])):
+            for packed, some in groupby(cut, self._packed_ranges()):
                 if packed:
                     yield from self.packs.texts(some)
                 else:
@@ -228,8 +235,15 @@ class BlockStore:
 
     def _cut_at_packs(self, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         """The same lines in ranges that are wholly packed or wholly hot, as far as is known."""
-        for first, count in ranges:
+        low = high = 0
+        for each in ranges:
+            first, count = each
             end = first + count
+            if low <= first and end <= high:
+                yield each
+                continue
+            if self._any_packs():
+                low, high = first, self.packs.same_up_to(first)
             while self._any_packs() and (stop := self.packs.same_up_to(first)) < end:
                 yield first, stop - first
                 first = stop
@@ -352,6 +366,22 @@ class BlockStore:
 
     def _is_packed(self, line: int) -> bool:
         return self._any_packs() and self.packs.holding(line) is not None
+
+    def _packed_ranges(self) -> Callable[[tuple[int, int]], bool]:
+        """What says of one range after another whether it is packed."""
+        low = high = 0
+
+        def is_packed(found: tuple[int, int]) -> bool:
+            nonlocal low, high
+            if low <= found[0] < high:
+                return True
+            row = self.packs.holding(found[0]) if self._any_packs() else None
+            if row is None:
+                return False
+            low, high = row.first_line, row.end
+            return True
+
+        return is_packed
 
     def _have_moved(self, line: int) -> bool:
         """Has another process moved a line that is not found any more into a pack?"""

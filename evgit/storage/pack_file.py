@@ -14,10 +14,11 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import accumulate
+from operator import itemgetter
 from pathlib import Path
 
 from evgit.errors import DamagedObject
-from evgit.formats.block import count_lines, decode_frame, split_lines
+from evgit.formats.block import decode_frame, split_lines
 from evgit.formats.pack import (
     INDEX,
     PAGE_EVENTS,
@@ -38,7 +39,6 @@ from evgit.formats.pack import (
 from evgit.formats.pack_lines import restored_in_frame
 from evgit.storage.files import translate_errors
 
-NEWLINE = b"\n"
 KEPT_WINDOWS = 16
 KEPT_PAGES = 256
 KEPT_FRAMES = 256
@@ -267,7 +267,9 @@ class PackedWindow:
         if self.header.ordered:
             return lines
         data = self._read(self._order_offset, self.header.order_bytes)
-        return list(map(lines.__getitem__, decode_order(self.header, data)))
+        places = decode_order(self.header, data, sound=True)
+        # One call for all of them takes half the time, but gives no list where there is only one.
+        return list(itemgetter(*places)(lines)) if len(places) > 1 else lines
 
     def _lines_between(self, start: int, end: int) -> list[bytes]:
         """The lines at places [start, end)."""
@@ -282,18 +284,19 @@ class PackedWindow:
         return lines[skipped : skipped + end - start]
 
     def _lines_of(self, number: int, text: bytes) -> list[bytes]:
+        lines = split_lines(text)
+        count = self.header.frames[number][1]
+        if len(lines) != count:
+            raise DamagedObject(f"a frame holds {len(lines)} lines, not {count}")
         start = self.header.events - self._frame_starts[number]
-        return restored_in_frame(split_lines(text), start, start + self.header.commits)
+        return restored_in_frame(lines, start, start + self.header.commits)
 
     def _line_of_event(self, event: int) -> int:
         return event + bisect_right(self.header.ends, event)
 
     def _frame_text(self, number: int) -> bytes:
-        size, count = self.header.frames[number]
-        text = decode_frame(self._read(self._frame_offsets[number], size))
-        if count_lines(text) != count:
-            raise DamagedObject(f"a frame holds {count_lines(text)} lines, not {count}")
-        return text
+        size, _ = self.header.frames[number]
+        return decode_frame(self._read(self._frame_offsets[number], size))
 
     def _read(self, offset: int, size: int) -> bytes:
         file = self._file()

@@ -9,9 +9,10 @@ knows lines and files, not what lines say.
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -187,6 +188,23 @@ class PackStore:
                 return self._one(part, number)
             return None
 
+    def each(self, numbers: Sequence[int]) -> list[bytes] | None:
+        """Single lines, in order; None where they are not all packed, or one can't be read."""
+        found: list[bytes] = []
+        window: PackedWindow | None = None
+        shift = low = high = 0
+        try:
+            for number in numbers:
+                if not low <= number < high:
+                    window, shift, low, high = self._window_of(number)
+                    if window is None:
+                        return None
+                assert window is not None
+                found.append(window.line(number - shift))
+        except (DamagedObject, _Gone):
+            return None  # line by line, it is found out which
+        return found
+
     def lines(self, first: int, count: int) -> list[bytes]:
         """Lines that all are packed."""
         return [line for lines in self._lines([(first, count)]) for line in lines]
@@ -194,9 +212,36 @@ class PackStore:
     def texts(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
         """The lines of (first, count) ranges, all of them packed, as longer texts, each of which
         ends with a newline. Holds one window at a time."""
-        for lines in self._lines(ranges):
-            for start in range(0, len(lines), TEXT_LINES):
-                yield b"\n".join(lines[start : start + TEXT_LINES]) + b"\n"
+        for window, shift, group in self._by_window(ranges):
+            found = None if window is None else _events_of(window, shift, group)
+            for lines in self._lines(group) if found is None else found:
+                for start in range(0, len(lines), TEXT_LINES):
+                    yield b"\n".join([*lines[start : start + TEXT_LINES], b""])
+
+    def _by_window(
+        self, ranges: Iterable[tuple[int, int]]
+    ) -> Iterator[tuple[PackedWindow | None, int, list[tuple[int, int]]]]:
+        """(window, the line that is its first, ranges in it) one after another; None for one that
+        goes over a window's end, or can't be found so easily."""
+        window: PackedWindow | None = None
+        shift = low = high = 0
+        group: list[tuple[int, int]] = []
+        for each in ranges:
+            first, count = each
+            if low <= first and first + count <= high:
+                group.append(each)
+                continue
+            if group:
+                yield window, shift, group
+            group, low, high = [], 0, 0
+            with suppress(DamagedObject):  # which lines are hit is found out line by line
+                window, shift, low, high = self._window_of(first)
+            if low <= first and first + count <= high:
+                group.append(each)
+            else:
+                yield None, 0, [each]
+        if group:
+            yield window, shift, group
 
     def block(self, line: int) -> tuple[int, int]:
         """(first line, number of lines) of the block that holds a packed line."""
@@ -274,6 +319,22 @@ class PackStore:
             yield from self._run(run)  # what comes before the damage
             raise
         yield from self._run(run)
+
+    def _window_of(self, line: int) -> tuple[PackedWindow | None, int, int, int]:
+        """(the window that holds a line, the line that is its first, the first line that is both
+        in it and in one row, and the line behind the last); None, 0, 0, 0 if it is not packed."""
+        row, file = self._open(line)
+        if row is None or file is None:
+            return None, 0, 0, 0
+        number = file.window_of(line - row.first_line + row.place)
+        there = file.window_range(number)
+        shift = there.start - row.place + row.first_line
+        return (
+            file.window(number),
+            shift,
+            max(shift, row.first_line),
+            min(shift + len(there), row.end),
+        )
 
     def _parts(self, ranges: Iterable[tuple[int, int]]) -> Iterator[_Part]:
         """Ranges cut where windows end."""
@@ -355,6 +416,34 @@ class _Part(NamedTuple):
 
 class _Gone(Exception):
     """A pack was replaced by others while it was looked for."""
+
+
+def _events_of(
+    window: PackedWindow, shift: int, ranges: list[tuple[int, int]]
+) -> list[list[bytes]] | None:
+    """The event lines of ranges in one window, as long lists; None where that is not all they
+    hold, where they are few, or where they can't be read all at once. `shift`: the line that is
+    the window's first."""
+    commits = window.commit_lines
+    spans: list[tuple[int, int]] = []
+    start = end = before = 0
+    for first, count in ranges:
+        line = first - shift
+        before = bisect_left(commits, line, before if line >= end + before else 0)
+        if before < len(commits) and commits[before] < line + count:
+            return None
+        if line - before != end:
+            spans.append((start, end))
+            start = line - before
+        end = line - before + count
+    spans.append((start, end))
+    if 2 * sum(end - start for start, end in spans) <= window.frame_count:
+        return None
+    try:
+        lines = window.events()
+    except DamagedObject:
+        return None
+    return [lines[start:end] for start, end in spans if start < end]
 
 
 def _cut_out(run: list[_Part], window: PackedWindow) -> list[bytes]:

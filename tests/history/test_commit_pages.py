@@ -73,10 +73,9 @@ def along(table: CommitTable, rows: list[CommitRow], choose: random.Random) -> N
     held = [n for row in rows for n in range(row.size - row.added, row.size)]
     for _ in range(5):
         positions = sorted(choose.sample(held, choose.randrange(len(held) + 1)))
-        expected_each = [next(row for row in rows if row.size > n) for n in positions]
-        assert list(map(plain, table.holding_each(chain, positions))) == list(
-            map(plain, expected_each)
-        )
+        holders = [next(row for row in rows if row.size > n) for n in positions]
+        expected_lines = [row.line_at(n) for row, n in zip(holders, positions, strict=True)]
+        assert table.lines_of(chain, positions) == expected_lines
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -95,11 +95,11 @@ def check_first_parents(grown: Grown, number: int) -> None:
     for position, adder in enumerate(plain.adds):
         assert graph.holding(found, position).hex == grown.commits[adder].id
     everywhere = range(len(plain.adds))
-    holders = [grown.commits[adder].id for adder in plain.adds]
-    assert [row.hex for row in graph.holding_each(found, everywhere)] == holders
-    assert [row.hex for row in graph.holding_each(found, everywhere[1::3])] == holders[1::3]
+    lines = [graph.holding(found, position).line_at(position) for position in everywhere]
+    assert graph.lines_of(found, everywhere) == lines
+    assert graph.lines_of(found, everywhere[1::3]) == lines[1::3]
     with pytest.raises(UnknownObject):
-        graph.holding_each(found, [*everywhere, len(plain.adds)])
+        graph.lines_of(found, [*everywhere, len(plain.adds)])
     for beyond in (-1, len(plain.adds)):
         with pytest.raises(UnknownObject):
             graph.holding(found, beyond)
