@@ -93,3 +93,11 @@ def test_the_benchmark_of_moving_history_runs(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.sync", "--quick", "--output", str(tmp_path / "s")]
     subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
     assert "git push" in (tmp_path / "s.md").read_text(encoding="utf-8")
+
+
+def test_the_benchmark_of_packs_runs(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.packs", "--quick", "--output", str(tmp_path / "p")]
+    subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
+    text = (tmp_path / "p.md").read_text(encoding="utf-8")
+    assert text.count("at most") == 3
+    assert text.count("at least") == 3
