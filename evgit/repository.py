@@ -21,6 +21,7 @@ from evgit.errors import (
     AlreadyExists,
     EvgitError,
     Locked,
+    ModelError,
     TransferInterrupted,
     UnknownObject,
     UsageError,
@@ -413,7 +414,16 @@ class Repository:
             blobs=self.blobs,
             branches=self.branches,
             actor=self._actor(),
+            model_states=self._states_of_projections,
         )
+
+    def _states_of_projections(self) -> list[States]:
+        """Those of the model's projections; none where there is no model that is trusted."""
+        try:
+            found = self.models.states() if self._may_have_model() else None
+        except ModelError:
+            return []
+        return [] if found is None else [part.states for part in found.parts]
 
     # ------------------------------------------------------------------ appending
     def append(

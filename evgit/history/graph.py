@@ -171,6 +171,13 @@ class CommitGraph:
         if row.parent is None and self.boundaries.get(row.number) is not None:
             raise behind(row.hex, row.size)
 
+    def _refuse_absent(self, row: CommitRow, positions: Sequence[int]) -> None:
+        """Raise BehindBoundary where a boundary is to give an event that is not here."""
+        if row.parent is None and self.boundaries.get(row.number) is not None:
+            for position in positions:
+                if position < row.size and row.line_at(position) in self.boundaries:
+                    raise behind(row.hex, row.size)
+
     def forget_chains(self) -> None:
         """Forget what was remembered, after a roll-back or a re-index."""
         self._chains.clear()
@@ -194,7 +201,7 @@ class CommitGraph:
             if position >= stretch.start:
                 found = self.table.next(stretch.chain, position)
                 if found is not None:
-                    self.refuse_boundary(found)
+                    self._refuse_absent(found, [position])
                     return found
                 break
         raise UnknownObject(

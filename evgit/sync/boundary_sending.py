@@ -8,10 +8,11 @@ where history is cut.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
 
 import msgspec
 
-from evgit.errors import BehindBoundary
+from evgit.errors import BehindBoundary, ModelError
 from evgit.formats.again import again_id, is_again
 from evgit.formats.boundary import OWN, Boundary, Piece, absent_for, is_absent
 from evgit.formats.canonical import id_bytes
@@ -29,22 +30,25 @@ Documents = Callable[[CommitRow], Iterable[tuple[str, bytes]]]
 
 
 def boundary_lines(
-    history: History, cut: Cut, there: Sequence[CommitRow], documents: Documents, projection: str
+    history: History,
+    cut: Cut,
+    there: Sequence[CommitRow],
+    states: Sequence[tuple[str, Documents]],
 ) -> Iterator[bytes]:
     """All lines, each with its newline. `there`: boundaries that the receiver keeps.
 
-    `projection`: the key of the one that `documents` are made with.
+    `states`: keys of projections, and what makes their documents.
     """
     sources = [(row.hex, Places(history.graph.log_ranges(row, 0, row.size))) for row in there]
     full = _sent_lines(history, cut)
     for row in cut.boundaries:
         yield from _block(history, row, sources, full)
         sources.append((row.hex, Places(history.graph.log_ranges(row, 0, row.size))))
-    for row in cut.states:
+    for row, (projection, documents) in product(cut.states, states):
         try:
             known = documents(row)
-        except BehindBoundary:
-            continue  # nor was this repository told what the state is there
+        except (BehindBoundary, ModelError):
+            continue  # nor was this repository told what the state is there, or its model fails
         yield _line({"boundary": row.hex, "kind": "state", "projection": projection})
         for path, document in known:
             yield b"".join(

@@ -1,37 +1,40 @@
 """The states at boundaries: given by one repository, taken on trust by another.
 
-They are states of the built-in projection, which needs no model: what a server sends must not
-depend on code that it would have to run. This module must not know how they are transported.
+Those of the built-in projection always are, which needs no model. Those of a model's projections
+are where this repository has a model that it trusts: nothing is run that is not. This module must
+not know how they are transported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
-from evgit.state.builtin import BUILTIN
 from evgit.state.states import States
 from evgit.storage.cache import Cache
 from evgit.storage.layout import Layout
 
+Documents = Callable[[CommitRow], Iterator[tuple[str, bytes]]]
 
-class GivenStates:
-    """Makes the documents at commits of a repository."""
 
-    def __init__(self, history: History, layout: Layout) -> None:
-        self._history = history
-        self._layout = layout
+def given_states(
+    history: History, layout: Layout, of_model: Sequence[States]
+) -> list[tuple[str, Documents]]:
+    """(key of a projection, what gives (path, canonical JSON) of all documents at a commit).
 
-    @property
-    def projection(self) -> str:
-        """The key of the projection."""
-        return BUILTIN.key.hex()
+    Raises BehindBoundary, then, where the state is not known here either, or ModelError.
+    """
+    return [
+        (states.projection.key.hex(), _documents_by(history, states))
+        for states in (States(Cache(layout.cache)), *of_model)
+    ]
 
-    def documents(self, row: CommitRow) -> Iterator[tuple[str, bytes]]:
-        """(path, canonical JSON) of all documents at a commit, in the order of the Merkle map.
 
-        Raises BehindBoundary where they are not known here either.
-        """
-        state = States(Cache(self._layout.cache)).at(self._history.log_of(row))
+def _documents_by(history: History, states: States) -> Documents:
+    def documents(row: CommitRow) -> Iterator[tuple[str, bytes]]:
+        state = states.at(history.log_of(row))
+        state.retrying(state.settle)  # a model that fails shall fail before anything is sent
         return state.documents()
+
+    return documents

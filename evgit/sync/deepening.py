@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 
-from evgit.errors import BehindBoundary, InvalidObject
+from evgit.errors import BehindBoundary, InvalidObject, ModelError
 from evgit.formats.block import encode_block
 from evgit.formats.boundary import Boundary, absent_for, is_absent, line_id
 from evgit.formats.event import decode_event
@@ -26,9 +26,9 @@ from evgit.history.commit_row import CommitRow
 from evgit.history.first_commit import index_of_root
 from evgit.history.given_states import GivenState
 from evgit.history.history import History
-from evgit.state.builtin import BUILTIN
 from evgit.state.states import States
 from evgit.storage import database
+from evgit.storage.blocks import LINE_LIMIT
 from evgit.storage.cache import Cache
 from evgit.storage.database import fetch_all
 from evgit.sync.quarantine import Limits, Progress, Quarantine, Received
@@ -79,7 +79,7 @@ def deepening(
                 again = Quarantine(store.history, store.blobs.size, limits)
                 again.take(decode_transfer(aside.chunks()))
                 for one in believed:
-                    _compare(store.history, one)
+                    _compare(store, one)
             if not still_shallow:
                 database.become_whole(store.history.connection)
             store.history.forget()
@@ -140,7 +140,8 @@ def _telling_lies(believed: Sequence[_Believed]) -> Iterator[None]:
 
 
 # ---------------------------------------------------------------- what was believed
-def _compare(history: History, one: _Believed) -> None:
+def _compare(store: Store, one: _Believed) -> None:
+    history = store.history
     row = history.graph.get(one.row.id)
     called = f"commit {one.row.id[:12]}"
     if row.height != one.told.height:
@@ -151,7 +152,7 @@ def _compare(history: History, one: _Believed) -> None:
     lines = (line for lines in decode_transfer(one.lines.chunks()) for line in lines)
     while some := list(islice(lines, AT_ONCE)):
         _compare_lines(history, one, [line for line in some if is_absent(line)])
-    _compare_states(history, one, row)
+    _compare_states(store, one, row)
 
 
 def _compare_lines(history: History, one: _Believed, lines: Sequence[bytes]) -> None:
@@ -173,28 +174,46 @@ def _compare_lines(history: History, one: _Believed, lines: Sequence[bytes]) -> 
             )
 
 
-def _compare_states(history: History, one: _Believed, row: CommitRow) -> None:
-    connection = history.connection
-    for (projection,) in fetch_all(
+def _compare_states(store: Store, one: _Believed, row: CommitRow) -> None:
+    """Make the states anew that were given, by all projections that can be run here.
+
+    What can't be compared is not used any more either.
+    """
+    history, connection = store.history, store.history.connection
+    made_by = {states.projection.key: states for states in (States(Cache(None)), *_models(store))}
+    given_by = fetch_all(
         connection,
         "SELECT DISTINCT projection FROM boundary_states WHERE number=?",
         (-1 - one.row.number,),
-    ):
+    )
+    for (projection,) in given_by:
         given = GivenState(connection, -1 - one.row.number, projection)
         now = GivenState(connection, row.number, projection)
-        if projection == BUILTIN.key:
-            try:
-                state = States(Cache(None)).at(history.log_of(row))
-            except BehindBoundary:
-                state = None
-            if state is not None:
-                _compare_documents(given.documents(), state.documents(), row.hex)
+        try:
+            made = made_by[projection].rebuild(history.log_of(row))
+            _compare_documents(given.documents(), made.documents(), row.hex)
+        except (BehindBoundary, KeyError, ModelError):
+            _forget_snapshots(store, projection)
         if history.graph.boundaries.get(row.number) is not None and not now.known():
             connection.execute(
                 "UPDATE boundary_states SET number=? WHERE number=? AND projection=?",
                 (row.number, -1 - one.row.number, projection),
             )
         given.clear()
+
+
+def _models(store: Store) -> Sequence[States]:
+    try:
+        return store.model_states()
+    except BehindBoundary:
+        return ()
+
+
+def _forget_snapshots(store: Store, projection: bytes) -> None:
+    cache = Cache(store.layout.cache)
+    for snapshot in list(cache.snapshots(projection, LINE_LIMIT)):
+        cache.forget_snapshot(snapshot)
+    cache.close()
 
 
 def _compare_documents(

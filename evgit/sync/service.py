@@ -24,7 +24,7 @@ from evgit.formats.names import check_ref_name
 from evgit.formats.transfer import encode_transfer
 from evgit.history.commit_row import CommitRow
 from evgit.sync.boundary_sending import boundary_lines
-from evgit.sync.boundary_states import GivenStates
+from evgit.sync.boundary_states import given_states
 from evgit.sync.depth import Cut, Depth, cut
 from evgit.sync.gate import Gate
 from evgit.sync.messages import (
@@ -167,9 +167,8 @@ class Service:
         if not found.boundaries:
             return found, iter(())
         there = [] if depth.deepens else [history.graph.get(i) for i in depth.boundaries]
-        states = GivenStates(history, store.layout)
-        lines = boundary_lines(history, found, there, states.documents, states.projection)
-        return found, lines
+        states = given_states(history, store.layout, store.model_states())
+        return found, boundary_lines(history, found, there, states)
 
     # ------------------------------------------------------------------ pushing
     def _push(self, request: PushRequest, body: Iterator[bytes]) -> PushReply:

@@ -6,7 +6,7 @@ It must not know which side of a conversation this repository is on.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +21,7 @@ from evgit.history.branches import Actor, Branches
 from evgit.history.commit_row import CommitRow
 from evgit.history.heads import HEADS, TAGS
 from evgit.history.history import History
+from evgit.state.states import States
 from evgit.storage import database
 from evgit.storage.blobs import BlobStore
 from evgit.storage.layout import Layout
@@ -41,7 +42,8 @@ SHARED = (HEADS, TAGS)
 @dataclass
 class Store:
     """One repository's stores. `repository`: its id, the root commit's. `jobs`: how many processes
-    go through what is received, 1 for this one alone; None: as many as are of use."""
+    go through what is received, 1 for this one alone; None: as many as are of use. `model_states`:
+    by each projection of the model, if there is one that is trusted."""
 
     repository: str
     layout: Layout
@@ -52,6 +54,7 @@ class Store:
     branches: Branches
     actor: Actor
     jobs: int | None = None
+    model_states: Callable[[], Sequence[States]] = tuple
 
     @classmethod
     def open(cls, layout: Layout, author: str, now: Callable[[], int]) -> Store:
