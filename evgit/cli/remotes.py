@@ -55,6 +55,8 @@ def write_moves(output: Output, moves: list[RefMove]) -> None:
             what = "[new tag]" if move.ref.startswith("refs/tags/") else "[new branch]"
         elif move.kind == "deleted":
             what = "[deleted]"
+        elif move.kind == "behind":
+            what = "[not here]"
         else:
             dots = "..." if move.kind == "rewound" else ".."
             what = f"{short(move.old or '')}{dots}{short(move.new or '')}"

@@ -150,6 +150,6 @@ def behind(commit: str, size: int) -> BehindBoundary:
     """The error for what lies behind a boundary: a commit (id) and the size of its log."""
     return BehindBoundary(
         f"this repository is shallow: commit {commit[:12]} and what came before it, the first "
-        f"{size} positions of the log, are not here",
+        f"{size} position{'' if size == 1 else 's'} of the log, are not here",
         hint=WAY_ON,
     )
