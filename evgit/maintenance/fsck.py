@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +43,8 @@ from evgit.storage.database import integrity_problems, reading, translate_errors
 from evgit.storage.refs import RefStore
 
 Progress = Callable[[int, int], None]
+PAGES_BETWEEN = 32
+"""Pages of indexes that are read between two groups of blocks: more than a group's events fill."""
 _ID = re.compile(r"\b[0-9a-f]{64}\b")
 
 
@@ -159,7 +162,10 @@ class _Fsck:
     def blocks(self, progress: Progress | None, jobs: int | None) -> None:
         expected_line, total = 0, last_line(self._history)
         groups = ((group, packed(_blocks_of(group))) for group in self._groups(total))
+        index_pages = self._index.look_ahead()
         for group, answer in checked(groups, jobs, total):
+            for _ in islice(index_pages, PAGES_BETWEEN):  # others work meanwhile
+                pass
             sound = unpacked(_blocks_of(group), answer)
             for found in group:
                 if isinstance(found, _Gap):

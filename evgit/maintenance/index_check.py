@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Generator, Iterator
+from contextlib import suppress
 from zlib import crc32
 
-from evgit.errors import Damage
+from evgit.errors import Damage, EvgitError
 from evgit.history.commit_row import CommitRow
 from evgit.history.event_index import IDS, KEYS, LINE_BITS, id_words, key_fingerprint
 from evgit.history.history import History
@@ -32,6 +33,7 @@ class IndexCheck:
         self._problems: list[str] = []
         self._count: defaultdict[int, int] = defaultdict(int)
         self._sum: defaultdict[int, int] = defaultdict(int)
+        self._in_runs: dict[int, tuple[int, int]] = {}  # family -> number and sum of its words
         self._commits = 0
         self._streams: dict[str, int] = {}
         self._ends: dict[int, tuple[int, int]] = {}  # chain -> (height reached, height stored)
@@ -168,14 +170,37 @@ class IndexCheck:
                 self._problems.append(f"the index of {called}: {error.message}")
         return self._problems
 
-    def _stored(self, family: int) -> tuple[int, int]:
-        history = self._history
+    def look_ahead(self) -> Iterator[None]:
+        """Reads sets of words for `problems`, page by page: for who has to wait for others.
+
+        It stops where a page can't be read; `problems` says of it what is wrong.
+        """
+        with suppress(EvgitError, ArithmeticError, TypeError, ValueError):
+            for (family,) in fetch_all(
+                self._history.connection, "SELECT DISTINCT family FROM runs ORDER BY family"
+            ):
+                self._in_runs[family] = yield from self._read_runs(family)
+
+    def _read_runs(self, family: int) -> Generator[None, None, tuple[int, int]]:
         count = total = 0
-        for words, sound in history.runs.pages(family):
+        for words, sound in self._history.runs.pages(family):
             if not sound:
                 raise Damage("a page is out of place")
             count += len(words)
             total = total + sum_of_hashes(words) & _64_BITS
+            yield
+        return count, total
+
+    def _stored(self, family: int) -> tuple[int, int]:
+        history = self._history
+        if family not in self._in_runs:
+            reading = self._read_runs(family)
+            try:
+                while True:
+                    next(reading)
+            except StopIteration as end:
+                self._in_runs[family] = end.value
+        count, total = self._in_runs[family]
         if family in (IDS, KEYS):
             pending = history.events.pending(family)
         else:
