@@ -129,13 +129,12 @@ class EvgitStore:
         )
 
     def many_commits(self, path: str, count: int) -> int:
-        """Makes a long history of one-event commits; not measured, so not synced either."""
+        """Makes a long history of one-event commits; not measured, so they share transactions."""
         self.repository.history.connection.execute("pragma synchronous=off")
         with Path(path).open("rb") as file:
-            for number, line in enumerate(itertools.islice(file, count), 1):
-                self.repository.append(
-                    evgit.batch_from_lines([line], number),
-                    message="one",
-                    recorded_at_event_times=True,
-                )
+            lines = itertools.islice(file, count)
+            while part := list(itertools.islice(lines, 500)):
+                batches = [(evgit.batch_from_lines([line]), "one") for line in part]
+                for _ in self.repository.append_together(batches, recorded_at_event_times=True):
+                    pass
         return count
