@@ -140,6 +140,8 @@ def figures(trial: Trial) -> Iterator[Figure]:
             f"{aggregates:.1f}x",
             aggregates >= 8,
         )
+    # docs/decisions/models.md says what several processes would have to share.
+    yield Figure("the same with two processes", "at least 1.5x", "not built", False)
     past = rebuild / trial.median("past")
     worst = rebuild / max(trial.samples["past"])
     yield Figure(

@@ -7,26 +7,21 @@ the same events share theirs. It knows a log only as something to read events fr
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import NamedTuple, Protocol, cast
 
 from evgit.errors import UnknownRevision
 from evgit.state.builtin import BUILTIN
+from evgit.state.folding import Fold
 from evgit.state.late_state import FindsDocuments, IndexedLog, LateState
 from evgit.state.merkle_map import EMPTY_ROOT, Change, MerkleMap
 from evgit.state.merkle_node import NodeMissing, Reader, references
 from evgit.state.projection import (
     AnyProjection,
-    Documents,
-    Groups,
     KeyedProjection,
-    LiveDocuments,
-    LiveProjection,
     Unstorable,
 )
-from evgit.state.state import Overlay, State, changes_of, extended, pending, resolved
+from evgit.state.state import Overlay, State
 from evgit.storage.cache import Cache, Snapshot
 
 SNAPSHOT_INTERVAL = 8192
@@ -39,15 +34,9 @@ SPARSER = 25
 """On the way to the present, so many times fewer are left where documents are folded live: most of
 the past is never asked for, and whoever asks leaves the others."""
 REMEMBERED_STATES = 4
-PENDING_EVENTS = 65_536
-PENDING_BYTES = 16 << 20
-OVERLAY_BYTES = 64 << 20
-UPDATED_AT_ONCE = 8192  # documents, all of whose leaves are in memory meanwhile
-LIVE_DOCUMENTS = 100_000
-ALL_PER_EVENT = 4  # so many times the events, and all documents are got at once, not one by one
+LIVE_EVENTS = 65_536  # from so many on, they are folded live
 WHOLE_EVENTS = 2048  # from so many on, a state of which everything is wanted is folded live
 WORTH_LOOKING = 256  # events: to replay fewer costs no more than to look for those of a document
-_PER_DOCUMENT = 300  # what Python adds to the bytes of a document in an overlay, about
 
 
 class EventLog(Protocol):
@@ -126,7 +115,7 @@ class States:
     def _replayed(
         self, log: EventLog, size: int, root: bytes, *, live_from: int | None = None
     ) -> State:
-        """`live_from`: so many events are worth folding live; PENDING_EVENTS if not given."""
+        """`live_from`: so many events are worth folding live; LIVE_EVENTS if not given."""
         while True:
             start, covered = self._nearest(log, size)
             try:
@@ -170,7 +159,7 @@ class States:
     def after(self, log: EventLog, texts: Iterable[bytes]) -> Trial:
         """The state that a log would have with further events, which are in no log yet."""
         start = self.at(log)
-        fold = _Fold(self._cache, self._projection, start, bounded=False)
+        fold = Fold(self._cache, self._projection, start, bounded=False)
         position = start.size
         for text in texts:
             position += fold.take(text, position)
@@ -275,7 +264,7 @@ class States:
         if start.size == size:
             return start
         try:
-            many = size - start.size > (PENDING_EVENTS if live_from is None else live_from)
+            many = size - start.size > (LIVE_EVENTS if live_from is None else live_from)
             return self._folded(log, start, size, root, last_snapshot, live=many)
         except Unstorable:
             return self._folded(log, start, size, root, last_snapshot, live=False)
@@ -290,175 +279,22 @@ class States:
         *,
         live: bool,
     ) -> State:
-        fold = _Fold(self._cache, self._projection, start, live=live)
+        fold = Fold(self._cache, self._projection, start, live=live)
         position, taken = start.size, 0
         sparser = SPARSER if live and not self._is_past(size) else 1
         sparseness = sparser * (LIVE_SPARSENESS if fold.is_live else SPARSENESS)
-        if fold.is_live and len(start.tree) <= min(
-            ALL_PER_EVENT * (size - position), LIVE_DOCUMENTS
-        ):
-            fold.load_all()
+        fold.expect(size - position)
         for text in log.texts(position, size):
             position += fold.take(text, position)
             due = max(sparser * self._interval, sparseness * fold.count())
             if position == size:  # where somebody happened to look is not worth one so soon
-                due = min(due + due // 4, max(self._interval, PENDING_EVENTS))
+                due = min(due + due // 4, max(self._interval, LIVE_EVENTS))
             if position - last_snapshot >= due:
                 fold.snapshot(position, log.root(position))
                 last_snapshot, taken = position, taken + 1
         if taken and self._cache.oversized():
             self._cache.sweep(references)
         return self._state(log, fold.tree, fold.overlay(), size, root, last_snapshot)
-
-
-class _Fold:
-    """Events on their way into documents, in bounded memory.
-
-    Documents of a keyed projection wait with their events until somebody asks; those of a general
-    one are Python values. When either grow too many they become bytes, and when those grow too many
-    they go into the Merkle map.
-    """
-
-    def __init__(
-        self,
-        cache: Cache,
-        projection: AnyProjection,
-        start: State,
-        *,
-        bounded: bool = True,
-        live: bool = False,
-    ) -> None:
-        """`start` is of this projection alone. Not `bounded`: nothing is settled on the way."""
-        tree = start.tree
-        assert isinstance(tree, MerkleMap)
-        self.tree = tree
-        self._bounded = bounded
-        self._live: LiveDocuments | None = None
-        if live and isinstance(projection, LiveProjection):
-            self._live = projection.live(self._document)
-        self._live_changed = False  # since they were last gathered
-        self._loaded: dict[str, bytes] | None = None  # all documents at the start, if they are few
-        self._cache = cache
-        self._key = projection.key
-        self._keyed: KeyedProjection | None = None
-        if isinstance(projection, KeyedProjection):
-            self._keyed = projection
-        else:
-            self._general = projection
-            self._documents = Documents(
-                self._document, lambda: iter(self._paths()), projection.encode
-            )
-        self._overlay = dict(start.overlay)
-        self._groups: Groups = defaultdict(list)
-        self._events = 0
-        self._bytes = 0
-        self._overlay_bytes = 0
-
-    def take(self, text: bytes, position: int) -> int:
-        """Take in the events of these JSON lines, from `position` on; how many they are."""
-        if self._live is not None:
-            taken = self._live.take(text, position)
-            self._live_changed = True
-            if len(self._live) > LIVE_DOCUMENTS:
-                self._gather()
-                self._into_tree()
-                self.tree = self.tree.flushed(self._cache.add_nodes)
-                self._live.clear()
-                self._loaded = None
-            return taken
-        if self._keyed is not None:
-            events = self._keyed.decode(text, position)
-            self._keyed.group(events, self._groups)
-        else:
-            events = self._general.decode(text, position)
-            self._general.fold(events, self._documents)
-        self._events += len(events)
-        self._bytes += len(text)
-        full = self._events > PENDING_EVENTS or self._bytes > PENDING_BYTES
-        if full and self._bounded:
-            self._settle()
-            if self._overlay_bytes > OVERLAY_BYTES:
-                self._into_tree()
-                self.tree = self.tree.flushed(self._cache.add_nodes)
-        return len(events)
-
-    @property
-    def is_live(self) -> bool:
-        """Are documents held as Python values?"""
-        return self._live is not None
-
-    def load_all(self) -> None:
-        """Get all documents at once, since most of them will be wanted."""
-        self._loaded = self.tree.everything()
-
-    def count(self) -> int:
-        """How many documents there are, about: those that are settled, or else those in hand."""
-        return max(len(self.tree), 0 if self._live is None else len(self._live))
-
-    def touched(self) -> set[str]:
-        """Paths of the documents that events not settled yet have to do with."""
-        if self._keyed is not None:
-            return set(self._groups)
-        self._overlay.update(self._documents.take_changes())
-        return set(self._documents.written)
-
-    def overlay(self) -> Overlay:
-        """What lies over `tree` after the events taken so far."""
-        self._gather()
-        return self._overlay
-
-    def snapshot(self, size: int, log_root: bytes) -> None:
-        """Put everything into the tree and keep it as the state after `size` events."""
-        self._gather()
-        self._into_tree()
-        tree = self.tree
-        snapshot = Snapshot(self._key, size, log_root, tree.root, len(tree))
-        self.tree = tree.flushed(lambda nodes: self._cache.add_nodes(nodes, snapshot))
-
-    def _gather(self) -> None:
-        """Bring what was touched into the overlay."""
-        if self._live is not None:
-            if self._live_changed:
-                self._overlay |= self._live.stored()
-                self._live_changed = False
-        elif self._keyed is not None:
-            self._overlay = extended(self._overlay, self._groups, self._keyed)
-            self._groups = defaultdict(list)
-        else:
-            self._overlay.update(self._documents.take_changes())
-        self._events = self._bytes = 0
-
-    def _settle(self) -> None:
-        """Make bytes of all documents that were touched."""
-        self._gather()
-        for path in self._overlay:
-            self._overlay[path] = self._document(path)
-        size = sum(len(d) for d in self._overlay.values() if isinstance(d, bytes))
-        self._overlay_bytes = size + len(self._overlay) * _PER_DOCUMENT
-
-    def _into_tree(self) -> None:
-        paths = iter(sorted(self._overlay))
-        while part := list(islice(paths, UPDATED_AT_ONCE)):
-            overlay = {path: self._overlay.pop(path) for path in part}
-            self.tree = self.tree.update(changes_of(overlay, self._keyed))
-            if self._overlay:
-                self.tree = self.tree.flushed(self._cache.add_nodes)
-        self._overlay = {}
-        self._overlay_bytes = 0
-
-    def _document(self, path: str) -> bytes | None:
-        if path not in self._overlay:
-            if self._loaded is not None:
-                return self._loaded.get(path)
-            return None if self.tree.root == EMPTY_ROOT else self.tree.get(path)
-        entry = self._overlay[path]
-        if isinstance(entry, list):
-            entry = pending(entry, self._keyed)
-        return resolved(entry, path, self.tree)
-
-    def _paths(self) -> list[str]:
-        paths = {path for path, _ in self.tree.items()} | self._overlay.keys()
-        return sorted(path for path in paths if self._document(path) is not None)
 
 
 def _size_of(state: State) -> int:

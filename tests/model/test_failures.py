@@ -57,7 +57,7 @@ def test_names_event_position_type_file_and_line(bank: Repository) -> None:
 def test_the_same_where_many_events_are_folded_at_once(
     bank: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evgit.state.states.PENDING_EVENTS", 1)
+    monkeypatch.setattr("evgit.state.states.LIVE_EVENTS", 1)
     assert poisoned(bank, POISON).position == 2
 
 
@@ -77,7 +77,7 @@ def test_a_document_must_be_json(
     bank: Repository, monkeypatch: pytest.MonkeyPatch, value: str, says: str, many: bool
 ) -> None:
     if many:
-        monkeypatch.setattr("evgit.state.states.PENDING_EVENTS", 1)
+        monkeypatch.setattr("evgit.state.states.LIVE_EVENTS", 1)
     statement = f"event.data['amount'] == 1000 and account.update(x={value})"
     error = poisoned(bank, statement)
     assert error.position == 2

@@ -173,8 +173,8 @@ def test_all_styles_give_the_same_documents(
     for size in sorted({min(size, log.size) for size in [*sizes, log.size]}):
         expected = dict(lazily.at(log, size))
         with (
-            patch("evgit.state.states.PENDING_EVENTS", 0),
-            patch("evgit.state.states.LIVE_DOCUMENTS", held),
+            patch("evgit.state.states.LIVE_EVENTS", 0),
+            patch("evgit.state.folding.LIVE_DOCUMENTS", held),
         ):
             assert dict(live.at(log, size)) == expected
 
@@ -194,7 +194,7 @@ def test_errors_name_the_event_however_much_of_it_was_left_out(
     code = (BANK + OTHER_STYLES).replace(line, f"1 / ({amount} != 77); {line}")
     log = TextLog([NewEvent("account-1", "deposit_made", {"value": n}) for n in range(60, 90)])
     states = ModelStates(Cache(None), loaded(code))
-    with patch("evgit.state.states.PENDING_EVENTS", 0), pytest.raises(HandlerFailed) as error:
+    with patch("evgit.state.states.LIVE_EVENTS", 0), pytest.raises(HandlerFailed) as error:
         states.at(log).part(prefix)
     assert error.value.position == 17
     assert error.value.event_id == log.events[17].id
@@ -206,7 +206,7 @@ def test_what_is_not_storable_is_found_again_event_by_event() -> None:
         'account["balance"] = {1} if event.data["amount"] == 3 else 0',
     )
     deposits = [deposit("1", n) for n in range(4)]
-    with patch("evgit.state.states.PENDING_EVENTS", 0), pytest.raises(HandlerFailed) as error:
+    with patch("evgit.state.states.LIVE_EVENTS", 0), pytest.raises(HandlerFailed) as error:
         ModelStates(Cache(None), loaded(code)).at(TextLog(deposits)).part("accounts/").settle()
     assert error.value.position == 3
 
@@ -231,10 +231,10 @@ def test_whole_states_of_the_past_go_on_from_snapshots(sizes: list[int], per_eve
     events[200:200] = [NewEvent(f"account-{n}", "account_closed", {}) for n in range(5)]
     log, cache, model = FindingLog(events), Cache(None), loaded(BANK)
     with (
-        patch("evgit.state.states.PENDING_EVENTS", 100),
+        patch("evgit.state.states.LIVE_EVENTS", 100),
         patch("evgit.state.states.WHOLE_EVENTS", 3),
         patch("evgit.state.states.WORTH_LOOKING", 1),
-        patch("evgit.state.states.ALL_PER_EVENT", per_event),
+        patch("evgit.state.folding.ALL_PER_EVENT", per_event),
     ):
         assert len(ModelStates(cache, model, interval=20).at(log).part("accounts/"))
         for size in sizes:

@@ -110,8 +110,8 @@ def test_many_events_at_once_give_the_same(monkeypatch: pytest.MonkeyPatch) -> N
     log = TextLog(events)
     model = loaded(BANK)
     lazily = ModelStates(Cache(None), model).at(log)
-    monkeypatch.setattr("evgit.state.states.PENDING_EVENTS", 10)
-    monkeypatch.setattr("evgit.state.states.LIVE_DOCUMENTS", 3)
+    monkeypatch.setattr("evgit.state.states.LIVE_EVENTS", 10)
+    monkeypatch.setattr("evgit.state.folding.LIVE_DOCUMENTS", 3)
     live = ModelStates(Cache(None), model, interval=50).at(log)
     assert dict(live) == dict(lazily)
     assert live.root == lazily.root

@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from evgit.errors import UnknownRevision
 from evgit.formats import canonical
 from evgit.formats.event import Event, decode_events
-from evgit.state import states as states_module
+from evgit.state import folding, states as states_module
 from evgit.state.diff import MISSING, FieldChange, diff_states, field_changes
 from evgit.state.states import States
 from evgit.storage.cache import Cache
@@ -210,8 +210,8 @@ def test_several_caches_on_one_file(tmp_path: Path) -> None:
 
 
 def test_many_documents_spill_into_the_map(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(states_module, "PENDING_EVENTS", 50)
-    monkeypatch.setattr(states_module, "OVERLAY_BYTES", 4000)
+    monkeypatch.setattr(folding, "PENDING_EVENTS", 50)
+    monkeypatch.setattr(folding, "OVERLAY_BYTES", 4000)
     state = States(Cache(None), interval=10_000).at(LOG, 880)
     assert dict(state) == naive(EVENTS[:880])
     assert state.tree.root != States(Cache(None)).at(LOG, 0).tree.root
