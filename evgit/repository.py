@@ -56,7 +56,6 @@ from evgit.history.revision_source import (
 )
 from evgit.history.time_expression import parse_time as parse_time
 from evgit.storage import database, files
-from evgit.storage.jobs import MAX_JOBS as MAX_JOBS
 from evgit.storage.layout import Layout
 from evgit.storage.operations import Operation as Operation, OperationLog, RefChange as RefChange
 from evgit.storage.refs import Ref as Ref, RefStore
@@ -119,6 +118,7 @@ if TYPE_CHECKING:
     from evgit.storage.cache import Cache
     from evgit.storage.config import Config as Config, Setting as Setting
     from evgit.storage.in_progress import Begun
+    from evgit.storage.jobs import MAX_JOBS as MAX_JOBS
     from evgit.sync.bundles import (
         Bundle as Bundle,
         create_bundle as create_bundle,
@@ -173,6 +173,7 @@ _IMPORTED_LATER = {
     "evgit.state.provenance.stepping": "EventChanges",
     "evgit.state.state": "State",
     "evgit.storage.config": "Config Setting",
+    "evgit.storage.jobs": "MAX_JOBS",
     "evgit.sync.bundles": "Bundle create_bundle read_bundle verify_bundle",
     "evgit.sync.cloning": "directory_of refs_at",
     "evgit.sync.messages": "RefsReply",

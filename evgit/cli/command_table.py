@@ -49,7 +49,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "switch": Entry("switch", "Switch to a branch, and the working tree with it."),
         "checkout": Entry("checkout", "Write the state at a branch or any past point as files."),
         "restore": Entry(
-            "restore", "Write documents anew over edited or deleted files; or use a backup."
+            "restore", "Write documents anew over edited or deleted files; or a backup."
         ),
         "tag": Entry("tag", "List, make or delete tags."),
         "reflog": Entry("reflog", "Show where a branch has pointed."),

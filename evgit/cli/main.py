@@ -29,6 +29,15 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class Program(LazyGroup):
     """All of evgit. A reader that goes away (`evgit log | head`) ends it in peace."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`-C` is written out: click looks for a long option `-C` first, and then for what may have
+        been meant, for which it loads more than evgit is."""
+        place = 0
+        while args[place : place + 1] == ["-C"]:
+            args[place] = "--directory"
+            place += 2
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the command that was asked for."""
         done: list[str] = ctx.obj
@@ -43,7 +52,7 @@ class Program(LazyGroup):
 
 
 @click.group("evgit", cls=Program, help=__doc__, context_settings=SETTINGS)
-@click.option("-C", "directory", metavar="DIR", multiple=True, help="Run as if started in DIR.")
+@click.option("-C", "--directory", metavar="DIR", multiple=True, help="Run as if started in DIR.")
 @click.option("--no-pager", is_flag=True, help="Print long answers straight to the terminal.")
 @click.option(
     "--color",
@@ -74,11 +83,27 @@ def evgit(
             raise NotFound(f"can't run in {step!r}: {error.strerror}") from error
         except OSError as error:
             raise click.UsageError(f"can't run in {step!r}: {error.strerror}") from error
+    _load_msgspec()
     # Loaded here, not above, so that --version and --help need not wait for it.
     invocation = import_module("evgit.cli.invocation").Invocation
     context.obj = invocation(
         colour=colour, pager=not no_pager, done=context.obj, at_operation=at_op
     )
+
+
+def _load_msgspec() -> None:
+    """Load msgspec as it is where `typing_extensions` is not installed.
+
+    It takes names from there that `typing` has as well; loading `typing_extensions` only for those
+    takes a twentieth of `evgit log`. Whoever imports it later gets it.
+    """
+    name = "typing_extensions"
+    found = sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+    try:
+        import_module("msgspec")
+    finally:
+        if found is None:
+            del sys.modules[name]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,6 @@ import apsw
 import msgspec
 
 from evgit.errors import BehindBoundary
-from evgit.history.given_states import GivenState
 from evgit.history.line_ranges import LineRange, LineSet
 from evgit.storage import database
 from evgit.storage.database import fetch_all
@@ -100,6 +99,8 @@ class Boundaries:
 
         Raises BehindBoundary where they were not, by the projection with this key.
         """
+        from evgit.history.given_states import GivenState  # needed for states alone
+
         given = GivenState(self._connection, number, projection)
         if given.known():
             return given.documents()

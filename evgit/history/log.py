@@ -10,7 +10,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from evgit.errors import UnknownObject
-from evgit.formats.boundary import line_id
 from evgit.formats.canonical import digest
 from evgit.formats.event import Event, decode_event, decode_events, decoder_into
 from evgit.history.commit_row import CommitRow
@@ -88,6 +87,8 @@ class Log:
     def ids(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Ids (32 bytes) of the events at positions [start, stop), in order."""
         if self._graph.boundaries:  # ids are known of what is not here, too
+            from evgit.formats.boundary import line_id  # most repositories do without
+
             texts = self._blocks.texts(self.ranges(start, stop), closed=True)
             return (line_id(line) for text in texts for line in text.splitlines())
         return map(digest, self.lines(start, stop))

@@ -168,8 +168,8 @@ evgit.formats.json_value evgit.formats.merkle evgit.formats.names evgit.formats.
 evgit.storage evgit.storage.ahead evgit.storage.block_reading evgit.storage.blocks
 evgit.storage.database evgit.storage.files evgit.storage.layout evgit.storage.operations
 evgit.storage.refs
-evgit.history evgit.history.commit_row evgit.history.commit_table evgit.history.graph
-evgit.history.heads evgit.history.history evgit.history.history_source
+evgit.history evgit.history.boundaries evgit.history.commit_row evgit.history.commit_table
+evgit.history.graph evgit.history.heads evgit.history.history evgit.history.history_source
 evgit.history.line_ranges evgit.history.log evgit.history.points
 evgit.history.reading evgit.history.ref_names evgit.history.resolve evgit.history.revision_source
 evgit.history.revision_syntax evgit.history.stamps evgit.history.suggestions

@@ -46,7 +46,14 @@ TAGS = "refs/tags/"
     help="The same, but only if they are there where they were last seen; =REF: that one, "
     "=REF:COMMIT: only if it is at COMMIT (none: if it is not there).",
 )
-@click.option("--lease", "leases", multiple=True, metavar="REF[:COMMIT]", hidden=True)
+@click.option(
+    "--lease",
+    "leases",
+    multiple=True,
+    metavar="REF[:COMMIT]",
+    hidden=True,
+    help="What --force-with-lease=REF[:COMMIT] is read as.",
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
 @json_option("one document")

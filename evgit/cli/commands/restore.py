@@ -1,4 +1,4 @@
-"""Write documents anew over edited or deleted files; or use a backup.
+"""Write documents anew over edited or deleted files; or a backup.
 
     evgit restore streams/account-42.json
     evgit restore .                                   everything
