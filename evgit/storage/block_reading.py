@@ -23,6 +23,8 @@ TEXT_BYTES = 16_384
 READ_AHEAD_BYTES = 1 << 20
 READ_AHEAD_BLOCKS = 512
 NEWLINE = b"\n"
+ONE_FRAME = 8
+"""Bytes of the directory of a block of one frame."""
 
 
 class StoredFrame(NamedTuple):
@@ -145,6 +147,6 @@ def words_of(directory: bytes) -> Sequence[int]:
 
 def lines_in(directory: bytes) -> int:
     """How many lines the frames of a block have."""
-    if isinstance(directory, bytes) and len(directory) == 8:  # a single frame, as most have
+    if isinstance(directory, bytes) and len(directory) == ONE_FRAME:
         return int.from_bytes(directory[4:], "little")
     return sum(words_of(directory)[1::2])

@@ -32,10 +32,12 @@ from evgit.formats.block import (
 from evgit.storage.ahead import made_ahead
 from evgit.storage.block_reading import (
     DIRECTORY,
+    ONE_FRAME,
     ReadAhead,
     StoredFrame,
     grouped,
     joined_texts,
+    lines_in,
     wanted,
     words_of,
 )
@@ -209,12 +211,15 @@ class BlockStore:
             packed = self.packs.each(numbers)
         return iter(packed) if packed is not None else map(self.line, numbers)
 
-    def texts(self, ranges: Iterable[tuple[int, int]], *, closed: bool = False) -> Iterator[bytes]:
+    def texts(
+        self, ranges: Iterable[tuple[int, int]], *, closed: bool = False, alone: bool = False
+    ) -> Iterator[bytes]:
         """The lines of (first, count) ranges, in blocks or over several, as longer texts.
 
         For bulk reading: blocks that follow one another are fetched together and decompressed
         ahead by another thread, nothing is cached, and every text ends with a newline. `closed`:
-        also those that only stand for something.
+        also those that only stand for something. `alone`: without that thread, for who has other
+        use for the processor's cores.
         """
         if self.closed is not None and not closed:
             ranges = self.closed.open_ranges(ranges)
@@ -226,7 +231,7 @@ class BlockStore:
                 if packed:
                     yield from self.packs.texts(some)
                 else:
-                    yield from self._hot_texts(some, moved)
+                    yield from self._hot_texts(some, moved, alone)
                 if moved:
                     break
             if not moved:
@@ -251,10 +256,12 @@ class BlockStore:
                 yield first, end - first
 
     def _hot_texts(
-        self, ranges: Iterable[tuple[int, int]], moved: list[tuple[int, int]]
+        self, ranges: Iterable[tuple[int, int]], moved: list[tuple[int, int]], alone: bool
     ) -> Iterator[bytes]:
         """The same of hot blocks. What was moved meanwhile, and ends it, is put into `moved`."""
-        for texts in made_ahead(self._whole_texts, grouped(self._wanted_frames(ranges, moved))):
+        groups = grouped(self._wanted_frames(ranges, moved))
+        made = map(self._whole_texts, groups) if alone else made_ahead(self._whole_texts, groups)
+        for texts in made:
             yield from texts
 
     def _wanted_frames(
@@ -273,6 +280,12 @@ class BlockStore:
                     raise self._missing(first)
                 self._check(row)
                 offset, frame_first = 0, row[0]
+                if frame_first == first and len(row[2]) == ONE_FRAME:  # as most small blocks are
+                    lines = lines_in(row[2])
+                    if first + lines <= end and isinstance(row[4], bytes):
+                        yield StoredFrame(row[4], first, lines, 0, lines)
+                        first += lines
+                        continue
                 words = words_of(row[2])
                 data = row[4] if isinstance(row[4], bytes) else b""  # damage may change types
                 for size, lines in zip(words[0::2], words[1::2], strict=True):

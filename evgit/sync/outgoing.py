@@ -99,6 +99,8 @@ def _straight(
         return None
     first, behind = (row.number + row.events + 1 for row in (base, last))
     commits, events = last.height - base.height, last.size - base.size
+    if any(first <= boundary.number < behind for boundary in graph.boundaries.all()):
+        return None
     # Without merges, every commit has a line, and one for each event that it adds to the log.
     if behind - first != commits + events or graph.table.any_merged(first, behind):
         return None
@@ -113,10 +115,10 @@ def texts(history: History, sent: Outgoing) -> Iterator[bytes]:
         if first not in sent.special:
             plain.append((first, count))
             continue
-        yield from history.blocks.texts(plain)
+        yield from history.blocks.texts(plain, alone=True)
         plain = []
         yield _in_full(history, history.blocks.lines(first, count), first, numbers)
-    yield from history.blocks.texts(plain)
+    yield from history.blocks.texts(plain, alone=True)
 
 
 def _in_full(history: History, lines: list[bytes], number: int, sent: set[int]) -> bytes:

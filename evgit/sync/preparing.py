@@ -1,16 +1,21 @@
 """Goes through the blocks of a transfer ahead of who stores them, in worker processes if worth it.
 
-What is asked of a worker and can't be had of it is done here: the outcome is the same with any
-number of workers, and with none. It must not know a repository.
+That begins while the transfer comes, as far as workers keep up and there is room for what they
+say; the rest is done while it is stored. What is asked of a worker and can't be had of it is done
+here: the outcome is the same with any number of workers, and with none. It must not know a
+repository.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
+from evgit.errors import EvgitError
+from evgit.formats.transfer import decode_transfer, whole_blocks
 from evgit.storage.jobs import jobs_to_use
 from evgit.storage.workers import Workers
 from evgit.sync.sound_chains import (
@@ -25,33 +30,36 @@ from evgit.sync.sound_chains import (
 )
 
 BEGIN = "evgit.sync.sound_chains:begin"
-START_BYTES = 1 << 19
-"""A compressed transfer of so many bytes is worth the tenth of a second that starting a process
-takes."""
+START_BYTES = 1 << 17
+"""A compressed transfer of so many bytes is worth workers."""
 MAX_WAITING_BYTES = 32 << 20
+"""Most that is held of lines, and of answers to what was asked while the transfer came."""
 
 Refuse = Callable[[int, bytes], None]
 """Called with the number of the commit whose root is wrong, and the root that its log has."""
 Blocks = tuple[list[bytes], list[Part]]
 
 
-class _Asked(NamedTuple):
-    """A question that a worker has. `lines`: of blocks; `claim`, `refuse`: else."""
+class _Asked:
+    """What a worker was asked; once it is `done`, its `answer`, or None."""
 
-    lines: list[bytes]
-    size: int
-    claim: Claim | None
-    refuse: Refuse
+    __slots__ = ("answer", "check", "done")
+
+    def __init__(self, check: Callable[[bytes | None], None] | None = None) -> None:
+        self.answer: bytes | None = None
+        self.done = False
+        self.check = check
 
 
 class Preparing:
-    """Used as a context manager. `size`: bytes of the transfer; `jobs`: as `--jobs` has it."""
+    """Used as a context manager. `jobs`: as `--jobs` has it."""
 
-    def __init__(self, jobs: int | None, size: int) -> None:
-        count = jobs_to_use(jobs) if size >= START_BYTES else 0
-        self._workers = Workers(BEGIN, b"", count) if count else None
+    def __init__(self, jobs: int | None) -> None:
+        self._jobs = jobs_to_use(jobs)
+        self._workers: Workers | None = None
         self._asked: deque[_Asked] = deque()
-        self._held = 0
+        self._early: deque[_Asked | None] = deque()
+        self._early_bytes = 0
 
     def __enter__(self) -> Self:
         return self
@@ -65,53 +73,121 @@ class Preparing:
         if self._workers is not None:
             self._workers.close()
 
+    # ------------------------------------------------------------------ while it comes
+    def ahead(self, chunks: Iterator[bytes]) -> None:
+        """Take all chunks of a transfer. Raises only what they raise: that what they hold is not as
+        it should be is found when it is stored."""
+        first, size = [], 0
+        for chunk in chunks:
+            first.append(chunk)
+            size += len(chunk)
+            if size >= START_BYTES and self._jobs:
+                break
+            if not self._jobs:
+                first.clear()
+        else:
+            return
+        self._workers = Workers(BEGIN, b"", self._jobs)
+        coming = _Coming(chain(first, chunks))
+        first = []
+        try:
+            for lines in whole_blocks(decode_transfer(coming)):
+                if self._early_bytes > MAX_WAITING_BYTES:
+                    break
+                self._early.append(self._ask(request_of(lines)))
+                while self._workers.has_answer():
+                    self._early_bytes += len(self._take_answer().answer or b"")
+        except EvgitError:
+            if coming.failed:
+                raise
+        for _ in coming:
+            pass
+
+    # ------------------------------------------------------------------ while it is stored
     def parts(self, chunks: Iterable[list[bytes]]) -> Iterator[Blocks]:
         """Some whole blocks' lines and what they consist of, for each of `chunks`, in order.
 
         Behind the last, all claims have been found right.
         """
+        waiting: deque[tuple[list[bytes], _Asked]] = deque()
+        held = 0
         for lines in chunks:
-            size = sum(map(len, lines))
-            while self._asked and self._held + size > MAX_WAITING_BYTES:
-                yield from self._oldest()
-            request = request_of(lines) if self._workers else b""
-            while not self._ask(request):
-                if not self._asked:
-                    yield lines, parts_of(lines)
-                    break
-                yield from self._oldest()
-            else:
-                self._asked.append(_Asked(lines, size, None, _nothing))
-                self._held += size
+            asked = self._early.popleft() if self._early else None
+            if asked is None:
+                request = request_of(lines) if self._workers else b""
+                while (asked := self._ask(request)) is None and waiting:
+                    held -= sum(map(len, waiting[0][0]))
+                    yield self._parts(*waiting.popleft())
+            if asked is None:
+                yield lines, parts_of(lines)
+                continue
+            waiting.append((lines, asked))
+            held += sum(map(len, lines))
+            while waiting and (waiting[0][1].done or held > MAX_WAITING_BYTES):
+                held -= sum(map(len, waiting[0][0]))
+                yield self._parts(*waiting.popleft())
+        while waiting:
+            yield self._parts(*waiting.popleft())
         while self._asked:
-            yield from self._oldest()
+            self._take_answer()
 
     def check(self, claim: Claim, refuse: Refuse) -> None:
         """See to it that `refuse` is called if a root is wrong, now or later."""
-        if self._ask(question_of(claim) if self._workers else b""):
-            self._asked.append(_Asked([], 0, claim, refuse))
-        else:
+
+        def judge(answer: bytes | None) -> None:
+            if answer != RIGHT:
+                _check_now(claim, refuse)
+
+        if self._ask(question_of(claim) if self._workers else b"", judge) is None:
             _check_now(claim, refuse)
 
-    def _ask(self, request: bytes) -> bool:
-        return self._workers is not None and self._workers.submit(request)
+    # ------------------------------------------------------------------ workers
+    def _ask(
+        self, request: bytes, check: Callable[[bytes | None], None] | None = None
+    ) -> _Asked | None:
+        if self._workers is None or not self._workers.submit(request):
+            return None
+        asked = _Asked(check)
+        self._asked.append(asked)
+        return asked
 
-    def _oldest(self) -> Iterator[Blocks]:
+    def _take_answer(self) -> _Asked:
+        """Waits for the answer to what was asked first of what has had none."""
         assert self._workers is not None
         asked = self._asked.popleft()
-        self._held -= asked.size
-        answer = self._workers.next()
-        if asked.claim is None:
-            yield asked.lines, parts_in(answer) if answer else parts_of(asked.lines)
-        elif answer != RIGHT:
-            _check_now(asked.claim, asked.refuse)
+        asked.answer, asked.done = self._workers.next(), True
+        if asked.check is not None:
+            asked.check(asked.answer)
+        return asked
+
+    def _parts(self, lines: list[bytes], asked: _Asked) -> Blocks:
+        while not asked.done:
+            self._take_answer()
+        answer, asked.answer = asked.answer, None
+        return lines, parts_in(answer) if answer else parts_of(lines)
+
+
+class _Coming:
+    """Chunks as they come. `failed`: was it they that raised?"""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self.failed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            raise
+        except BaseException:
+            self.failed = True
+            raise
 
 
 def _check_now(claim: Claim, refuse: Refuse) -> None:
     wrong = wrong_claim(claim)
     if wrong is not None:
         refuse(*wrong)
-
-
-def _nothing(_number: int, _root: bytes) -> None:
-    pass

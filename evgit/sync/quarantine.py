@@ -82,7 +82,7 @@ class Quarantine:
         Raises InvalidObject or another InvalidInput; nothing may be kept then.
         """
         with self._history.runs.gathering():
-            self._take(frames, progress, preparing or Preparing(1, 0))
+            self._take(frames, progress, preparing or Preparing(1))
         return self.received
 
     def _take(

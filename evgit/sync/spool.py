@@ -52,14 +52,15 @@ class Spool:
 
     def fill(self, body: Iterable[bytes]) -> None:
         """Write all of a body. Raises what the body raises, and StorageFull."""
+        for _ in self.filling(body):
+            pass
+
+    def filling(self, body: Iterable[bytes]) -> Iterator[bytes]:
+        """The same body, written chunk by chunk. Raises what it raises, and StorageFull."""
         for chunk in body:
             with files.translate_errors(self._path):
                 self._file.write(chunk)
-
-    @property
-    def size(self) -> int:
-        """How many bytes have been written."""
-        return self._file.seek(0, os.SEEK_END)
+            yield chunk
 
     def chunks(self) -> Iterator[bytes]:
         """What has been written, from the beginning."""

@@ -163,19 +163,29 @@ class Store:
         """
         spool = Spool.create(self.layout.incoming)
         try:
-            try:
-                spool.fill(body)
-            except InvalidInput:
-                raise  # of what is not as it should be nothing is kept
-            except BaseException:
-                if boundaries_from is None:
-                    self._salvage(spool, limits)
-                raise
-            with Preparing(self.jobs, spool.size) as preparing, self.changing():
-                frames = decode_transfer(spool.chunks())
-                yield self.receive(frames, limits, progress, boundaries_from, preparing)
+            with Preparing(self.jobs) as preparing:
+                self._spool(spool, body, limits, None if boundaries_from else preparing)
+                with self.changing():
+                    frames = decode_transfer(spool.chunks())
+                    yield self.receive(frames, limits, progress, boundaries_from, preparing)
         finally:
             spool.discard()
+
+    def _spool(
+        self, spool: Spool, body: Iterable[bytes], limits: Limits, preparing: Preparing | None
+    ) -> None:
+        """Put all of a body into a file. Without `preparing`, nothing is kept of one cut short."""
+        try:
+            if preparing is None:
+                spool.fill(body)
+            else:
+                preparing.ahead(spool.filling(body))
+        except InvalidInput:
+            raise  # of what is not as it should be nothing is kept
+        except BaseException:
+            if preparing is not None:
+                self._salvage(spool, limits)
+            raise
 
     def salvage(self) -> None:
         """Store what came whole of transfers whose receivers were killed."""
