@@ -250,12 +250,15 @@ def _cut_chain(history: History, chain: ChainRow, height: int) -> None:
         connection.execute("DELETE FROM merkle_nodes WHERE chain=?", (chain.number,))
         history.runs.retain(chain.number, lambda words: [])
         return
-    (values,) = fetch_all(
-        connection,
-        "SELECT number FROM commits WHERE chain=? ORDER BY size DESC, height DESC LIMIT 1",
-        (chain.number,),
-    )
-    last = history.graph.by_number(values[0])
+    last = next(history.graph.table.descending(chain.number, chain.size, chain.height + 1))
+    if not isinstance(last.identity, bytes):  # the last of a chain stands in a row of its own
+        first, end = fetch_all(
+            connection,
+            "SELECT first, last FROM commit_pages WHERE first<=? ORDER BY first DESC LIMIT 1",
+            (last.number,),
+        )[0]
+        _unfold(history, first, end)
+        last = history.graph.by_number(last.number)
     frontier = history.log_of(last).frontier().to_bytes()
     covered = min(chain.covered, last.size)
     cut = chain._replace(height=last.height, size=last.size, covered=covered, frontier=frontier)

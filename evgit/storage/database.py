@@ -162,6 +162,10 @@ CREATE TABLE commit_pages(
 CREATE INDEX commit_pages_by_chain ON commit_pages(chain, size, height);
 """
 
+RUN_PAGE_DATA = """
+CREATE TABLE IF NOT EXISTS run_page_data(number INTEGER PRIMARY KEY, data BLOB NOT NULL);
+"""
+
 INDEX_TABLES = (
     "commits",
     "chains",
@@ -172,6 +176,7 @@ INDEX_TABLES = (
     "merged_lines",
     "held_back",
     "commit_pages",
+    "run_page_data",
 )
 
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ncpfs"})
@@ -293,7 +298,12 @@ def create(path: Path) -> apsw.Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         with writing(connection):
             connection.execute(
-                TRUTH + PACKS + INDEXES + COMMIT_PAGES + f"PRAGMA user_version={SCHEMA_VERSION};"
+                TRUTH
+                + PACKS
+                + INDEXES
+                + COMMIT_PAGES
+                + RUN_PAGE_DATA
+                + f"PRAGMA user_version={SCHEMA_VERSION};"
             )
         _configure(connection)
         return connection
@@ -446,6 +456,7 @@ def upgrade(connection: apsw.Connection) -> None:
         connection.execute(PACKS)
     if version < SCHEMA_VERSION:
         connection.execute(COMMIT_PAGES + f"PRAGMA user_version={SCHEMA_VERSION};")
+    connection.execute(RUN_PAGE_DATA)
 
 
 def is_shallow(connection: apsw.Connection) -> bool:

@@ -27,7 +27,7 @@ from evgit.errors import Damage
 from evgit.storage.database import fetch_all, fetch_one
 
 PAGE_KEYS = 512
-LARGE_PAGE_KEYS = 2048  # in runs that are to stay: their ends waste less of a database page
+APART_KEYS = 1024  # to a page of those that stand apart: a little smaller, a little slower
 FAN_IN = 4
 MERGE_CHUNK_KEYS = 65_536
 KEY_LIMIT = 1 << 64
@@ -85,25 +85,24 @@ class SortedRuns:
             self._gathered.clear()
 
     def consolidate(self, family: int) -> None:
-        """Make one run of all of a family's, in large pages, where that is worth it: what is not
-        in its largest run is at least a quarter of that."""
+        """Make one run of all of a family's, with its pages apart, where that is worth it: what is
+        not in its largest run is at least a quarter of that."""
         self._settle(family)
         rows = fetch_all(
             self._connection,
-            "SELECT number, level, last, entries, (SELECT count(*) FROM run_pages"
-            " WHERE run=number) FROM runs WHERE family=? ORDER BY number",
+            "SELECT number, level, last, entries, (SELECT typeof(data) FROM run_pages"
+            " WHERE run=number LIMIT 1) FROM runs WHERE family=? ORDER BY number",
             (family,),
         )
         if not rows:
             return
         total = sum(row[3] for row in rows)
-        _, _, _, largest, pages = max(rows, key=itemgetter(3))
-        settled = largest > PAGE_KEYS * pages or (total <= PAGE_KEYS and len(rows) == 1)
-        if settled and 4 * (total - largest) < largest:
+        _, _, _, largest, kind = max(rows, key=itemgetter(3))
+        if kind != "blob" and 4 * (total - largest) <= largest:
             return
         merged = self._new_run(family, max(_level(total), *(row[1] for row in rows)), rows[-1][2])
         sources = [row[0] for row in rows]
-        self._write_pages(merged, self._merged_chunks(sources), LARGE_PAGE_KEYS)
+        self._write_pages(merged, self._merged_chunks(sources), apart=True)
         self._drop(sources)
 
     def retain(self, family: int, chosen: Callable[[array[int]], Iterable[int]]) -> None:
@@ -119,7 +118,7 @@ class SortedRuns:
         merged = self._new_run(family, max(row[1] for row in rows), rows[-1][2])
         sources = [row[0] for row in rows]
         parts = (list(chosen(array("Q", keys))) for keys in self._merged_chunks(sources))
-        self._write_pages(merged, filter(None, parts), LARGE_PAGE_KEYS)
+        self._write_pages(merged, filter(None, parts), apart=True)
         self._drop(sources)
 
     def reach(self, family: int) -> int:
@@ -149,7 +148,9 @@ class SortedRuns:
             return sum(bisect_left(page, high) - bisect_left(page, low) for page in pages)
         return self._rank(family, high) - self._rank(family, low)
 
-    def _pages_between(self, family: int, low: int, high: int, limit: int = -1) -> list[bytes]:
+    def _pages_between(
+        self, family: int, low: int, high: int, limit: int = -1
+    ) -> list[bytes | int]:
         """The pages of all runs that may hold keys k with low <= k < high, or `limit` of them."""
         if low >= high:
             return []
@@ -228,6 +229,13 @@ class SortedRuns:
 
     def _drop(self, runs: Iterable[int]) -> None:
         for run in runs:
+            apart = fetch_all(
+                self._connection,
+                "SELECT data FROM run_pages WHERE run=? AND typeof(data)='integer'",
+                (run,),
+            )
+            if apart:
+                self._connection.executemany("DELETE FROM run_page_data WHERE number=?", apart)
             self._connection.execute("DELETE FROM run_pages WHERE run=?", (run,))
             self._connection.execute("DELETE FROM runs WHERE number=?", (run,))
 
@@ -247,14 +255,28 @@ class SortedRuns:
         return int(number)
 
     def _write_pages(
-        self, run: int, chunks: Iterable[Sequence[int]], page_keys: int = PAGE_KEYS
+        self, run: int, chunks: Iterable[Sequence[int]], *, apart: bool = False
     ) -> None:
-        ordinal = 0
+        """Write a run's keys. `apart`: pages in a table of their own, where they waste nothing of
+        the database's, and are not read in passing while another is looked for."""
+        ordinal = number = 0
+        page_keys = APART_KEYS if apart else PAGE_KEYS
+        if apart:
+            (number,) = fetch_one(
+                self._connection, "SELECT coalesce(max(number), 0) FROM run_page_data"
+            )
         for chunk in chunks:
             pages = []
             for start in range(0, len(chunk), page_keys):
                 keys = chunk[start : start + page_keys]
-                pages.append((run, _as_bytes(keys[0]), ordinal, self._encode_page(keys)))
+                page: bytes | int = self._encode_page(keys)
+                if apart:
+                    number += 1
+                    self._connection.execute(
+                        "INSERT INTO run_page_data(number, data) VALUES(?,?)", (number, page)
+                    )
+                    page = number
+                pages.append((run, _as_bytes(keys[0]), ordinal, page))
                 ordinal += len(keys)
             self._connection.executemany(
                 "INSERT INTO run_pages(run, first, ordinal, data) VALUES(?,?,?,?)", pages
@@ -332,8 +354,9 @@ class SortedRuns:
         raw = words.tobytes()
         return self._compress(b"".join([raw[column::8] for column in range(7, -1, -1)]))
 
-    def _page(self, page: bytes) -> array[int]:
+    def _page(self, page: bytes | int) -> array[int]:
         """The keys of a page that may be looked at again soon; not to be changed."""
+        page = self._data(page)
         keys = self._remembered.pop(page, None)
         if keys is None:
             keys = self._decode_page(page)
@@ -342,9 +365,18 @@ class SortedRuns:
         self._remembered[page] = keys  # the last one asked for is the last one to go
         return keys
 
-    def _decode_page(self, page: bytes) -> array[int]:
+    def _data(self, page: bytes | int) -> bytes:
+        """A page's bytes, which may stand apart."""
+        if isinstance(page, bytes):
+            return page
+        row = fetch_one(self._connection, "SELECT data FROM run_page_data WHERE number=?", (page,))
+        if row is None or not isinstance(row[0], bytes):
+            raise Damage("a page of an index is missing", hint="`evgit reindex` rebuilds the index")
+        return row[0]
+
+    def _decode_page(self, page: bytes | int) -> array[int]:
         try:
-            columns = self._decompress(page)
+            columns = self._decompress(self._data(page))
         except zstandard.ZstdError as error:
             raise Damage(
                 f"a page of an index is damaged: {error}", hint="`evgit reindex` rebuilds the index"
