@@ -14,6 +14,8 @@ from evgit.formats.event import decode_event
 from evgit.history.line_ranges import LineRange
 from evgit.storage.blocks import BlockStore
 
+AT_ONCE = 4096
+
 
 class Standing(NamedTuple):
     """What is known of the event that a line is or stands for. `key`: None where it has none."""
@@ -33,15 +35,18 @@ def standing_on(blocks: BlockStore, ranges: Sequence[LineRange]) -> list[Standin
 
 def standing_in(lines: Sequence[bytes]) -> list[Standing]:
     """The same of lines at hand. Raises InvalidObject."""
-    absent = [line for line in lines if is_absent(line)]
-    known = iter(decode_absents(absent))
     found: list[Standing] = []
-    for line in lines:
-        if is_absent(line):
-            one = next(known)
-            key = one.key if isinstance(one.key, str) else None
-            found.append(Standing(bytes.fromhex(one.id), one.stream, key))
-        else:
-            event = decode_event(line)
-            found.append(Standing(digest(line), event.stream, event.key))
+    names: dict[str, str] = {}  # of many events of a stream, one text is enough
+    for start in range(0, len(lines), AT_ONCE):
+        part = lines[start : start + AT_ONCE]
+        absent = iter(decode_absents([line for line in part if is_absent(line)]))
+        for line in part:
+            if is_absent(line):
+                one = next(absent)
+                key = one.key if isinstance(one.key, str) else None
+                event_id, stream = bytes.fromhex(one.id), one.stream
+            else:
+                event = decode_event(line)
+                event_id, stream, key = digest(line), event.stream, event.key
+            found.append(Standing(event_id, names.setdefault(stream, stream), key))
     return found

@@ -39,11 +39,13 @@ def boundary_lines(
 
     `states`: keys of projections, and what makes their documents.
     """
-    sources = [(row.hex, Places(history.graph.log_ranges(row, 0, row.size))) for row in there]
     full = _sent_lines(history, cut)
+    sources: list[tuple[str, Places]] = []
+    before = list(there)
     for row in cut.boundaries:
+        sources += [(b.hex, Places(history.graph.log_ranges(b, 0, b.size))) for b in before]
         yield from _block(history, row, sources, full)
-        sources.append((row.hex, Places(history.graph.log_ranges(row, 0, row.size))))
+        before = [row]
     for row, (projection, documents) in product(cut.states, states):
         try:
             known = documents(row)

@@ -191,6 +191,8 @@ class Liar:
 
     def carry(self, message: bytes, body: Iterable[bytes] = ()) -> Carried:
         carried = self._line.carry(message, body)
+        if b'"do":"fetch"' not in message:
+            return carried
         lines = [line for some in decode_transfer(carried.body) for line in some]
         lied = self._lie(lines) if any(b'"kind":"boundary"' in line for line in lines) else lines
         return Carried(carried.message, encode_transfer(line + b"\n" for line in lied))

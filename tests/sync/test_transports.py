@@ -162,6 +162,25 @@ def test_two_machines(person: Person, address: str, root: Path) -> None:
         assert "All is well" in person("fsck", at=at)
 
 
+def test_a_shallow_clone_takes_part(person: Person, address: str, root: Path) -> None:
+    """Clone the end of it, work and push, fetch more of it, then all of it: equal in the end."""
+    person("clone", address, "whole")
+    for name in ("a-1", "b-1", "c-1"):
+        person.commit(name, at="whole")
+    person("push", at="whole")
+    assert "2 commits" in person("clone", "--depth", "2", address, "end")
+    assert root_of(person, "end") == root_of(person, "whole")
+    person.commit("d-1", at="end")
+    person("push", at="end")
+    assert "1 commit" in person("fetch", "--deepen", "1", at="end")
+    assert "Not here" in person("fsck", at="end")
+    person("pull", at="whole")
+    assert person("ls-tree", "HEAD", at="end") == person("ls-tree", "HEAD", at="whole")
+    person("fetch", "--unshallow", at="end")
+    assert person("rev-list", "main", at="end") == person("rev-list", "main", at="whole")
+    assert "Not here" not in person("fsck", at="end")
+
+
 def test_https_with_a_certificate(person: Person, root: Path, tmp_path: Path) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     made = f"-keyout {key} -out {cert} -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
