@@ -14,7 +14,7 @@ from itertools import islice
 from typing import BinaryIO, Literal
 
 from evgit.bridges.cloudevents import repository_source, to_cloudevent
-from evgit.bridges.json_lines import LineWriter
+from evgit.bridges.line_writing import LineWriter
 from evgit.errors import EvgitError, InvalidInput, NotFound, UsageError
 from evgit.formats.block import count_lines
 from evgit.formats.canonical import object_id

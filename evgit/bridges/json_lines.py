@@ -1,8 +1,8 @@
-"""Lines of text in and out: a file or standard input or output, plain, gzip or zstd.
+"""Lines of text from a file or standard input, plain, gzip or zstd.
 
-Reading recognises compression by its first bytes, never by the name, so it works on a pipe too;
-writing goes by the name. Memory is bounded whatever the input holds: a line may have 16 MiB, a
-batch ends at 8 MiB, and compressed input is unpacked in small pieces.
+Compression is recognised by the first bytes, never by the name, so it works on a pipe too. Memory
+is bounded whatever the input holds: a line may have 16 MiB, a batch ends at 8 MiB, and compressed
+input is unpacked in small pieces.
 
 What is tolerated: CRLF line ends (JSON counts the CR as white space), blank lines (skipped, and
 counted in line numbers), a missing last line end, a UTF-8 byte order mark, several compressed
@@ -21,7 +21,6 @@ import select
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
@@ -29,19 +28,17 @@ from typing import IO, BinaryIO, Self, cast
 
 import zstandard
 
-from evgit.bridges.named_files import cannot_write, open_to_read
+from evgit.bridges.named_files import STANDARD, open_to_read
 from evgit.errors import InvalidEvent, InvalidInput, UsageError
 from evgit.formats.block import ended_lines
 
 MAX_LINE_BYTES = 16 * 2**20
 MAX_BATCH_BYTES = 8 * 2**20
-STANDARD = "-"
 
 _CHUNK_BYTES = 256 * 1024
 # Four bytes of zstd can stand for 128 KiB, so a piece of 1 KiB unpacks to at most 32 MiB.
 _ZSTD_PIECE_BYTES = 1024
 _ZSTD_MAX_WINDOW = 2**27
-_ZSTD_LEVEL = 3
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
@@ -232,88 +229,6 @@ class LineReader:
             yield chunk
 
 
-class LineWriter:
-    """Writes lines to a path, `-` (standard output) or an open binary file.
-
-    `.gz` and `.zst` names compress. A file appears under its name only when all was written: an
-    interrupted export leaves what was there before. Used as a context manager.
-    """
-
-    def __init__(self, target: str | os.PathLike[str] | BinaryIO) -> None:
-        self._final: Path | None = None
-        self._partial: Path | None = None
-        self._opened = False
-        self._file: IO[bytes]
-        name = ""
-        self._name = "the output"
-        if not isinstance(target, str | os.PathLike):
-            self._file = target
-        elif os.fspath(target) == STANDARD:
-            self._name = "standard output"
-            self._file = sys.stdout.buffer
-        else:
-            name = os.fspath(target)
-            self._name = repr(name)
-            self._file = self._create(Path(target))
-            self._opened = True
-        self._sink: IO[bytes] = _compressing(name, self._file)
-
-    def _create(self, path: Path) -> IO[bytes]:
-        try:
-            if path.exists() and not path.is_file():  # a device or a named pipe
-                return path.open("wb")
-            partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-            opened = partial.open("wb")
-        except OSError as error:
-            raise cannot_write(self._name, error) from error
-        self._final, self._partial = path, partial
-        return opened
-
-    def write(self, text: bytes) -> None:
-        """Write whole lines, each with its line end."""
-        try:
-            self._sink.write(text)
-        except OSError as error:
-            raise self._failure(error) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        if kind is not None:
-            self._abandon()
-            return
-        try:
-            if self._sink is not self._file:
-                self._sink.close()
-            self._file.flush()
-            if self._opened:
-                self._file.close()
-            if self._final is not None and self._partial is not None:
-                self._partial.replace(self._final)
-        except OSError as failure:
-            self._abandon()
-            raise self._failure(failure) from failure
-
-    def _failure(self, error: OSError) -> Exception:
-        """What an error means; that a reader went away is the caller's business."""
-        return error if isinstance(error, BrokenPipeError) else cannot_write(self._name, error)
-
-    def _abandon(self) -> None:
-        if not self._opened:
-            return
-        for file in (self._sink, self._file):
-            with suppress(OSError):  # it may fail again to write what it still holds
-                file.close()
-        if self._partial is not None:
-            self._partial.unlink(missing_ok=True)
-
-
 def _size(file: IO[bytes]) -> int | None:
     try:
         status = os.fstat(file.fileno())
@@ -407,13 +322,3 @@ def _unzstd(start: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 def _after(frame: zstandard.ZstdDecompressionObj, view: memoryview) -> memoryview:
     piece = min(len(view), _ZSTD_PIECE_BYTES)
     return view[piece - len(frame.unused_data) :]
-
-
-def _compressing(name: str, file: IO[bytes]) -> IO[bytes]:
-    if name.endswith(".gz"):
-        # No name and no time inside: equal exports are equal files.
-        return cast("IO[bytes]", gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0))
-    if name.endswith(".zst"):
-        compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
-        return cast("IO[bytes]", compressor.stream_writer(file, closefd=False))
-    return file

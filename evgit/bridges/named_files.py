@@ -20,6 +20,8 @@ from evgit.errors import (
     UsageError,
 )
 
+STANDARD = "-"
+"""The name of standard input, or standard output."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 

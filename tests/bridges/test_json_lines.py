@@ -15,7 +15,8 @@ import zstandard
 from hypothesis import given, strategies as st
 
 from evgit.bridges import json_lines
-from evgit.bridges.json_lines import LineReader, LineWriter
+from evgit.bridges.json_lines import LineReader
+from evgit.bridges.line_writing import LineWriter
 from evgit.errors import InvalidEvent, InvalidInput, NotFound, ReadOnly, StorageFull, UsageError
 
 SKIPPABLE = b"\x5a\x2a\x4d\x18" + (3).to_bytes(4, "little") + b"xyz"
