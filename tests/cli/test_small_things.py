@@ -120,3 +120,13 @@ def test_a_wait_has_an_end(one, monkeypatch) -> None:  # type: ignore[no-untyped
     other.close()
     assert result.code == 7
     assert result.out == ""
+
+
+def test_names_of_refs_elsewhere_can_t_steer_a_terminal(one) -> None:  # type: ignore[no-untyped-def]
+    assert one.evgit("gc", "-q", "--publish", "web").code == 0
+    path = one.directory / "web" / "evgit.json"
+    path.write_bytes(path.read_bytes().replace(b"refs/heads/main", b"refs/heads/\\u001b[2J"))
+    for words in (["ls-remote", "./web"], ["fetch", "./web"], ["clone", "./web", "copy"]):
+        result = one.evgit(*words)
+        assert result.text
+        assert "\x1b" not in result.text

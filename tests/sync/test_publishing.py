@@ -6,6 +6,9 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +24,7 @@ from evgit.errors import (
     InvalidObject,
     NotARepository,
     TransferInterrupted,
+    UnknownObject,
     UnsupportedFormat,
     UsageError,
 )
@@ -29,6 +33,8 @@ from evgit.formats.published_list import FILE_NAME, PublishedList, decode_list, 
 from evgit.formats.tag import Tag
 from evgit.repository import PushedRef, Remote, Repository, clone, publish, refs_at
 from evgit.sync import publishing
+from evgit.sync.published import DirectoryPlace
+from evgit.sync.transports.http_files import HttpPlace
 from tests import independent_reader
 from tests.history.making import Clock, event, events, ids, new
 from tests.sync.file_servers import Elsewhere, Endless, Packed, Plain, Ranged, files_served
@@ -178,6 +184,37 @@ def test_who_reads_has_the_old_or_the_new(source: Repository, tmp_path: Path) ->
         with clone_of(web, tmp_path / f"old{number}") as copy:
             assert copy.fsck().clean
         (web / FILE_NAME).write_bytes(new_list)
+
+
+def test_killed_at_any_moment_something_whole_is_published(
+    source: Repository, tmp_path: Path
+) -> None:
+    web = tmp_path / "web"
+    words = [sys.executable, "-m", "evgit", "-C", str(source.layout.directory), "gc", "-q"]
+    started = time.monotonic()
+    subprocess.run([*words, "--publish", str(web)], check=True, capture_output=True)
+    whole = time.monotonic() - started
+    published = {source.resolve_commit()}
+    for number in range(5):
+        source.append(events(100 + 10 * number, 105 + 10 * number, streams=3))
+        published.add(source.resolve_commit())
+        process = subprocess.Popen(
+            [*words, "--aggressive", "--publish", str(web)], stderr=subprocess.DEVNULL
+        )
+        try:
+            process.wait(whole * (number + 3) / 7)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        with clone_of(web, tmp_path / f"copy{number}") as copy:
+            assert tracked(copy)["main"] in published
+            assert copy.fsck().clean
+    source.append(events(200, 205))
+    publish(source.store, web)
+    publish(source.store, web)
+    assert not [path for path in web.rglob("*") if "partial" in path.name]
+    with clone_of(web, tmp_path / "last") as copy:
+        assert tracked(copy) == heads(source)
 
 
 def test_a_directory_of_something_else_is_left_alone(source: Repository, tmp_path: Path) -> None:
@@ -419,3 +456,24 @@ def test_the_list_in_bytes() -> None:
     assert (found.packs[0].lines, found.packs[0].tips) == (7, [OTHER])
     with pytest.raises(UnsupportedFormat):
         decode_list(line.replace(b'"format":1', b'"format":2'))
+
+
+@pytest.mark.parametrize("kind", [Plain, Ranged])
+def test_a_blob_goes_on_in_the_middle(
+    kind: type[Plain], source: Repository, tmp_path: Path
+) -> None:
+    data = bytes(range(256)) * 1000
+    blob_id, size = source.write_blob(io.BytesIO(data))
+    source.append([event(70, blobs={blob_id: size})])
+    publish(source.store, tmp_path / "web")
+    path = f"blobs/{blob_id[:2]}/{blob_id[2:]}"
+    with files_served(tmp_path / "web", kind) as (url, _):
+        remote, local = HttpPlace(url, None, None, None), DirectoryPlace(tmp_path / "web")
+        for place in (remote, local):
+            for offset in (0, 1, 100_000, size - 1):
+                found, chunks = place.blob(path, offset)
+                assert found == size
+                assert b"".join(chunks) == data[offset:]
+            with pytest.raises(UnknownObject):
+                place.blob(f"blobs/00/{'0' * 62}", 0)
+            place.close()

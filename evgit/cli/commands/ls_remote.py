@@ -14,6 +14,7 @@ from evgit.cli.command import documented
 from evgit.cli.identity import identity_without_repository
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
+from evgit.cli.output import shown_in_line
 from evgit.cli.parameters import json_option
 from evgit.cli.remotes import connecting, sync_of
 from evgit.errors import NotARepository
@@ -32,7 +33,7 @@ def command(invocation: Invocation, remote: str | None, as_json: bool) -> None:
             if as_json:
                 output.json({"name": name, "target": target})
             else:
-                output.line(f"{target}\t{name}")
+                output.line(shown_in_line(target) + "\t" + shown_in_line(name))
 
 
 def _reply(remote: str | None) -> RefsReply:
