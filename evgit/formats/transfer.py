@@ -27,6 +27,8 @@ CHUNK_TEXT_BYTES = 1 << 17  # so much is worth looking at together
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 COMMIT_START = b'{"author":'
 TAG_START = b'{"kind":"tag",'
+_TOLD_BY = 10  # bytes of a canonical line tell its kind
+_COMMIT, _TAG = COMMIT_START[:_TOLD_BY], TAG_START[:_TOLD_BY]
 _MAGIC = b"\x28\xb5\x2f\xfd"
 
 
@@ -97,10 +99,12 @@ def decode_transfer(chunks: Iterable[bytes], *, cut_short: bool = False) -> Iter
 
 def _whole_blocks(lines: list[bytes], least: int) -> tuple[list[bytes], list[bytes]]:
     """(lines up to the last commit or tag, lines after it). It is not among the first `least`."""
-    for place in range(len(lines), least, -1):
-        if lines[place - 1].startswith((COMMIT_START, TAG_START)):
-            return lines[:place], lines[place:]
-    return [], lines
+    starts = [line[:_TOLD_BY] for line in reversed(lines[least:])]
+    places = [starts.index(start) for start in (_COMMIT, _TAG) if start in starts]
+    if not places:
+        return [], lines
+    end = len(lines) - min(places)
+    return lines[:end], lines[end:]
 
 
 def _first_frame(held: bytes) -> bytes:

@@ -47,6 +47,8 @@ class ReadAhead:
         self._connection = connection
         self._rows: list[Any] = []
         self._ends: list[int] = []  # the lines behind them
+        self.end = 0
+        """The line behind the block that was given last."""
         self._place = 0
         self._limit = 1
 
@@ -60,7 +62,7 @@ class ReadAhead:
             rows, ends, place = self._rows, self._ends, 0
             if not rows or not rows[0][0] <= line < ends[0]:
                 return None
-        self._place = place
+        self._place, self.end = place, ends[place]
         return rows[place]
 
     def _fetch(self, line: int, *, in_order: bool) -> None:

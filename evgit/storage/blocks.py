@@ -37,7 +37,6 @@ from evgit.storage.block_reading import (
     StoredFrame,
     grouped,
     joined_texts,
-    lines_in,
     wanted,
     words_of,
 )
@@ -281,8 +280,8 @@ class BlockStore:
                 self._check(row)
                 offset, frame_first = 0, row[0]
                 if frame_first == first and len(row[2]) == ONE_FRAME:  # as most small blocks are
-                    lines = lines_in(row[2])
-                    if first + lines <= end and isinstance(row[4], bytes):
+                    lines = ahead.end - first
+                    if ahead.end <= end and isinstance(row[4], bytes):
                         yield StoredFrame(row[4], first, lines, 0, lines)
                         first += lines
                         continue

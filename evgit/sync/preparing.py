@@ -138,8 +138,12 @@ class Preparing:
             if answer != RIGHT:
                 _check_now(claim, refuse)
 
-        if self._ask(question_of(claim) if self._workers else b"", judge) is None:
-            _check_now(claim, refuse)
+        question = question_of(claim) if self._workers else b""
+        while self._ask(question, judge) is None:
+            if not self._asked:
+                _check_now(claim, refuse)
+                return
+            self._take_answer()  # workers are to do this: who stores has enough to do
 
     # ------------------------------------------------------------------ workers
     def _ask(
