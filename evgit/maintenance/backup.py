@@ -16,7 +16,7 @@ import fcntl
 import os
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -25,7 +25,7 @@ import msgspec
 import zstandard
 from blake3 import blake3
 
-from evgit.errors import Conflict, Locked, UsageError
+from evgit.errors import Conflict, Locked, ReadOnly, UsageError
 from evgit.formats.backup_list import FILE_NAME, BackedUp, BackupList, decode_list, encode_list
 from evgit.formats.pack import PackHead
 from evgit.formats.pack_writing import PackWriter
@@ -188,7 +188,8 @@ class _Backup:
         found = database.setting(self._connection, MARK)
         if found is None:
             found = os.urandom(16).hex()
-            with database.writing(self._connection):
+            # A database on a read-only disk can be backed up, but whole each time.
+            with suppress(ReadOnly), database.writing(self._connection):
                 database.set_setting(self._connection, MARK, found)
         return str(found)
 

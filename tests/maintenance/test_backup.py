@@ -125,6 +125,15 @@ def test_only_what_is_new_is_written(source: Repository, tmp_path: Path) -> None
     assert len(files(target / "packs")) == 1
 
 
+def test_what_can_t_be_written_can_be_backed_up(source: Repository, tmp_path: Path) -> None:
+    source.append(events(70, 75))
+    source._connection.execute("PRAGMA query_only=1")
+    assert source.back_up(tmp_path / "b").full
+    assert source.back_up(tmp_path / "b").full
+    with restore(tmp_path / "b", tmp_path / "copy")[0] as copy:
+        assert seen(copy) == seen(source)
+
+
 def test_what_is_missing_there_is_written_anew(source: Repository, tmp_path: Path) -> None:
     source.back_up(tmp_path / "b")
     for path in (tmp_path / "b" / "packs").iterdir():
