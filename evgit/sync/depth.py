@@ -82,6 +82,34 @@ def cut(
     return Cut(sent, rows, [row for row in rows if row.number in bottoms])
 
 
+TagTarget = tuple[list[bytes], CommitRow | None]
+"""Lines of tag objects, and the commit that they lead to."""
+
+
+def tags_within(
+    history: History,
+    tags: Sequence[TagTarget],
+    found: Cut,
+    known: Sequence[CommitRow],
+    boundaries: Sequence[CommitRow],
+) -> list[TagTarget]:
+    """Those of some tags whose commits the receiver gets, or has: the others would lead nowhere."""
+    numbers = _numbers(found.sent)
+    ancestry = Ancestry(history.graph)
+    return [
+        (lines, row)
+        for lines, row in tags
+        if row is not None
+        and (
+            row.number in numbers
+            or (
+                any(ancestry.reaches(other, row) for other in known)
+                and not any(ancestry.reaches(boundary, row) for boundary in boundaries)
+            )
+        )
+    ]
+
+
 def _begun(
     history: History,
     root: CommitRow,

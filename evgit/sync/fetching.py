@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from evgit.errors import InvalidObject, NotFound, UnsupportedFormat
+from evgit.errors import InvalidObject, NotFound, UnsupportedFormat, UsageError
 from evgit.formats.canonical import object_id
 from evgit.formats.names import check_ref_name
 from evgit.history.commit_row import CommitRow
@@ -104,6 +104,11 @@ def fetch(
     be sent again), InvalidObject (nothing is kept). No ref has moved then.
     """
     wanted = wanted or Fetch()
+    if wanted.deepens and not store.boundaries() and store.history.graph.count() > 1:
+        raise UsageError(
+            "this repository is not shallow: it has all of its history",
+            hint="a shallow one is made by `evgit clone --depth N`",
+        )
     done = Fetched()
     store.salvage()
     prefixes = [HEADS + name for name in wanted.branches] or _followed(store, remote)

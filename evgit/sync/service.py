@@ -23,9 +23,10 @@ from evgit.formats.canonical import object_id
 from evgit.formats.names import check_ref_name
 from evgit.formats.transfer import encode_transfer
 from evgit.history.commit_row import CommitRow
+from evgit.history.heads import TAGS
 from evgit.sync.boundary_sending import boundary_lines
 from evgit.sync.boundary_states import given_states
-from evgit.sync.depth import Cut, Depth, cut
+from evgit.sync.depth import Cut, Depth, TagTarget, cut, tags_within
 from evgit.sync.gate import Gate
 from evgit.sync.messages import (
     AnyRequest,
@@ -137,22 +138,35 @@ class Service:
         }
         known = self._known(request.have)
         reply = FetchReply(store.repository, store.head_ref(), refs, known)
-        wanted: list[CommitRow] = []
-        tags: dict[bytes, None] = {}
-        for target in refs.values():
-            lines, row = store.behind(target)
-            tags.update(dict.fromkeys(lines))
-            if row is not None:
-                wanted.append(row)
+        branches, tags = self._targets(refs)
+        shallow = bool(request.boundaries or request.depth or request.more or request.all)
+        wanted = branches if shallow else [*branches, *(row for _, row in tags if row is not None)]
         if not request.settled and not known and any(row.height for row in wanted):
             reply.more = True
             return reply, iter(())
-        found, first = self._cut(request, wanted, store.rows(known))
+        known_rows = store.rows(known)
+        found, first = self._cut(request, wanted, known_rows)
         sent, reply.boundaries = found.sent, len(found.boundaries)
         reply.commits, reply.events = sent.commits, sent.events
+        if shallow:
+            there = [*found.boundaries, *store.rows(request.boundaries)]
+            tags = tags_within(store.history, tags, found, known_rows, there)
         had = set(request.have)
-        tag_lines = (line + b"\n" for line in tags if object_id(line) not in had)
+        lines = dict.fromkeys(line for some, _ in tags for line in some)
+        tag_lines = (line + b"\n" for line in lines if object_id(line) not in had)
         return reply, encode_transfer(chain(first, texts(store.history, sent), tag_lines))
+
+    def _targets(self, refs: dict[str, str]) -> tuple[list[CommitRow], list[TagTarget]]:
+        """(commits of branches, (lines of tag objects, commit) of tags)."""
+        branches: list[CommitRow] = []
+        tags: list[TagTarget] = []
+        for name, target in refs.items():
+            lines, row = self._store.behind(target)
+            if name.startswith(TAGS):
+                tags.append((lines, row))
+            elif row is not None:
+                branches.append(row)
+        return branches, tags
 
     def _cut(
         self, request: FetchRequest, wanted: list[CommitRow], known: list[CommitRow]

@@ -129,14 +129,14 @@ def _grows_into_a_whole_one(
     pushed(copy, source, "main")
     assert_same(copy, source, heads(source)["main"])
     known = commits_here(copy, heads(source)["main"])
-    for more in deeper:
-        fetched(copy, source, wanted=Fetch(more=more))
+    for more in deeper if copy.boundaries else ():
+        fetched(copy, source, wanted=Fetch(more=more if copy.boundaries else 0))
         now = commits_here(copy, heads(source)["main"])
         assert set(known) <= set(now)
         known = now
         assert_same(copy, source, heads(source)["main"])
         assert_sound(copy)
-    fetched(copy, source, wanted=Fetch(branches=list(heads(source)), all=True))
+    fetched(copy, source, wanted=Fetch(branches=list(heads(source)), all=bool(copy.boundaries)))
     assert not copy.boundaries
     assert_sound(copy)
     with cloned(source, place / "whole") as whole:

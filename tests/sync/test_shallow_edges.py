@@ -14,8 +14,10 @@ from evgit.errors import (
     InvalidInput,
     KeyReused,
     UnknownRevision,
+    UsageError,
     WrongExpectedRevision,
 )
+from evgit.formats.tag import Tag
 from evgit.formats.transfer import decode_transfer, encode_transfer
 from evgit.repository import Fetched, Repository
 from evgit.sync.fetching import Fetch, fetch
@@ -24,7 +26,7 @@ from evgit.sync.remotes import Remote
 from evgit.sync.transport import Carried
 from tests.history.making import event, events, merge, new
 from tests.sync.making import Line, cloned, fetched, heads, pushed, tracked
-from tests.sync.test_shallow import assert_sound, shallow, state_root
+from tests.sync.test_shallow import assert_sound, commits_here, shallow, state_root
 
 
 @pytest.fixture
@@ -148,6 +150,30 @@ def test_what_is_pushed_may_not_lie_behind_the_boundary(
     with pytest.raises(BehindBoundary, match="builds on"):
         pushed(source, copy, "old")
     assert_sound(copy)
+
+
+def test_tags_come_with_their_commits(source: Repository, tmp_path: Path) -> None:
+    for name, revision in (("new", "main"), ("old", "main~5")):
+        commit = source.resolve_commit(revision)
+        tag = Tag(
+            name=name, message="", tagger="Ada", target=commit, time="2026-01-01T00:00:00.000000Z"
+        )
+        source.branches.create_tag(name, source.branches.write_tag(tag))
+        source.branches.create_tag("light-" + name, commit)
+    with shallow(source, tmp_path / "tagged", 2) as copy:
+        assert [ref.name for ref in copy.refs("refs/tags/")] == [
+            "refs/tags/light-new",
+            "refs/tags/new",
+        ]
+        assert len(commits_here(copy, heads(copy)["main"])) == 2
+        assert_sound(copy)
+        fetched(copy, source, wanted=Fetch(more=1))
+        assert len(copy.refs("refs/tags/")) == 2
+        fetched(copy, source, wanted=Fetch(more=10))
+        assert len(copy.refs("refs/tags/")) == 4
+        assert_sound(copy)
+        with pytest.raises(UsageError, match="not shallow"):
+            fetched(copy, source, wanted=Fetch(more=1))
 
 
 def test_an_interrupted_shallow_clone_leaves_nothing(source: Repository, tmp_path: Path) -> None:
