@@ -78,6 +78,8 @@ def test_lists_print_a_line_for_each(bank) -> None:  # type: ignore[no-untyped-d
             "`status`",
             ["status"],
             {
+                "shallow",
+                "from",
                 "kind",
                 "remote",
                 "ref",
@@ -102,7 +104,7 @@ def test_lists_print_a_line_for_each(bank) -> None:  # type: ignore[no-untyped-d
         ("`op log`", ["op", "show", "1"], {"ref", "old", "new"}),
         ("`op log`", ["undo"], {"ref", "old", "new"}),
         ("`config`", ["config", "--list"], set()),
-        ("`fsck`", ["fsck"], {"kind", "message", "ids"}),
+        ("`fsck`", ["fsck"], {"kind", "message", "ids", "commit", "size", "absent"}),
         ("`import`", ["import", "-"], set()),
         ("`commit`", ["commit", "-s", "a-1", "-t", "made"], set()),
     ],
