@@ -11,7 +11,7 @@ from typing import NamedTuple
 from evgit.errors import Damage, NotFound, UnknownObject
 from evgit.formats.canonical import digest
 from evgit.formats.commit import Commit
-from evgit.formats.event import Event, again_id, decode_event, is_again
+from evgit.formats.event import Event, again_id, decode_event, decode_events, is_again
 from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.points import Point
@@ -81,10 +81,16 @@ class Reader:
             asked = [positions[revision] for revision in sorted(now)]
             lines = self._history.graph.lines_of(row, asked)
             texts = self._history.blocks.each(lines[::-1] if backwards else lines)
-            for revision, position, text in zip(
-                now, asked[::-1] if backwards else asked, texts, strict=True
-            ):
-                yield StreamEvent(revision, position, self._event_of(text, position, name))
+            events = (
+                decode_events(b"\n".join([*texts, b""]))
+                if isinstance(texts, list)
+                else map(decode_event, texts)
+            )
+            there = asked[::-1] if backwards else asked
+            for revision, position, event in zip(now, there, events, strict=True):
+                if event.stream != name:
+                    raise _wrong_index(event, position, name)
+                yield StreamEvent(revision, position, event)
 
     def stream_event(self, name: str, point: Point, revision: int) -> StreamEvent | None:
         """One event of a stream by revision (-1: the last), or None."""
@@ -138,16 +144,9 @@ class Reader:
 
     def _event_in(self, holder: CommitRow, position: int, stream: str) -> Event:
         line = self._history.blocks.line(holder.line_at(position))
-        return self._event_of(line, position, stream)
-
-    def _event_of(self, line: bytes, position: int, stream: str) -> Event:
         event = decode_event(line)
         if event.stream != stream:
-            raise Damage(
-                f"the index says that position {position} is of stream {stream!r}; "
-                f"it is of {event.stream!r}",
-                hint="`evgit fsck` shows the extent, `evgit reindex` rebuilds the index",
-            )
+            raise _wrong_index(event, position, stream)
         return event
 
     # ------------------------------------------------------------------ commits
@@ -237,3 +236,11 @@ class Reader:
     def commit_adding(self, point: Point, position: int) -> CommitRow:
         """The commit of the first-parent chain that added the event at a position."""
         return self._history.graph.holding(self._history.graph.get(point.commit), position)
+
+
+def _wrong_index(event: Event, position: int, stream: str) -> Damage:
+    return Damage(
+        f"the index says that position {position} is of stream {stream!r}; "
+        f"it is of {event.stream!r}",
+        hint="`evgit fsck` shows the extent, `evgit reindex` rebuilds the index",
+    )

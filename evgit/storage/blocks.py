@@ -203,12 +203,12 @@ class BlockStore:
             raise
         return frame[number - start]
 
-    def each(self, numbers: Sequence[int]) -> Iterator[bytes]:
-        """Single lines anywhere, one after another."""
+    def each(self, numbers: Sequence[int]) -> Iterable[bytes]:
+        """Single lines anywhere, one after another; a list where all of them could be read."""
         packed = None
         if self.closed is None and self._any_packs():
             packed = self.packs.each(numbers)
-        return iter(packed) if packed is not None else map(self.line, numbers)
+        return map(self.line, numbers) if packed is None else packed
 
     def texts(
         self, ranges: Iterable[tuple[int, int]], *, closed: bool = False, alone: bool = False

@@ -12,7 +12,7 @@ import weakref
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from operator import itemgetter
 from pathlib import Path
@@ -177,7 +177,7 @@ class PackedWindow:
         self._frame_starts = list(accumulate((n for _, n in self.header.frames), initial=0))
         self.commit_lines = array("I", (end + n for n, end in enumerate(self.header.ends)))
         """Which lines are commit lines."""
-        self._pages: OrderedDict[int, bytes] = OrderedDict()
+        self._pages: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
 
     @property
     def frame_count(self) -> int:
@@ -198,18 +198,40 @@ class PackedWindow:
         """Where the event-th event line, in the order of the blocks, stands in the text."""
         if self.header.ordered:
             return event
-        offset, size, count = page_of(event, self.header.events)
-        page = self._pages.get(offset)
-        if page is None:
-            page = check_page(self._read(self._order_offset + offset, size), count)
-            self._pages[offset] = page
-            if len(self._pages) > KEPT_PAGES:
-                self._pages.popitem(last=False)
+        number = event // PAGE_EVENTS
+        page, count = self._pages.get(number) or self._order_page(number)
         return place_in_page(page, count, event % PAGE_EVENTS)
+
+    def _order_page(self, number: int) -> tuple[bytes, int]:
+        """A page of the order, kept for a while, and how many events it is of."""
+        offset, size, count = page_of(number * PAGE_EVENTS, self.header.events)
+        page = check_page(self._read(self._order_offset + offset, size), count)
+        self._pages[number] = page, count
+        if len(self._pages) > KEPT_PAGES:
+            self._pages.popitem(last=False)
+        return page, count
 
     def line(self, number: int) -> bytes:
         """One line."""
         return self.at_place(self.place(number))
+
+    def some_lines(self, numbers: Sequence[int]) -> list[bytes]:
+        """Single lines, in this order: those that stand together cost one look-up of a frame."""
+        commits, starts, events = self.commit_lines, self._frame_starts, self.header.events
+        found: list[bytes] = []
+        frame: list[bytes] = []
+        low = high = 0
+        for number in numbers:
+            before = bisect_left(commits, number)
+            if before < len(commits) and commits[before] == number:
+                place = events + before
+            else:
+                place = self.event_place(number - before)
+            if not low <= place < high:
+                at = bisect_right(starts, place) - 1
+                low, high, frame = starts[at], starts[at + 1], self.frame(at)
+            found.append(frame[place - low])
+        return found
 
     def at_place(self, place: int) -> bytes:
         """The line that stands at a place of the text."""

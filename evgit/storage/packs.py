@@ -193,17 +193,20 @@ class PackStore:
         found: list[bytes] = []
         window: PackedWindow | None = None
         shift = low = high = 0
+        here: list[int] = []
         try:
             for number in numbers:
                 if not low <= number < high:
+                    if window is not None:
+                        found += window.some_lines(here)
                     window, shift, low, high = self._window_of(number)
                     if window is None:
                         return None
-                assert window is not None
-                found.append(window.line(number - shift))
+                    here = []
+                here.append(number - shift)
+            return found if window is None else found + window.some_lines(here)
         except (DamagedObject, _Gone):
             return None  # line by line, it is found out which
-        return found
 
     def lines(self, first: int, count: int) -> list[bytes]:
         """Lines that all are packed."""
