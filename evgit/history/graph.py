@@ -236,10 +236,18 @@ class CommitGraph:
             if parent is None and height < self.bottom(row).height:
                 self.refuse_boundary(self.bottom(row))
             # Sizes grow with height: a binary search over sizes, then a walk among equal ones.
+            # Where all commits have as many events, the first guess finds it.
             low, high = fork_size, stretch.end
+            share = (height - fork_height) / max(1, stretch.height - fork_height)
+            guess: int | None = low + int(share * (high - low) + 0.5) - 1
             while low < high:
                 middle = (low + high) // 2
+                if guess is not None and low <= guess < high:
+                    middle = guess
+                guess = None
                 probe = self.table.next(stretch.chain, middle)
+                if probe is not None and probe.height == height:
+                    return probe
                 if probe is None or probe.height > height:
                     high = middle
                 else:
