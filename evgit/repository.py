@@ -384,10 +384,16 @@ class Repository:
 
         return Sync(self.store, self.config, replace(going, opened=opened))
 
-    def service(self, name: str = "", *, write: bool = True) -> Service:
+    def service(
+        self,
+        name: str = "",
+        *,
+        write: bool = True,
+        aside: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None,
+    ) -> Service:
         """What answers others who clone, fetch and push here, by the rules for their pushes.
 
-        `name`: what the rules call whoever asks.
+        `name`: what the rules call whoever asks. `aside`: what large answers go through.
         """
         from evgit.state.modelling.received import ReceivedEvents
         from evgit.storage.config import Config
@@ -399,7 +405,7 @@ class Repository:
         def rules() -> Rules:
             return read_rules(Config(self.layout.config))  # without the user's settings
 
-        return Service(self.store, Policy(write=write, name=name, rules=rules, judge=judge))
+        return Service(self.store, Policy(write, name, rules, judge, aside))
 
     @cached_property
     def store(self) -> Store:

@@ -23,6 +23,7 @@ from evgit.repository import ModelUse, Repository
 from evgit.server.access import Access
 from evgit.server.arriving import ArrivingBody
 from evgit.server.description import openapi
+from evgit.server.making import LargeAnswers
 from evgit.server.metrics import Metrics
 from evgit.server.settings import ServerSettings, repository_directory
 from evgit.state.modelling.trust import Trust
@@ -58,6 +59,7 @@ class Server:
         self._trust = trust
         self._now = now
         self._version = version
+        self._large = LargeAnswers()
         self.metrics = Metrics()
 
     def app(self) -> Starlette:
@@ -129,7 +131,7 @@ class Server:
     ) -> tuple[bytes, Iterator[bytes]]:
         repository = self._open(layout, access)
         ending.callback(repository.close)
-        service = repository.service(access.name, write=access.write)
+        service = repository.service(access.name, write=access.write, aside=self._large.aside)
         if access.write:
             keep_abandoned(service, layout.incoming)
         try:

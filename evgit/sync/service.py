@@ -53,16 +53,20 @@ from evgit.sync.quarantine import Limits
 from evgit.sync.rules import Judge, Rules
 from evgit.sync.store import SHARED, Store
 
+LARGE = 10_000  # events and commits
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What others may do here. `write`: push at all; `name`: what rules call whoever asks;
-    `rules`: gives the rules for refs when somebody pushes; `judge`: holds events to the model."""
+    `rules`: gives the rules for refs when somebody pushes; `judge`: holds events to the model;
+    `aside`: what large answers go through, so that only few are made at the same time."""
 
     write: bool = True
     name: str = ""
     rules: Callable[[], Rules] = Rules
     judge: Judge | None = None
+    aside: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None
     limits: Limits = field(default_factory=Limits)
 
 
@@ -154,7 +158,10 @@ class Service:
         had = set(request.have)
         lines = dict.fromkeys(line for some, _ in tags for line in some)
         tag_lines = (line + b"\n" for line in lines if object_id(line) not in had)
-        return reply, encode_transfer(chain(first, texts(store.history, sent), tag_lines))
+        body = encode_transfer(chain(first, texts(store.history, sent), tag_lines))
+        if self._policy.aside is not None and sent.events + sent.commits > LARGE:
+            body = self._policy.aside(body)
+        return reply, body
 
     def _targets(self, refs: dict[str, str]) -> tuple[list[CommitRow], list[TagTarget]]:
         """(commits of branches, (lines of tag objects, commit) of tags)."""

@@ -14,8 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from evgit.errors import StorageFull
 from evgit.repository import NewEvent, Repository
 from evgit.server.access import hash_of
+from evgit.server.making import LargeAnswers
 from tests.sync.servers import serving, ssh_host
 
 TOKEN, READER, OLD = "a-writer's-token", "a-reader's-token", "yesterday's-token"
@@ -316,6 +318,30 @@ def _cloned(person: Person, url: str) -> str:
         env=person.environment,
     )
     return done.stdout
+
+
+def test_large_answers_are_made_a_few_at_a_time() -> None:
+    """All of one at once, however slowly it is taken; the next begins when it has been made."""
+    large, made = LargeAnswers(at_once=1), []
+
+    def body(name: str) -> Iterator[bytes]:
+        for _ in range(3):
+            made.append(name)
+            yield bytes(300_000)
+
+    slow = large.aside(body("slow"))
+    first = next(slow)
+    assert made == ["slow"] * 3
+    assert len(b"".join(large.aside(body("quick")))) == 900_000
+    assert len(first) + sum(map(len, slow)) == 900_000
+
+    def failing() -> Iterator[bytes]:
+        yield b"x"
+        raise StorageFull("no space")
+
+    with pytest.raises(StorageFull):
+        list(large.aside(failing()))
+    assert len(b"".join(large.aside(body("after")))) == 900_000
 
 
 def test_who_may_only_read_sends_no_more_than_questions(url: str, root: Path) -> None:
