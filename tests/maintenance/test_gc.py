@@ -124,7 +124,7 @@ def test_any_zstd_reads_a_pack(tmp_path: Path) -> None:
 def test_random_histories_with_gc_between_appends(tmp_path: Path, seed: int) -> None:
     weaver = Weaver(tmp_path, seed)
     with weaver.repository as repository, Repository.open(tmp_path) as other:
-        for number in range(40):
+        for number in range(30):
             weaver.step()
             if weaver.random.random() < 0.3:
                 before = everything(other)
