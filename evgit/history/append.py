@@ -135,6 +135,8 @@ class Appender:
                 # What the last append left is what stands there, unless somebody wrote since.
                 if self._changes() != self._seen:
                     self._forget_last()
+                    if history.notice_renumbering():
+                        self._tips.forget()
                 for request in requests:
                     if request.overtaken is not None and self._overtaken:
                         request.overtaken()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from evgit.history.streams import StreamIndex
     from evgit.storage.sorted_runs import SortedRuns
 
+NUMBERING = "numbering"  # the setting that changes when lines get new numbers
 LAST_INSTANT = (1 << 62) - 1  # no event is later
 
 
@@ -43,6 +44,7 @@ class History:
         if database.is_shallow(connection):
             self.blocks.closed = self.graph.boundaries
         self.blocks.name_lines = self.name_lines
+        self._numbering: object = self  # not known yet
 
     @cached_property
     def runs(self) -> SortedRuns:
@@ -78,6 +80,16 @@ class History:
         from evgit.history.indexing import Indexer
 
         return Indexer(self.connection, self.graph, self.streams, self.events, self.merkle)
+
+    def notice_renumbering(self) -> bool:
+        """Forget what was remembered if another process has given all lines new numbers since this
+        was asked last, as deepening does; True then. Ask before anything is written."""
+        numbering = database.setting(self.connection, NUMBERING)
+        if numbering == self._numbering:
+            return False
+        self._numbering = numbering
+        self.forget()
+        return True
 
     def forget(self) -> None:
         """Drop everything remembered, after a roll-back or when the index was made again."""

@@ -10,6 +10,7 @@ or move refs.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from evgit.history.boundary_index import told_of
 from evgit.history.commit_row import CommitRow
 from evgit.history.first_commit import index_of_root
 from evgit.history.given_states import GivenState
-from evgit.history.history import History
+from evgit.history.history import NUMBERING, History
 from evgit.state.states import States
 from evgit.storage import database
 from evgit.storage.blocks import LINE_LIMIT
@@ -80,6 +81,8 @@ def deepening(
                 again.take(decode_transfer(aside.chunks()))
                 for one in believed:
                     _compare(store, one)
+            numbering = os.urandom(8).hex()
+            database.set_setting(store.history.connection, NUMBERING, numbering)
             if not still_shallow:
                 database.become_whole(store.history.connection)
             store.history.forget()

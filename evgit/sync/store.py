@@ -141,6 +141,7 @@ class Store:
         """One write transaction, after which nothing is remembered that was not kept."""
         try:
             with database.writing(self.history.connection):
+                self.history.notice_renumbering()
                 yield
         except BaseException:
             self.history.forget()

@@ -392,6 +392,22 @@ def test_a_shallow_repository_can_be_packed_and_deepened(
     assert copy.history.connection.pragma("user_version") == 3
 
 
+@pytest.mark.parametrize("wanted", [Fetch(all=True), Fetch(more=2)])
+def test_who_has_it_open_can_go_on_after_others_deepened_it(
+    source: Repository, copy: Repository, wanted: Fetch
+) -> None:
+    copy.append([event(80, "s-2"), event(81, "s-20")])
+    with Repository.open(copy.layout.directory, clock=copy.clock) as other:
+        fetched(other, source, wanted=wanted)
+        copy.append([event(82, "s-2"), event(83, "s-20"), event(84, "s-1")])
+        assert_sound(other)
+        source.append([event(90, "s-2")])
+        fetched(copy, source)
+        assert_sound(other)
+        assert copy.stream_revision("s-20") == 1
+    assert_sound(copy)
+
+
 def test_a_damaged_given_state_is_reported(copy: Repository) -> None:
     copy.history.connection.execute("UPDATE boundary_states SET data=substr(data, 1, 20)")
     assert [problem.kind for problem in copy.fsck(jobs=1).problems] == ["damage"]
