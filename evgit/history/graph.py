@@ -26,7 +26,7 @@ from evgit.history.commit_row import CommitRow, damaged_index
 from evgit.history.commit_table import ANY_HEIGHT, CommitTable, PagePart
 from evgit.history.line_ranges import LineRange, clipped
 from evgit.storage.blocks import BlockStore
-from evgit.storage.database import fetch_all, fetch_one
+from evgit.storage.database import Answers, fetch_all, fetch_one
 
 if TYPE_CHECKING:
     from evgit.storage.sorted_runs import SortedRuns
@@ -74,6 +74,7 @@ class CommitGraph:
         self.table = CommitTable(connection, blocks, runs)
         self.boundaries = Boundaries(connection)
         self._chains: dict[int, tuple[int | None, int, int]] = {}
+        self._answers = Answers(connection)
 
     # ------------------------------------------------------------------ single commits
     def find(self, commit_id: bytes) -> CommitRow | None:
@@ -82,9 +83,13 @@ class CommitGraph:
 
     def get(self, commit_id: str) -> CommitRow:
         """The commit with this id (hex). Raises UnknownObject."""
-        row = self.find(id_bytes(commit_id))
+        known = self._answers.known()
+        row: CommitRow | None = known.get(commit_id)
         if row is None:
-            raise UnknownObject(f"there is no commit {commit_id}")
+            row = self.find(id_bytes(commit_id))
+            if row is None:
+                raise UnknownObject(f"there is no commit {commit_id}")
+            known[commit_id] = row
         return row
 
     def by_number(self, number: int) -> CommitRow:

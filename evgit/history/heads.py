@@ -11,7 +11,7 @@ from evgit.errors import NotFound
 from evgit.formats.canonical import id_bytes
 from evgit.history.history import History
 from evgit.history.points import Point, split_target
-from evgit.storage.database import fetch_one
+from evgit.storage.database import Answers, fetch_one, reading
 from evgit.storage.refs import SYMBOLIC, RefStore
 
 HEADS = "refs/heads/"
@@ -33,9 +33,18 @@ class Heads:
     def __init__(self, history: History, refs: RefStore) -> None:
         self._history = history
         self._refs = refs
+        self._answers = Answers(history.connection)
 
     def head(self) -> Head:
         """HEAD, resolved."""
+        with reading(self._history.connection):
+            known = self._answers.known()
+            head: Head | None = known.get("HEAD")
+            if head is None:
+                head = known["HEAD"] = self._head()
+        return head
+
+    def _head(self) -> Head:
         target = self._refs.get("HEAD")
         if target is None:
             raise NotFound("this repository has no HEAD", hint="`evgit switch BRANCH` sets it")

@@ -15,6 +15,7 @@ from evgit.formats.event import Event, again_id, decode_event, decode_events, is
 from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.points import Point
+from evgit.storage.database import reading
 
 # Who stops after a few events shall not wait for the places of many.
 FIRST_READ = 32
@@ -108,7 +109,8 @@ class Reader:
     def stream_revision(self, name: str, point: Point) -> int:
         """The last revision of a stream as of a point; -1 where there is no such stream."""
         history = self._history
-        return history.streams.revision(history.graph.get(point.commit), point.size, name)
+        with reading(history.connection):
+            return history.streams.revision(history.graph.get(point.commit), point.size, name)
 
     def streams(self, point: Point, prefix: str = "") -> Iterator[StreamSummary]:
         """All streams as of a point whose names start with `prefix`, by name."""
@@ -129,9 +131,10 @@ class Reader:
 
     def _positions(self, name: str, point: Point) -> tuple[CommitRow, list[int]]:
         history = self._history
-        number = history.streams.number(name)
-        row = history.graph.get(point.commit)
-        positions = [] if number is None else history.streams.positions(row, point.size, number)
+        with reading(history.connection):
+            number = history.streams.number(name)
+            row = history.graph.get(point.commit)
+            positions = [] if number is None else history.streams.positions(row, point.size, number)
         if not positions:
             raise NotFound(
                 f"there is no stream {name!r} at this point",

@@ -16,7 +16,7 @@ import msgspec
 from evgit.history.commit_row import CommitRow, damaged_index
 from evgit.history.graph import CommitGraph, Stretch
 from evgit.history.words import decode_words, encode_words, paired
-from evgit.storage.database import fetch_all, fetch_one, reading
+from evgit.storage.database import Answers, fetch_all, fetch_one, reading
 from evgit.storage.sorted_runs import SortedRuns
 
 POSITION_BITS = 32
@@ -35,6 +35,7 @@ class StreamIndex:
         self._graph = graph
         self._runs = runs
         self._numbers: dict[str, int] = {}
+        self._pending = Answers(connection)
 
     # ------------------------------------------------------------------ names
     def number(self, name: str) -> int | None:
@@ -210,13 +211,17 @@ class StreamIndex:
 
     def pending(self, chain: int, low: int = 0, high: int = 1 << 64) -> list[int]:
         """The chain's postings in [low, high) that still stand in commits' own rows."""
-        rows = fetch_all(
-            self._connection,
-            "SELECT postings FROM commits WHERE chain=?1 AND postings IS NOT NULL"
-            " AND size>(SELECT covered FROM chains WHERE number=?1) ORDER BY size, height",
-            (chain,),
-        )
-        return [word for (data,) in rows for word in decode_words(data) if low <= word < high]
+        known = self._pending.known()
+        words: list[int] | None = known.get(chain)
+        if words is None:
+            rows = fetch_all(
+                self._connection,
+                "SELECT postings FROM commits WHERE chain=?1 AND postings IS NOT NULL"
+                " AND size>(SELECT covered FROM chains WHERE number=?1) ORDER BY size, height",
+                (chain,),
+            )
+            words = known[chain] = [word for (data,) in rows for word in decode_words(data)]
+        return [word for word in words if low <= word < high]
 
 
 def _sound_number(name: str, number: object) -> int:

@@ -284,6 +284,7 @@ class _Connection(apsw.Connection):
     def __init__(self, name: str, flags: int) -> None:
         super().__init__(name, flags)
         self.process = os.getpid()
+        self.view: tuple[int, int] | None = None
         self.refusal: tuple[str, str] | None = None
 
 
@@ -431,22 +432,76 @@ class writing:  # noqa: N801 - used as a function: `with writing(connection):`
             raise error
 
 
-@contextmanager
-def reading(connection: apsw.Connection) -> Iterator[None]:
+class reading:  # noqa: N801 - used as a function: `with reading(connection):`
     """One consistent view for several statements; joins a transaction that is under way."""
-    if connection.in_transaction:
-        yield
-        return
-    with translate_errors(Path(connection.filename)):
-        connection.execute("BEGIN")
+
+    __slots__ = ("_connection", "_joined")
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._joined = False
+
+    def __enter__(self) -> None:
+        connection = self._connection
+        self._joined = connection.in_transaction
+        if self._joined:
+            return
         try:
-            yield
-        finally:
-            if connection.in_transaction:
-                with suppress(apsw.Error):  # after corruption; nothing was written in any case
-                    connection.execute("COMMIT")
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            connection.execute("BEGIN")
+            if isinstance(connection, _Connection):
+                # Only a statement looks whether others have written; what it says, and that this
+                # connection itself has written, is asked without one.
+                connection.execute("PRAGMA data_version").fetchone()
+                connection.view = connection.data_version(), connection.total_changes()
+        except apsw.Error as error:
+            self._end()
+            raise translated(error, Path(connection.filename)) from error
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._joined:
+            self._end()
+            if isinstance(error, apsw.Error | UnicodeDecodeError):
+                raise translated(error, Path(self._connection.filename)) from error
+
+    def _end(self) -> None:
+        connection = self._connection
+        if isinstance(connection, _Connection):
+            connection.view = None
+        if connection.in_transaction:
+            with suppress(apsw.Error):  # after corruption; nothing was written in any case
+                connection.execute("COMMIT")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+class Answers:
+    """What statements answered inside of `reading`, as long as nobody has written since.
+
+    Inside of a transaction that writes nothing is kept.
+    """
+
+    __slots__ = ("_connection", "_known", "_limit", "_view")
+
+    def __init__(self, connection: apsw.Connection, limit: int = 64) -> None:
+        self._connection = connection
+        self._limit = limit
+        self._view: tuple[int, int] | None = None
+        self._known: dict[Any, Any] = {}
+
+    def known(self) -> dict[Any, Any]:
+        """The answers that still hold, by what was asked; new ones are put into it."""
+        connection = self._connection
+        view = connection.view if isinstance(connection, _Connection) else None
+        if view is None:
+            return {}
+        if view != self._view or len(self._known) >= self._limit:
+            self._view, self._known = view, {}
+        return self._known
 
 
 def upgrade(connection: apsw.Connection) -> None:
