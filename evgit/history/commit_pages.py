@@ -14,7 +14,7 @@ import struct
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -25,7 +25,7 @@ import zstandard
 from evgit.formats.canonical import digest
 from evgit.history.commit_row import CommitRow, damaged_index
 from evgit.storage.blocks import BlockStore
-from evgit.storage.database import fetch_all, fetch_one
+from evgit.storage.database import Answers, fetch_all, fetch_one
 
 if TYPE_CHECKING:
     from evgit.storage.sorted_runs import SortedRuns
@@ -66,6 +66,7 @@ class CommitPage:
         self._events = events
         self._times = times
         self.sizes = [size_before + n for n in accumulate(events)]
+        self._shifts = [n - s + e for n, s, e in zip(numbers, self.sizes, events, strict=True)]
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -91,10 +92,10 @@ class CommitPage:
         high = bisect_right(self.sizes, size, low)
         return min(max(low, height + 1 - self.first_height), high)
 
-    def line_at(self, position: int) -> int:
-        """The line of the event at a position of the log that one of these commits added."""
-        place = bisect_right(self.sizes, position)
-        return self.numbers[place] + position - (self.sizes[place] - self._events[place])
+    def lines_at(self, positions: Iterable[int]) -> list[int]:
+        """The lines of the events at positions of the log that these commits added."""
+        sizes, shifts = self.sizes, self._shifts
+        return [position + shifts[bisect_right(sizes, position)] for position in positions]
 
     def size_at(self, place: int) -> int:
         """The size of the log before the commit at a place."""
@@ -178,6 +179,7 @@ class CommitPages:
         self._runs = runs
         # By its bytes as well as its place: one that was made anew is not found here.
         self._remembered: dict[tuple[object, object], CommitPage] = {}
+        self._answers = Answers(connection)
 
     # ------------------------------------------------------------------ single commits
     def find(self, commit_id: bytes) -> CommitRow | None:
@@ -237,6 +239,23 @@ class CommitPages:
             "WHERE chain=? AND (size, height)>(?, ?) ORDER BY size, height LIMIT 1",
             (chain, size, height),
         )
+
+    def holding(self, chain: int, position: int) -> CommitPage | None:
+        """The first page of a chain whose log reaches beyond a position."""
+        known = self._answers.known()
+        ends, pages = known.setdefault(chain, ([], []))
+        place = bisect_right(ends, position)
+        if place < len(ends) and pages[place].size_before <= position:
+            found: CommitPage = pages[place]
+            return found
+        page = self.after(chain, position + 1, -1)
+        if page is not None and (place == len(ends) or ends[place] != page.sizes[-1]):
+            if len(ends) >= REMEMBERED_PAGES:
+                del ends[:], pages[:]
+                place = 0
+            ends.insert(place, page.sizes[-1])
+            pages.insert(place, page)
+        return page
 
     def before(self, chain: int, size: int, height: int) -> CommitPage | None:
         """The last page of a chain with a commit whose (size, height) is smaller."""

@@ -7,6 +7,7 @@ not what the DAG means.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,7 +17,7 @@ import msgspec
 
 from evgit.history.commit_row import COLUMNS, CommitRow, checked
 from evgit.storage.blocks import BlockStore
-from evgit.storage.database import fetch_all, fetch_one
+from evgit.storage.database import Answers, fetch_all, fetch_one
 
 if TYPE_CHECKING:
     from evgit.history.commit_pages import CommitPage, CommitPages
@@ -38,14 +39,21 @@ class CommitTable:
         self._blocks = blocks
         self._runs = runs
         self._pages: CommitPages | None = None
+        self._answers = Answers(connection)
 
     @property
     def pages(self) -> CommitPages | None:
         """The pages, once there is any."""
-        if self._pages is None and _has_pages(self._connection):
-            from evgit.history.commit_pages import CommitPages
+        if self._pages is None:
+            known = self._answers.known()
+            if known.get("none"):
+                return None
+            if _has_pages(self._connection):
+                from evgit.history.commit_pages import CommitPages
 
-            self._pages = CommitPages(self._connection, self._blocks, self._runs)
+                self._pages = CommitPages(self._connection, self._blocks, self._runs)
+            else:
+                known["none"] = True
         return self._pages
 
     # ------------------------------------------------------------------ single commits
@@ -211,14 +219,17 @@ class CommitTable:
         a chain added it."""
         found: dict[int, int] = {}
         if (pages := self.pages) is not None:
-            page = None
-            for position in positions:
-                if page is None or page.sizes[-1] <= position:
-                    page = pages.after(chain, position, ANY_HEIGHT)
-                    if page is None:
-                        break
-                if page.size_before <= position:
-                    found[position] = page.line_at(position)
+            place = 0
+            while place < len(positions):
+                page = pages.holding(chain, positions[place])
+                if page is None:
+                    break
+                start = bisect_left(positions, page.size_before, place)
+                place = bisect_left(positions, page.sizes[-1], start)
+                lines = page.lines_at(positions[start:place])
+                if len(lines) == len(positions):
+                    return lines
+                found.update(zip(positions[start:place], lines, strict=True))
         others = [position for position in positions if position not in found]
         if others:
             rows = self._rows(

@@ -44,7 +44,7 @@ KEPT_PAGES = 256
 KEPT_FRAMES = 256
 KEPT_FRAME_BYTES = 1 << 18  # one that holds a huge line is not kept: there may be many
 
-FrameCache = OrderedDict[tuple[Path, int], list[bytes]]
+FrameCache = OrderedDict[tuple[str, int], list[bytes]]
 """The lines of frames, by pack and offset; several packs may share one."""
 
 
@@ -167,7 +167,7 @@ class PackedWindow:
 
     def __init__(self, file: PackFile, entry: WindowEntry) -> None:
         self._file = weakref.ref(file)
-        self._cache, self._path = file.frames, file.path
+        self._cache, self._path = file.frames, str(file.path)
         data = file.read(entry.offset, 8 + entry.header_bytes)
         self.header: WindowHeader = decode_window(data[8:])
         self._order_offset = entry.offset + 8 + entry.header_bytes
@@ -217,20 +217,33 @@ class PackedWindow:
 
     def some_lines(self, numbers: Sequence[int]) -> list[bytes]:
         """Single lines, in this order: those that stand together cost one look-up of a frame."""
-        commits, starts, events = self.commit_lines, self._frame_starts, self.header.events
+        starts = self._frame_starts
         found: list[bytes] = []
         frame: list[bytes] = []
         low = high = 0
-        for number in numbers:
-            before = bisect_left(commits, number)
-            if before < len(commits) and commits[before] == number:
-                place = events + before
-            else:
-                place = self.event_place(number - before)
+        for place in self._places(numbers):
             if not low <= place < high:
                 at = bisect_right(starts, place) - 1
                 low, high, frame = starts[at], starts[at + 1], self.frame(at)
             found.append(frame[place - low])
+        return found
+
+    def _places(self, numbers: Sequence[int]) -> list[int]:
+        """Where lines stand in the text: `place` of each."""
+        commits, events, pages = self.commit_lines, self.header.events, self._pages
+        ordered, behind = self.header.ordered, len(commits)
+        found: list[int] = []
+        for line in numbers:
+            before = bisect_left(commits, line)
+            if before < behind and commits[before] == line:
+                found.append(events + before)
+            elif ordered:
+                found.append(line - before)
+            else:
+                event = line - before
+                number = event // PAGE_EVENTS
+                page, count = pages.get(number) or self._order_page(number)
+                found.append(place_in_page(page, count, event % PAGE_EVENTS))
         return found
 
     def at_place(self, place: int) -> bytes:

@@ -195,6 +195,12 @@ class PackStore:
         shift = low = high = 0
         here: list[int] = []
         try:
+            if numbers:  # most often one window has all of them
+                window, shift, low, high = self._window_of(numbers[0])
+                if window is None:
+                    return None
+                if low <= min(numbers) and max(numbers) < high:
+                    return window.some_lines([number - shift for number in numbers])
             for number in numbers:
                 if not low <= number < high:
                     if window is not None:
