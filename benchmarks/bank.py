@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
@@ -83,14 +84,23 @@ def evgit_store(directory: str, path: str) -> dict[str, Any]:
     return {}
 
 
+def evgit_pack(directory: str, source: str) -> dict[str, Any]:
+    """A copy of a repository, packed by `gc`."""
+    shutil.copytree(source, directory)
+    with _opened(directory) as repository:
+        repository.upkeep.gc()
+    return {}
+
+
 def _forget_states(repository: Any) -> None:
     cache = repository.layout.cache
     for path in cache.parent.glob(f"{cache.name}*"):
         path.unlink()
 
 
-def evgit_rebuild(directory: str) -> dict[str, Any]:
+def evgit_rebuild(directory: str, jobs: int = 1) -> dict[str, Any]:
     """All documents from events alone, and what is cached of them on the way."""
+    (Path(directory) / ".evgit" / "config.toml").write_text(f"[model]\njobs = {jobs}\n")
     with _opened(directory) as repository:
         _forget_states(repository)
         log, states = repository.log("HEAD"), repository.states
@@ -276,6 +286,7 @@ ACTIONS = {
         generate,
         generate_accounts,
         evgit_store,
+        evgit_pack,
         evgit_rebuild,
         evgit_past,
         evgit_blame,

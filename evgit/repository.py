@@ -209,12 +209,15 @@ class ModelUse(msgspec.Struct, frozen=True):
     `wanted`: "head", "worktree" or a revision; None: the working tree's if it differs from HEAD's,
     else HEAD's. `skip`: ids of events that states are to be without. `trust`: who says that code
     may run; nobody does by default. `notify` is told of what a person should know.
+    `jobs`: how many processes may share a long replay, 1 for this one alone; None: as the setting
+    `model.jobs` has it.
     """
 
     wanted: str | None = None
     skip: Sequence[str] = ()
     trust: Trust | None = None
     notify: Callable[[str], None] = lambda text: None
+    jobs: int | None = None
 
 
 class _ModelRecorded(Exception):
@@ -834,6 +837,7 @@ class Repository:
         from evgit.state.modelling.models import Models
 
         use = self.model_use
+        jobs = self.config.get("model.jobs") if use.jobs is None else use.jobs
         return Models(
             self.history,
             self.blobs,
@@ -847,6 +851,7 @@ class Repository:
             skip=[self._event_named(word) for word in use.skip],
             trust=use.trust,
             notify=use.notify,
+            jobs=jobs if isinstance(jobs, int) else None,
         )
 
     def _model_point(self) -> Point:

@@ -148,7 +148,7 @@ class PackWriter:
         events, commits, objects = self._events, self._commits, self._objects
         if not events and not commits and not objects:
             return
-        order = sorted(range(len(events)), key=list(map(_stream_of, events)).__getitem__)
+        order = sorted(range(len(events)), key=list(map(stream_member, events)).__getitem__)
         ordered = not self._cluster or order == list(range(len(events)))
         places = array("I")
         if not ordered:
@@ -221,7 +221,7 @@ class PackWriter:
         self._offset += len(data)
 
 
-def _stream_of(line: bytes) -> bytes:
+def stream_member(line: bytes) -> bytes:
     """What tells the streams of canonical event lines apart; nothing for an `again` line.
 
     The members of an event are sorted, and of those behind `stream` only `type` is a free text, in

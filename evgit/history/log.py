@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evgit.formats.merkle import Frontier
     from evgit.history.merkle_log import MerkleLog
     from evgit.history.streams import StreamIndex
+    from evgit.storage.stretches import Stretch
 
 Form = TypeVar("Form")
 
@@ -78,6 +79,15 @@ class Log:
     def texts(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The same events as canonical JSON lines, several to a text."""
         return self._blocks.texts(self.ranges(start, stop))
+
+    def stretches(self, start: int = 0, stop: int | None = None) -> Iterator[Stretch]:
+        """The same events as far as they are packed and stand in order, to be read stream by stream
+        (`evgit.storage.stretches`)."""
+        if self._blocks.closed is not None:
+            return iter(())
+        from evgit.storage.stretches import stretches  # only long replays ask
+
+        return stretches(self._blocks.packs, self.ranges(start, stop), start)
 
     def lines(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The same events as canonical JSON, one by one, without newlines."""

@@ -144,9 +144,9 @@ class Server:
             raise _Refused(400, error.message) from None
 
     def _open(self, layout: Layout, access: Access) -> Repository:
-        use = ModelUse(trust=self._trust)
+        use = ModelUse(trust=self._trust, jobs=1)  # many may push at once
         repository = Repository(layout, author=f"{access.name} <>", clock=self._now, model=use)
-        repository.store.jobs = 1  # many may push at once
+        repository.store.jobs = 1
         return repository
 
     def _access(self, request: Request, name: str) -> Access:

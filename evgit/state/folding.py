@@ -7,6 +7,7 @@ snapshot is due.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import islice
 
 from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap
@@ -17,9 +18,11 @@ from evgit.state.projection import (
     KeyedProjection,
     LiveDocuments,
     LiveProjection,
+    SharedDocuments,
 )
 from evgit.state.state import Overlay, State, changes_of, extended, pending, resolved
 from evgit.storage.cache import Cache, Snapshot
+from evgit.storage.stretches import Stretch
 
 PENDING_EVENTS = 65_536
 PENDING_BYTES = 16 << 20
@@ -53,8 +56,11 @@ class Fold:
         self.tree = tree
         self._bounded = bounded
         self._live: LiveDocuments | None = None
-        if live and isinstance(projection, LiveProjection):
-            self._live = projection.live(self._document)
+        self._shared: SharedDocuments | None = None  # in place of `_live`, while there are any
+        self._is_new = not start.overlay and tree.root == EMPTY_ROOT
+        self._lively = projection if live and isinstance(projection, LiveProjection) else None
+        if self._lively is not None:
+            self._live = self._lively.live(self._document)
         self._live_changed = False  # since they were last gathered
         self._loaded: dict[str, bytes] | None = None  # all documents at the start, if they are few
         self._cache = cache
@@ -78,12 +84,7 @@ class Fold:
         if self._live is not None:
             taken = self._live.take(text, position)
             self._live_changed = True
-            if len(self._live) > LIVE_DOCUMENTS:
-                self._gather()
-                self._into_tree()
-                self.tree = self.tree.flushed(self._cache.add_nodes)
-                self._live.clear()
-                self._loaded = None
+            self._relieve()
             return taken
         if self._keyed is not None:
             events = self._keyed.decode(text, position)
@@ -101,6 +102,40 @@ class Fold:
                 self.tree = self.tree.flushed(self._cache.add_nodes)
         return len(events)
 
+    def share(self, stretches: Sequence[Stretch]) -> None:
+        """Let other processes fold these stretches, if that pays: they are to be taken next.
+        Whoever calls this must call `close` in the end. Raises Unclustered."""
+        if self._is_new and self._lively is not None:
+            self._shared = self._lively.shared(stretches)
+
+    def end_sharing(self) -> None:
+        """Get the documents of other processes, and go on alone. Raises Unclustered."""
+        if self._shared is not None:
+            self._gather()
+            self._loaded = None
+            self.close()
+
+    def close(self) -> None:
+        """End other processes, whatever they are at."""
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
+
+    def take_stretch(self, stretch: Stretch) -> int:
+        """Take in the events of a stretch, stream by stream; the position behind the last. Raises
+        Unclustered."""
+        live = self._in_hand
+        assert live is not None
+        for _ in live.take_stretch(stretch):
+            self._live_changed = True
+            self._relieve()
+        return stretch.end
+
+    @property
+    def takes_streams(self) -> bool:
+        """Can it take stretches?"""
+        return self._live is not None and self._live.takes_streams
+
     @property
     def is_live(self) -> bool:
         """Are documents held as Python values?"""
@@ -113,7 +148,8 @@ class Fold:
 
     def count(self) -> int:
         """How many documents there are, about: those that are settled, or else those in hand."""
-        return max(len(self.tree), 0 if self._live is None else len(self._live))
+        live = self._in_hand
+        return max(len(self.tree), 0 if live is None else len(live))
 
     def touched(self) -> set[str]:
         """Paths of the documents that events not settled yet have to do with."""
@@ -137,9 +173,10 @@ class Fold:
 
     def _gather(self) -> None:
         """Bring what was touched into the overlay."""
-        if self._live is not None:
+        live = self._in_hand
+        if live is not None:
             if self._live_changed:
-                self._overlay |= self._live.stored()
+                self._overlay |= live.stored()
                 self._live_changed = False
         elif self._keyed is not None:
             self._overlay = extended(self._overlay, self._groups, self._keyed)
@@ -147,6 +184,21 @@ class Fold:
         else:
             self._overlay.update(self._documents.take_changes())
         self._events = self._bytes = 0
+
+    @property
+    def _in_hand(self) -> LiveDocuments | SharedDocuments | None:
+        return self._live if self._shared is None else self._shared
+
+    def _relieve(self) -> None:
+        """Put live documents away if they are too many."""
+        assert self._live is not None
+        if len(self._in_hand or ()) > LIVE_DOCUMENTS:
+            self._gather()
+            self._into_tree()
+            self.tree = self.tree.flushed(self._cache.add_nodes)
+            self.close()
+            self._live.clear()
+            self._loaded = None
 
     def _settle(self) -> None:
         """Make bytes of all documents that were touched."""

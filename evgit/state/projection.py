@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from evgit.formats import canonical
 from evgit.formats.canonical import JSONValue
+from evgit.storage.stretches import Stretch
 
 Groups: TypeAlias = "dict[str, list[Any]]"
 """Path of a document -> the events that it has still to take in, in log order."""
@@ -95,6 +96,30 @@ class LiveDocuments(Protocol):
     def clear(self) -> None:
         """Forget them all: from here on they will be loaded again."""
 
+    @property
+    def takes_streams(self) -> bool:
+        """Can each stream be folded apart from the others, as far as is known?"""
+
+    def take_stretch(self, stretch: Stretch) -> Iterator[None]:
+        """Fold the events of a stretch, stream by stream. Whenever this yields, documents may be
+        stored or forgotten. Raises Unclustered where that can't be, or anything is wrong."""
+
+
+class SharedDocuments(Protocol):
+    """The same in other processes, which fold stretches and nothing else."""
+
+    def take_stretch(self, stretch: Stretch) -> Iterator[None]:
+        """As in LiveDocuments."""
+
+    def __len__(self) -> int:
+        """How many documents are held."""
+
+    def stored(self) -> dict[str, bytes | None]:
+        """Path -> bytes of all of them, None for those that are no more. Raises Unclustered."""
+
+    def close(self) -> None:
+        """End the processes."""
+
 
 @runtime_checkable
 class LiveProjection(KeyedProjection, Protocol):
@@ -103,6 +128,10 @@ class LiveProjection(KeyedProjection, Protocol):
 
     def live(self, load: Callable[[str], bytes | None]) -> LiveDocuments:
         """None held yet; `load` gives the bytes of a document that was there before."""
+
+    def shared(self, stretches: Sequence[Stretch]) -> SharedDocuments | None:
+        """None held yet, and none there before, in other processes which are to be given these
+        stretches; None where that does not pay. Raises Unclustered."""
 
 
 class Unstorable(Exception):

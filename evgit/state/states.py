@@ -8,7 +8,7 @@ the same events share theirs. It knows a log only as something to read events fr
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 from evgit.errors import UnknownRevision
 from evgit.state.builtin import BUILTIN
@@ -23,6 +23,7 @@ from evgit.state.projection import (
 )
 from evgit.state.state import Overlay, State
 from evgit.storage.cache import Cache, Snapshot
+from evgit.storage.stretches import Stretch, Unclustered
 
 SNAPSHOT_INTERVAL = 8192
 """A snapshot of the past is due after this many events, or SPARSENESS times as many as there are
@@ -61,6 +62,14 @@ class ShallowLog(EventLog, Protocol):
     def given_documents(self, projection: bytes) -> Iterator[tuple[str, bytes]]:
         """(path, canonical JSON) of the state after `floor` events, by the projection with this
         key. Raises BehindBoundary where it is not known."""
+
+
+@runtime_checkable
+class ClusteredLog(EventLog, Protocol):
+    """A log some of which can be read stream by stream."""
+
+    def stretches(self, start: int = 0, stop: int | None = None) -> Iterator[Stretch]:
+        """The events at positions [start, stop), those in front that can be read so."""
 
 
 class Trial(NamedTuple):
@@ -263,11 +272,17 @@ class States:
     ) -> State:
         if start.size == size:
             return start
-        try:
-            many = size - start.size > (LIVE_EVENTS if live_from is None else live_from)
-            return self._folded(log, start, size, root, last_snapshot, live=many)
-        except Unstorable:
-            return self._folded(log, start, size, root, last_snapshot, live=False)
+        many = size - start.size > (LIVE_EVENTS if live_from is None else live_from)
+        for streams in (True, False) if many else ():
+            try:
+                return self._folded(
+                    log, start, size, root, last_snapshot, live=True, streams=streams
+                )
+            except Unclustered:
+                continue  # in log order, then
+            except Unstorable:
+                break
+        return self._folded(log, start, size, root, last_snapshot, live=False)
 
     def _folded(
         self,
@@ -278,20 +293,40 @@ class States:
         last_snapshot: int,
         *,
         live: bool,
+        streams: bool = False,
     ) -> State:
+        """`streams`: take what is packed stream by stream, if it can be. Raises Unclustered where
+        it turns out that it can't."""
         fold = Fold(self._cache, self._projection, start, live=live)
         position, taken = start.size, 0
         sparser = SPARSER if live and not self._is_past(size) else 1
         sparseness = sparser * (LIVE_SPARSENESS if fold.is_live else SPARSENESS)
         fold.expect(size - position)
-        for text in log.texts(position, size):
-            position += fold.take(text, position)
+
+        def snapshot_if_due() -> None:
+            nonlocal last_snapshot, taken
             due = max(sparser * self._interval, sparseness * fold.count())
             if position == size:  # where somebody happened to look is not worth one so soon
                 due = min(due + due // 4, max(self._interval, LIVE_EVENTS))
             if position - last_snapshot >= due:
                 fold.snapshot(position, log.root(position))
                 last_snapshot, taken = position, taken + 1
+
+        # Whoever looks back wants more snapshots than there are windows.
+        streams = streams and sparser > 1 and fold.takes_streams
+        if streams and isinstance(log, ClusteredLog):
+            stretches = list(log.stretches(position, size))
+            try:
+                fold.share(stretches)
+                for stretch in stretches:
+                    position = fold.take_stretch(stretch)
+                    snapshot_if_due()
+                fold.end_sharing()
+            finally:
+                fold.close()
+        for text in log.texts(position, size):
+            position += fold.take(text, position)
+            snapshot_if_due()
         if taken and self._cache.oversized():
             self._cache.sweep(references)
         return self._state(log, fold.tree, fold.overlay(), size, root, last_snapshot)

@@ -41,6 +41,7 @@ KNOWN: Mapping[Key, Known] = {
     ("user", "email"): Known("text", None, "mail address of the author of commits"),
     ("cache", "max_bytes"): Known("bytes", 2**30, "how large cache.db may grow"),
     ("worktree", "update"): Known("boolean", True, "whether commands write the working tree"),
+    ("model", "jobs"): Known("count", None, "how many processes may share a long replay; 1: none"),
     ("operations", "expire"): Known("span", "90 days", "after how long operations are forgotten"),
     ("gc", "auto"): Known(
         "count", 50_000, "so many unpacked objects start a gc in the background; 0: never"

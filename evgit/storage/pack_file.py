@@ -248,19 +248,34 @@ class PackedWindow:
 
     def at_place(self, place: int) -> bytes:
         """The line that stands at a place of the text."""
-        frame = bisect_right(self._frame_starts, place) - 1
+        frame = self.frame_at(place)
         return self.frame(frame)[place - self._frame_starts[frame]]
 
     def frame_of(self, line: int) -> int:
         """The number of the frame that holds a line."""
-        return bisect_right(self._frame_starts, self.place(line)) - 1
+        return self.frame_at(self.place(line))
+
+    def frame_at(self, place: int) -> int:
+        """The number of the frame in which a place of the text is."""
+        return bisect_right(self._frame_starts, place) - 1
+
+    def frame_places(self, number: int) -> tuple[int, int]:
+        """The places [first, end) of the lines of a frame."""
+        return self._frame_starts[number], self._frame_starts[number + 1]
+
+    def places(self) -> array[int]:
+        """Where all event lines, in the order of the blocks, stand in the text."""
+        data = b""
+        if not self.header.ordered:
+            data = self._read(self._order_offset, self.header.order_bytes)
+        return decode_order(self.header, data, sound=True)
 
     def frame(self, number: int) -> list[bytes]:
         """The lines of one frame, kept for a while."""
         cache, key = self._cache, (self._path, self._frame_offsets[number])
         lines = cache.get(key)
         if lines is None:
-            text = self._frame_text(number)
+            text = self.frame_text(number)
             lines = self._lines_of(number, text)
             if len(text) <= KEPT_FRAME_BYTES:
                 cache[key] = lines
@@ -301,8 +316,7 @@ class PackedWindow:
     def _ordered(self, lines: list[bytes]) -> list[bytes]:
         if self.header.ordered:
             return lines
-        data = self._read(self._order_offset, self.header.order_bytes)
-        places = decode_order(self.header, data, sound=True)
+        places = self.places()
         # One call for all of them takes half the time, but gives no list where there is only one.
         return list(itemgetter(*places)(lines)) if len(places) > 1 else lines
 
@@ -314,7 +328,7 @@ class PackedWindow:
         first = bisect_right(self._frame_starts, start) - 1
         last = bisect_left(self._frame_starts, end)
         for number in range(first, last):
-            lines += self._lines_of(number, self._frame_text(number))
+            lines += self._lines_of(number, self.frame_text(number))
         skipped = start - self._frame_starts[first]
         return lines[skipped : skipped + end - start]
 
@@ -329,7 +343,8 @@ class PackedWindow:
     def _line_of_event(self, event: int) -> int:
         return event + bisect_right(self.header.ends, event)
 
-    def _frame_text(self, number: int) -> bytes:
+    def frame_text(self, number: int) -> bytes:
+        """What one frame holds, as it is stored: commit lines may be short."""
         size, _ = self.header.frames[number]
         return decode_frame(self._read(self._frame_offsets[number], size))
 

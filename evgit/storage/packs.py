@@ -329,21 +329,27 @@ class PackStore:
             raise
         yield from self._run(run)
 
-    def _window_of(self, line: int) -> tuple[PackedWindow | None, int, int, int]:
-        """(the window that holds a line, the line that is its first, the first line that is both
-        in it and in one row, and the line behind the last); None, 0, 0, 0 if it is not packed."""
+    def placed(self, line: int) -> PlacedWindow | None:
+        """The window that holds a line; None if it is not packed. Raises DamagedObject."""
         row, file = self._open(line)
         if row is None or file is None:
-            return None, 0, 0, 0
+            return None
         number = file.window_of(line - row.first_line + row.place)
         there = file.window_range(number)
         shift = there.start - row.place + row.first_line
-        return (
+        return PlacedWindow(
             file.window(number),
             shift,
             max(shift, row.first_line),
             min(shift + len(there), row.end),
+            number,
+            str(file.path),
         )
+
+    def _window_of(self, line: int) -> tuple[PackedWindow | None, int, int, int]:
+        """The first four of `placed`; None, 0, 0, 0 if the line is not packed."""
+        found = self.placed(line)
+        return (None, 0, 0, 0) if found is None else found[:4]
 
     def _parts(self, ranges: Iterable[tuple[int, int]]) -> Iterator[_Part]:
         """Ranges cut where windows end."""
@@ -410,6 +416,19 @@ class PackStore:
             except DamagedObject:
                 hit = [number]
             raise self._damaged(hit, str(error)) from error
+
+
+class PlacedWindow(NamedTuple):
+    """A window and its lines: `shift` is the number that its first line has or would have; those
+    from `first` up to, not including, `end` are in one row. `number`: its own in the pack at
+    `path`."""
+
+    window: PackedWindow
+    shift: int
+    first: int
+    end: int
+    number: int
+    path: str
 
 
 class _Part(NamedTuple):

@@ -7,7 +7,7 @@ decodes no more of it than handlers ask for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -131,21 +131,22 @@ class OnceEvent(Event, frozen=True, kw_only=True, gc=False):
 class Lines:
     """The text that events were decoded from, for those who ask for more of one."""
 
-    __slots__ = ("_first", "_last", "_lines", "_text")
+    __slots__ = ("_last", "_lines", "_positions", "_text")
 
-    def __init__(self, text: bytes, first: int) -> None:
-        """`first`: the position of its first line."""
+    def __init__(self, text: bytes, positions: Sequence[int]) -> None:
+        """`positions`: of its lines."""
         self._text = text
-        self._first = first
-        self._lines: list[bytes] | None = None
+        self._positions = positions
+        self._lines: dict[int, bytes] | None = None
         self._last: tuple[int, StoredEvent] | None = None
 
     def event(self, position: int) -> StoredEvent:
         """The event at a position. The last one is kept: who asks once asks twice."""
         if self._last is None or self._last[0] != position:
             if self._lines is None:
-                self._lines = self._text.split(b"\n")
-            self._last = position, _decode_stored(self._lines[position - self._first])
+                lines = self._text.split(b"\n")
+                self._lines = dict(zip(self._positions, lines, strict=False))
+            self._last = position, _decode_stored(self._lines[position])
         return self._last[1]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from itertools import chain, count, islice, repeat
+from itertools import chain, islice, repeat
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -28,14 +28,25 @@ from evgit.state.modelling.events import (
     set_source,
 )
 from evgit.state.modelling.failures import raise_failed
-from evgit.state.projection import GONE, Unstorable
+from evgit.state.projection import GONE, SharedDocuments, Unstorable
+from evgit.storage.stretches import EVERYTHING, Share, Stretch, StretchReader, Unclustered
 
 _STORED_AT_ONCE = 1024
 _NOT_PLAIN = -1  # a version that no event has: its handler takes more than upcast data
 
 
 class LiveAdapter(KeyedAdapter):
-    """A `KeyedProjection` of a model as evgit.state.projection.LiveProjection."""
+    """A `KeyedProjection` of a model as evgit.state.projection.LiveProjection.
+
+    `share`: what can fold its documents in several processes, if anything can.
+    """
+
+    share: Callable[[LiveAdapter, Sequence[Stretch]], SharedDocuments | None] | None = None
+
+    def shared(self, stretches: Sequence[Stretch]) -> SharedDocuments | None:
+        """Documents of no events yet, in several processes that are to be given these stretches;
+        None where that does not pay. Raises Unclustered."""
+        return None if self.share is None else self.share(self, stretches)
 
     @cached_property
     def use_of_events(self) -> EventUse:
@@ -67,11 +78,16 @@ class LiveDocuments:
         self._path_of: dict[str, str | None] = {}  # by stream; None: its events concern none
         self._streams_met: dict[str, str] = {}  # by path
         self._concerns: dict[str, bool] = {}  # by stream
+        self._categories: set[tuple[str, ...]] = set()
+        """The beginnings of streams met that have documents. Streams of one category have none in
+        common; of others that is not known any more once they have been `_cleared`."""
+        self._cleared = False
         self._versions = {
             name: (handler.method, handler.version if handler.convert is None else _NOT_PLAIN)
             for name, handler in adapter.handlers.items()
         }
         use = adapter.use_of_events
+        self._reader = StretchReader()
         self._places = adapter.sees_each or use.asks_more
         self._shields = not use.only_reads
 
@@ -82,14 +98,8 @@ class LiveDocuments:
         """Fold the events of a text of canonical lines, the first of them at `position`; how many
         they are. Raises HandlerFailed and UnknownVersion."""
         every = decode_lines_once(text)
-        batch = _Batch(every, text, position)
-        events: Sequence[OnceEvent] = every
-        if self._places or self._adapter.watched:
-            batch.place()
-        if self._adapter.sees_each:
-            events = [event for event in every if self._adapter.takes(event)]
-        if self._shields or self._adapter.watched:
-            _make_read_only(events)
+        batch = _Batch(every, text, range(position, position + len(every)))
+        events = self._prepared(every, batch)
         if self._adapter.watched:
             self._go_by_path()
         if self._by_stream:
@@ -97,6 +107,79 @@ class LiveDocuments:
         else:
             self._fold_by_path(iter(events), batch)
         return len(every)
+
+    @property
+    def takes_streams(self) -> bool:
+        """Can each stream be folded apart from the others, as far as is known?"""
+        return self._by_stream and not self._adapter.watched
+
+    def take_stretch(self, stretch: Stretch, share: Share = EVERYTHING) -> Iterator[None]:
+        """Fold those events of a stretch whose streams are of a share, stream by stream; documents
+        may be stored and forgotten whenever this yields. Raises Unclustered where that can't be,
+        or where anything is wrong with an event: in log order it is found out what."""
+        last = ""  # stream of the last event handled
+        before = ""  # of the last event
+        for run in self._reader.runs(stretch, share):
+            every = decode_lines_once(run.text)
+            if len(every) != len(run.positions):
+                raise Unclustered
+            for turn in run.turns:
+                if every[turn].stream == (every[turn - 1].stream if turn else before):
+                    raise Unclustered
+            before = every[-1].stream
+            batch = _Batch(every, run.text, run.positions)
+            try:
+                last = self._fold_run(self._prepared(every, batch), batch, last, share)
+            except (KeyboardInterrupt, Unclustered):
+                raise
+            except BaseException as error:
+                raise Unclustered from error
+            yield
+
+    def _prepared(self, every: Sequence[OnceEvent], batch: _Batch) -> Sequence[OnceEvent]:
+        """Those of the events that are to be folded, as handlers are to get them."""
+        events = every
+        if self._places or self._adapter.watched:
+            batch.place()
+        if self._adapter.sees_each:
+            events = [event for event in every if self._adapter.takes(event)]
+        if self._shields or self._adapter.watched:
+            _make_read_only(events)
+        return events
+
+    def _fold_run(self, events: Sequence[OnceEvent], batch: _Batch, last: str, share: Share) -> str:
+        """Fold events that stand stream by stream, streams ascending. `last`: that of the last
+        event before them that was handled; returns that of these."""
+        handlers, values, gone = self._versions, self._values, GONE
+        value: Any = gone
+        current: str | None = None
+        for event in events:
+            try:
+                method, version = handlers[event.type]
+            except KeyError:
+                continue
+            stream = event.stream
+            if stream != current:
+                if stream < last or not share.holds(stream):
+                    raise Unclustered
+                current = last = stream
+                try:
+                    value = values[stream]
+                except KeyError:
+                    value = self._first_of_stream(event)
+                    if not self._by_stream or (self._cleared and len(self._categories) > 1):
+                        raise Unclustered from None
+            if value is gone:
+                path = self._path_of[stream]
+                if path is None:
+                    continue
+                value = values[stream] = self._adapter.initial(path)
+            if event.version != version:
+                self._bring_up(event, batch)
+            result = method(value, event)
+            if result is not None:
+                value = values[stream] = gone if result is DELETE else result
+        return last
 
     def _fold_by_stream(self, events: Iterator[OnceEvent], batch: _Batch) -> None:
         """Fold events each of whose streams is a document: here a rebuild's time goes."""
@@ -192,6 +275,7 @@ class LiveDocuments:
         """Forget all documents: they will be loaded again."""
         for each in (self._values, self._path_of, self._streams_met, self._concerns):
             each.clear()
+        self._cleared = True
 
     # ------------------------------------------------------------------ one document
     def _loaded(self, path: str) -> Any:
@@ -209,6 +293,7 @@ class LiveDocuments:
                 self._go_by_path()
                 return GONE
             value = self._loaded(path)
+            self._categories.add(stream.partition("-")[:2])
         self._values[stream] = value
         return value
 
@@ -249,17 +334,17 @@ class LiveDocuments:
 class _Batch:
     """The events of one text."""
 
-    def __init__(self, events: Sequence[OnceEvent], text: bytes, position: int) -> None:
+    def __init__(self, events: Sequence[OnceEvent], text: bytes, positions: Sequence[int]) -> None:
         self._events = events
         self._text = text
-        self._position = position
+        self._positions = positions
         self._placed = False
 
     def place(self) -> None:
         """Tell every event where it stands, by which it finds all else that its line says."""
         if not self._placed:
-            lines = Lines(self._text, self._position)
-            deque(map(set_position, self._events, count(self._position)), maxlen=0)
+            lines = Lines(self._text, self._positions)
+            deque(map(set_position, self._events, self._positions), maxlen=0)
             deque(map(set_source, self._events, repeat(lines)), maxlen=0)
             self._placed = True
 

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple, TypeVar
 from evgit.state.forest import Forest, Trees
 from evgit.state.merkle_node import NodeMissing, key_of
 from evgit.state.modelling.adapters import NOTHING_SKIPPED, Adapter, Skipped
+from evgit.state.modelling.live_documents import LiveAdapter
 from evgit.state.modelling.loaded import LoadedModel
+from evgit.state.modelling.shared_documents import sharing
 from evgit.state.state import Overlay, State
 from evgit.state.states import EventLog, States, Trial, checked_size
 from evgit.storage.cache import Cache
@@ -30,11 +32,21 @@ class ModelStates:
     """The states of logs as a model sees them."""
 
     def __init__(
-        self, cache: Cache, model: LoadedModel, *, skipped: Skipped = NOTHING_SKIPPED, **more: Any
+        self,
+        cache: Cache,
+        model: LoadedModel,
+        *,
+        skipped: Skipped = NOTHING_SKIPPED,
+        jobs: int | None = 1,
+        **more: Any,
     ) -> None:
-        """`more`: the settings of `States`."""
+        """`jobs`: how many processes may share a long replay; None: as many as are of use here.
+        `more`: the settings of `States`."""
         self.model = model
         adapters = sorted(model.adapters(skipped), key=lambda adapter: key_of(adapter.prefix))
+        for adapter in adapters:
+            if jobs != 1 and isinstance(adapter, LiveAdapter):
+                adapter.share = sharing(model, skipped, jobs)
         self.parts: Sequence[Part] = [
             Part(adapter, States(cache, adapter, **more))  # type: ignore[arg-type]
             for adapter in adapters

@@ -109,9 +109,11 @@ class Models:
         skip: Sequence[str] = (),
         trust: Trust | None = None,
         notify: Callable[[str], None] = lambda text: None,
+        jobs: int | None = None,
     ) -> None:
         """`wanted`: "head", "worktree" or a revision, None for the default. `skip`: ids of events
-        that states are to be without. Without `trust`, nothing is trusted."""
+        that states are to be without. Without `trust`, nothing is trusted. `jobs`: how many
+        processes may share a long replay; None: as many as are of use here."""
         self._reader = Reader(history)
         self._history = history
         self._blobs = blobs
@@ -125,6 +127,7 @@ class Models:
         self._skip = tuple(skip)
         self._trust = trust
         self._notify = notify
+        self._jobs = jobs
         self._said: set[str] = set()
         self._read: dict[tuple[int, str], ModelFiles] = {}
         self._states: dict[str, ModelStates] = {}
@@ -284,8 +287,11 @@ class Models:
 
     def _states_of(self, model: LoadedModel) -> ModelStates:
         if model.id not in self._states:
-            self._states = {model.id: ModelStates(self._cache(), model, skipped=self._skipped())}
+            self._states = {model.id: self._new_states(model)}
         return self._states[model.id]
+
+    def _new_states(self, model: LoadedModel) -> ModelStates:
+        return ModelStates(self._cache(), model, skipped=self._skipped(), jobs=self._jobs)
 
     def states_of(
         self, files: ModelFiles, called: str, made_of: Sequence[ModelFiles] = ()
@@ -303,8 +309,7 @@ class Models:
             )
             return None
         if files.id not in self._states:
-            model = load(files)
-            self._states[files.id] = ModelStates(self._cache(), model, skipped=self._skipped())
+            self._states[files.id] = self._new_states(load(files))
         return self._states[files.id]
 
     def _skipped(self) -> Skipped:
