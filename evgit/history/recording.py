@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from evgit.errors import InvalidTime
 from evgit.formats.times import to_instant, to_text
 
+END_OF_TIME = 1 << 63  # later than any time that can be written
 CLOCK_TOLERANCE = 10 * 60 * 1_000_000  # that a commit's time may be ahead of the clock
 
 
@@ -31,6 +32,22 @@ def never_before(before: int, time: int, warnings: list[str]) -> int:
         "the new commit takes the last commit's time"
     )
     return before
+
+
+def latest_received(now: int) -> int:
+    """The latest time that a commit made elsewhere may say it was recorded at."""
+    return now + CLOCK_TOLERANCE
+
+
+def refuse_received(commit_id: str, time: str, latest: int) -> None:
+    """Raise InvalidTime if a commit made elsewhere is later than `latest_received` was."""
+    if to_instant(time) > latest:
+        raise InvalidTime(
+            f"commit {commit_id} says it was recorded at {time}, which is more than 10 minutes "
+            f"ahead of the receiver's clock ({to_text(latest - CLOCK_TOLERANCE)})",
+            hint="set right whichever clock is wrong: the receiver's, and it is taken; that of the "
+            "machine where it was committed, and commit anew there. Or wait until then",
+        )
 
 
 def refuse_future(time: int, now: int) -> None:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from evgit.errors import EvgitError, InvalidObject
+from evgit.errors import EvgitError, InvalidObject, InvalidTime
 from evgit.formats.again import again_line, is_again
 from evgit.formats.block import encode_block
 from evgit.formats.boundary import Boundary, decode_boundary, is_boundary, line_id
@@ -26,6 +26,7 @@ from evgit.history.boundaries import BoundaryRow
 from evgit.history.boundary_index import unfold
 from evgit.history.given_states import GivenState
 from evgit.history.history import History
+from evgit.history.recording import latest_received, refuse_received
 from evgit.storage import database
 
 MAX_BOUNDARIES = 4096
@@ -57,7 +58,7 @@ class BoundaryReceiver:
     """Receives boundaries within a write transaction of the caller's.
 
     `taken_from`: the address to be kept with them. `max_lines`: of all boundaries together.
-    `blobs`: {id: size} of those that events list which came in full.
+    `now`: the receiver's clock. `blobs`: {id: size} of those that events list which came in full.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class BoundaryReceiver:
         history: History,
         taken_from: str,
         max_lines: int,
+        now: int,
     ) -> None:
         self._history = history
         self._taken_from = taken_from
         self.blobs: dict[str, int] = {}
         self._left = max_lines
+        self._last_time = latest_received(now)
         self._number, self._latest = history.end()
         self._lines: list[bytes] = []
         self._state: GivenState | None = None
@@ -118,8 +121,11 @@ class BoundaryReceiver:
             commit = verified_commit(commit_line)
             if self._history.graph.find(commit_id) is not None:
                 return  # here, with more than this or as a boundary already
+            refuse_received(commit_id.hex(), commit.time, self._last_time)
             lines = self._without_repetitions(lines)
             found = unfold(self._history, self._number, lines, commit, commit_id)
+        except InvalidTime:
+            raise
         except EvgitError as error:
             raise InvalidObject(
                 f"boundary {commit_id.hex()}: {error.message}",

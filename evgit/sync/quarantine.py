@@ -26,6 +26,7 @@ from evgit.history.commit_row import CommitRow
 from evgit.history.derive import commit_to_index, order_problem, split_again
 from evgit.history.frontiers import Frontiers
 from evgit.history.history import History
+from evgit.history.recording import END_OF_TIME, latest_received, refuse_received
 from evgit.sync.chain_run import ChainRun
 from evgit.sync.preparing import Preparing
 from evgit.sync.sound_chains import SoundChain, split_ids
@@ -61,10 +62,15 @@ class Quarantine:
         history: History,
         blob_size: Callable[[str], int | None],
         limits: Limits | None = None,
+        *,
+        now: int | None = None,
     ) -> None:
+        """`now`: the receiver's clock, which commits may hardly be ahead of; None: whatever they
+        say, because they were here before."""
         self._history = history
         self._blob_size = blob_size
         self._limits = limits or Limits()
+        self._last_time = END_OF_TIME if now is None else latest_received(now)
         self._frontiers = Frontiers(history)
         self._number, self._latest = history.end()
         self._text = 0
@@ -102,6 +108,8 @@ class Quarantine:
     # ------------------------------------------------------------------ many at a time
     def _chain(self, chain: SoundChain, preparing: Preparing) -> bool:
         """Judge a chain on what is stored before it, and store it, soon; False: in doubt."""
+        if chain.times[-1] > self._last_time:
+            return False
         if chain.earliest <= self._latest:
             self._store_run()
             if self._history.events.find(split_ids(chain.event_ids)):
@@ -163,6 +171,7 @@ class Quarantine:
             raise InvalidObject(f"commit {commit_id.hex()}: {error.message}") from None
         if history.graph.find(commit_id) is not None:
             return  # sent though it is here: no harm, and nothing to do
+        refuse_received(commit_id.hex(), commit.time, self._last_time)
         if not commit.parents:
             raise InvalidObject(
                 f"{commit_id.hex()} is the root commit of another repository",

@@ -210,11 +210,12 @@ class Store:
     ) -> Received:
         """Check and store a transfer, inside `changing`."""
         self.history.indexer.forget_last()
+        now = self.actor.now()
         blobs: dict[str, int] = {}
         if boundaries_from is not None:
-            boundaries = BoundaryReceiver(self.history, boundaries_from, limits.boundary_lines)
+            boundaries = BoundaryReceiver(self.history, boundaries_from, limits.boundary_lines, now)
             frames, blobs = boundaries.take(frames), boundaries.blobs
-        received = Quarantine(self.history, self.blobs.size, limits).take(
+        received = Quarantine(self.history, self.blobs.size, limits, now=now).take(
             frames, progress, preparing
         )
         self._refuse_behind_boundaries()

@@ -15,8 +15,10 @@ import zstandard
 from evgit.formats.canonical import encode, object_id
 from evgit.formats.commit import Commit, LogHead, decode_commit
 from evgit.formats.merkle import Frontier
+from evgit.formats.times import to_text
+from evgit.history.recording import CLOCK_TOLERANCE
 from evgit.repository import Repository
-from tests.history.making import event, events, new
+from tests.history.making import NOW, event, events, new
 
 Lines = list[bytes]
 FEW, MANY = 5, 300
@@ -44,7 +46,7 @@ def commit_line(parent: str, ids: Lines, **changes: Any) -> bytes:
         "log": {"root": frontier.root().hex(), "size": frontier.size},
         "message": "",
         "parents": [parent],
-        "time": "2026-01-01T00:00:00.000000Z",
+        "time": to_text(NOW + CLOCK_TOLERANCE),
     }
     members.update(changes)
     return encode({k: v for k, v in members.items() if v is not None})
@@ -164,6 +166,10 @@ def transfers(root: str, count: int = FEW) -> Iterator[tuple[str, Callable[[], b
     yield "an empty merge record", lambda: w.lying(merge={})
     yield "a time that is none", lambda: w.lying(time="yesterday")
     yield "a time before the root's", lambda: w.lying(time="0000-01-01T00:00:00.000000Z")
+    yield (
+        "a time that is still to come",
+        lambda: w.lying(time=to_text(NOW + CLOCK_TOLERANCE + 1)),
+    )
     yield "an author that is a number", lambda: w.lying(author=1)
     yield (
         "members out of order",
