@@ -183,6 +183,13 @@ def check_event(event: dict[str, Any]) -> None:
         need(is_id(blob) and is_integer(size, 0, SAFE), "not a blob's id and size")
 
 
+def check_absent(line: dict[str, Any]) -> None:
+    key = {"key", "said"} & set(line)
+    need(set(line) == {"id", "kind", "stream"} | key and len(key) != 1, "not an absent line")
+    need(is_id(line["id"]) and is_id(line.get("said", line["id"])), "not an absent line's ids")
+    check_stream(line["stream"])
+
+
 COMMIT = {"author", "events", "format", "kind", "log", "message", "parents", "time"}
 COMMIT_OPTIONAL = {"crit", "guards", "merge", "meta", "recorded"}
 
@@ -288,6 +295,8 @@ class Report:
     streams: dict[str, str] = field(default_factory=dict)
     """Of every event id."""
     refs: dict[str, str] = field(default_factory=dict)
+    boundaries: dict[str, tuple[int, list[int], int]] = field(default_factory=dict)
+    """(own lines, places of those that are here, size of the log) of a shallow repository's."""
     problems: list[str] = field(default_factory=list)
 
 
@@ -311,6 +320,9 @@ class Reader:
         return self._known[1], self._known[2]
 
     def block(self, lines: list[bytes]) -> None:
+        if len(lines) > 1 and parse(lines[-2]).get("kind") == "boundary":
+            self.boundary(lines)
+            return
         own = []
         for line in lines[:-1]:
             members = parse(line)
@@ -338,6 +350,49 @@ class Reader:
             members["log"] == {"root": commit.tree.root(), "size": commit.size},
             f"commit {commit_id}: its log has root {commit.tree.root()} and size {commit.size}",
         )
+
+    def boundary(self, lines: list[bytes]) -> None:
+        """16. A commit whose log is known by ids."""
+        said, members, commit_id = parse(lines[-2]), parse(lines[-1]), blake3(lines[-1]).hexdigest()
+        check_commit(members)
+        names = {"height", "held", "here", "kind", "latest", "log", "number"}
+        need(set(said) == names and said["height"] >= 1, f"boundary {commit_id}: its members")
+        own, here, latest = [], [], ""
+        for place, line in enumerate(lines[:-2]):
+            event = parse(line)
+            if event.get("kind") == "absent":
+                check_absent(event)
+                event_id = event["id"]
+            elif event.get("kind") == "again":
+                event_id = event["id"]
+                here.append(place)
+            else:
+                check_event(event)
+                event_id = blake3(line).hexdigest()
+                here.append(place)
+                latest = max(latest, event["time"])
+            known = event_id in self.report.streams
+            need(known == (event.get("kind") == "again"), f"event {event_id} twice, or nowhere")
+            self.report.streams.setdefault(event_id, event.get("stream", ""))
+            own.append(event_id)
+        need((said["number"], said["here"]) == (len(own), here), f"boundary {commit_id}: its lines")
+        need(said["latest"] >= latest, f"boundary {commit_id}: an event is later than `latest`")
+        commit = Commit(commit_id, members, [], own, held_back=set(said["held"]))
+        for source, start, count in said["log"]:
+            whole = own if source == "" else self.commits[source].log()
+            need(0 <= start < start + count <= len(whole), f"boundary {commit_id}: a piece")
+            commit.added += whole[start : start + count]
+        need(set(own) <= {*commit.added, *said["held"]}, f"boundary {commit_id}: lines of no log")
+        need(len(set(commit.added)) == len(commit.added), f"boundary {commit_id}: an event twice")
+        for event_id in commit.added:
+            commit.tree.append(event_id)
+        commit.size = len(commit.added)
+        need(
+            members["log"] == {"root": commit.tree.root(), "size": commit.size},
+            f"boundary {commit_id}: its log has root {commit.tree.root()} and size {commit.size}",
+        )
+        self.commits[commit_id] = commit
+        self.report.boundaries[commit_id] = (len(own), here, commit.size)
 
     def order(self, commit: Commit) -> None:
         """L(c), X(c), guards and time."""
@@ -657,6 +712,8 @@ def read(repository: Path) -> Report:
                     reader.block(block)
             except (Wrong, zstandard.ZstdError, KeyError, TypeError, OSError) as error:
                 problems.append(f"{called}: {error}")
+        if table_of_boundaries(database) != reader.report.boundaries:
+            problems.append("the table of boundaries does not say what their blocks say")
         objects = other_objects(database, problems)
         for name, target in database.execute("SELECT name, target FROM refs ORDER BY name"):
             try:
@@ -666,6 +723,18 @@ def read(repository: Path) -> Report:
     finally:
         database.close()
     return reader.report
+
+
+def table_of_boundaries(database: sqlite3.Connection) -> dict[str, tuple[int, list[int], int]]:
+    """What the table of a shallow repository says, as `Report.boundaries` has it."""
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE name='boundaries'").fetchone():
+        return {}
+    return {
+        commit_id.hex(): (lines, json.loads(here), size)
+        for commit_id, lines, here, size in database.execute(
+            "SELECT id, lines, here, size FROM boundaries"
+        )
+    }
 
 
 def other_objects(database: sqlite3.Connection, problems: list[str]) -> dict[str, bytes]:

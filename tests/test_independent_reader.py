@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from evgit.formats.block import encode_block
 from evgit.formats.commit import Commit, LogHead, MergeRecord, decode_commit
 from evgit.formats.event import Event, batch_from_events, batch_from_lines
 from evgit.history.append import Append
-from evgit.repository import Repository
+from evgit.repository import Connecting, NewEvent, Repository, clone
+from evgit.sync.fetching import Fetch
 from tests import independent_reader
 
 NOW = 63_900_000_000_000_000
@@ -87,6 +89,36 @@ def test_it_runs_alone_and_without_evgit(history_of_click: Path, tmp_path: Path)
     assert (done.returncode, done.stderr) == (0, "")
     assert '"events": 8719' in done.stdout
     assert '"problems": []' in done.stdout
+
+
+# ---------------------------------------------------------------------------- shallow
+
+
+def test_a_shallow_repository(tmp_path: Path) -> None:
+    """Two boundaries, one part of the other's log; a key; and history that goes on."""
+    with Repository.init(tmp_path / "whole", bare=True, clock=lambda: NOW) as whole:
+        for number in range(9):
+            whole.append([NewEvent(f"s-{number % 2}", "counted", {"n": number}, key=f"k-{number}")])
+            if number == 5:
+                whole.branches.create("side", whole.resolve_commit("HEAD"))
+        whole.append([NewEvent("s-1", "noted", {})], branch="side")
+        address = str(whole.layout.directory)
+        using = Connecting("Ada <a@example.org>", lambda: NOW)
+        made, _ = clone(address, tmp_path / "end", using=using, bare=True, depth=2)
+        with made as copy:
+            copy.sync(using).fetch(copy.sync(using).remote(None), Fetch(branches=["side"], depth=1))
+            copy.append([NewEvent("s-0", "counted", {"n": 10})], expected={"s-0": 4})
+            report = independent_reader.read(tmp_path / "end")
+            assert report.problems == []
+            assert set(report.boundaries) == {found.id for found in copy.boundaries}
+            assert report.boundaries
+            for ref in copy.refs("refs/"):
+                log, found = copy.log(ref.target), report.commits[ref.target]
+                assert [event_id.hex() for event_id in log.ids()] == found.log()
+                assert log.root().hex() == found.tree.root()
+    with closing(sqlite3.connect(tmp_path / "end" / "evgit.db")) as database, database:
+        database.execute("UPDATE boundaries SET size=size-1")
+    assert "boundaries" in independent_reader.read(tmp_path / "end").problems[0]
 
 
 # ---------------------------------------------------------------------------- random DAGs
