@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from evgit.history.streams import StreamIndex
     from evgit.storage.sorted_runs import SortedRuns
 
+SEEN = "gc.seen"
+"""The setting that says which gc saw how many lines: [[instant, line], …], the newest last."""
 NUMBERING = "numbering"  # the setting that changes when lines get new numbers
 LAST_INSTANT = (1 << 62) - 1  # no event is later
 

@@ -23,14 +23,12 @@ from evgit.history.commit_pages import COMMIT_IDS
 from evgit.history.commit_row import COLUMNS, CommitRow
 from evgit.history.event_index import IDS, KEYS
 from evgit.history.graph import ChainRow
-from evgit.history.history import History
+from evgit.history.history import SEEN, History
 from evgit.history.kept import Kept
 from evgit.storage import database
 from evgit.storage.database import fetch_all
 from evgit.storage.packs import Packed
 
-SEEN = "gc.seen"
-"""The setting that says which gc saw how many lines: [[instant, line], …], the newest last."""
 NOTES_KEPT = 64
 _LINE_MASK = (1 << 32) - 1
 

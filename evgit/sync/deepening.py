@@ -26,7 +26,7 @@ from evgit.history.boundary_index import told_of
 from evgit.history.commit_row import CommitRow
 from evgit.history.first_commit import index_of_root
 from evgit.history.given_states import GivenState
-from evgit.history.history import NUMBERING, History
+from evgit.history.history import NUMBERING, SEEN, History
 from evgit.state.states import States
 from evgit.storage import database
 from evgit.storage.blocks import LINE_LIMIT
@@ -83,6 +83,7 @@ def deepening(
                     _compare(store, one)
             numbering = os.urandom(8).hex()
             database.set_setting(store.history.connection, NUMBERING, numbering)
+            database.set_setting(store.history.connection, SEEN, "[]")  # other lines, all new
             if not still_shallow:
                 database.become_whole(store.history.connection)
             store.history.forget()

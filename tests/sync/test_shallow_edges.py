@@ -19,12 +19,14 @@ from evgit.errors import (
 )
 from evgit.formats.tag import Tag
 from evgit.formats.transfer import decode_transfer, encode_transfer
+from evgit.history.history import SEEN
 from evgit.repository import Fetched, Repository
+from evgit.storage import database
 from evgit.sync.fetching import Fetch, fetch
 from evgit.sync.quarantine import Limits
 from evgit.sync.remotes import Remote
 from evgit.sync.transport import Carried
-from tests.history.making import event, events, merge, new
+from tests.history.making import Clock, event, events, merge, new
 from tests.sync.making import Line, cloned, fetched, heads, pushed, tracked
 from tests.sync.test_shallow import assert_sound, commits_here, shallow, state_root
 
@@ -390,6 +392,25 @@ def test_a_shallow_repository_can_be_packed_and_deepened(
     copy.gc()
     assert_sound(copy)
     assert copy.history.connection.pragma("user_version") == 3
+
+
+def test_what_gc_saw_of_lines_is_forgotten_when_they_get_other_numbers(
+    source: Repository, copy: Repository, tmp_path: Path
+) -> None:
+    day, clock = 86_400 * 10**6, Clock()
+    copy.branches.create("gone", copy.resolve_commit())
+    copy.append([event(80, "s-2")], branch="gone")
+    copy.branches.delete("gone", force=True)
+    with Repository.open(copy.layout.directory, clock=clock) as other:
+        other.upkeep.gc()
+        clock.now += 200 * day
+        other.append([event(81, "s-2")])  # the operation before it may be forgotten
+        fetched(other, source, wanted=Fetch(all=True))
+        assert database.setting(other.history.connection, SEEN) == "[]"
+        assert other.upkeep.gc().pruned_commits == 0  # it sees these lines for the first time
+        clock.now += 15 * day
+        assert other.upkeep.gc().pruned_commits == 1
+        assert_sound(other)
 
 
 @pytest.mark.parametrize("wanted", [Fetch(all=True), Fetch(more=2)])
