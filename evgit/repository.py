@@ -398,12 +398,16 @@ class Repository:
 
         `name`: what the rules call whoever asks. `aside`: what large answers go through.
         """
-        from evgit.state.modelling.received import ReceivedEvents
         from evgit.storage.config import Config
-        from evgit.sync.rules import Rules, read_rules
+        from evgit.sync.rules import Judge, Rules, read_rules
         from evgit.sync.service import Policy, Service
 
-        judge = ReceivedEvents(self.history, lambda: self.models)
+        def judge() -> Judge | None:
+            if self.history.streams.number("$model") is None:
+                return None  # most repositories have none, and all that models need takes its time
+            from evgit.state.modelling.received import ReceivedEvents
+
+            return ReceivedEvents(self.history, lambda: self.models)
 
         def rules() -> Rules:
             return read_rules(Config(self.layout.config))  # without the user's settings

@@ -5,7 +5,7 @@ It must not know how what is pushed came here, nor what a model is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from evgit.errors import AccessDenied, Conflict, ModelError, NotAFastForward
 from evgit.history.commit_row import CommitRow
@@ -20,9 +20,12 @@ NAMED_COMMITS = 5
 
 
 class Gate:
-    """Decides on the updates of one push, by somebody of a name."""
+    """Decides on the updates of one push, by somebody of a name. `judge` is called before and after
+    what is pushed came: what holds events to the model, if there is one then."""
 
-    def __init__(self, store: Store, rules: Rules, name: str, judge: Judge | None) -> None:
+    def __init__(
+        self, store: Store, rules: Rules, name: str, judge: Callable[[], Judge | None]
+    ) -> None:
         self._store = store
         self._rules = rules
         self._name = name
@@ -31,6 +34,7 @@ class Gate:
     def prepare(self, updates: Iterable[Update]) -> None:
         """Refuse what can be known before anything came, and make ready. Raises AccessDenied,
         ModelError."""
+        judge = self._judge()
         for update in updates:
             rules = self._rules.of(update.ref)
             if not rules.writes(self._name):
@@ -40,9 +44,9 @@ class Gate:
                     hint="push to a branch of your own, or ask the owner of the repository",
                 )
             base = self._store.row(update.old) if update.old else None
-            if self._is_judged(update, rules) and base is not None and self._judge is not None:
+            if self._is_judged(update, rules) and base is not None and judge is not None:
                 with _told(update.ref, rules):
-                    self._judge.prepare(base, must=rules.verify == "always")
+                    judge.prepare(base, must=rules.verify == "always")
 
     @property
     def _who(self) -> str:
@@ -129,7 +133,7 @@ class Gate:
         return update.ref.startswith(HEADS) and rules.verify != "never"
 
     def _refuse_events(self, update: Update, actual: str | None, rules: RefRules) -> None:
-        judge, graph = self._judge, self._store.history.graph
+        judge, graph = self._judge(), self._store.history.graph
         if judge is None:
             return
         row = graph.get(str(update.new))

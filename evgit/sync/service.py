@@ -56,16 +56,21 @@ from evgit.sync.store import SHARED, Store
 LARGE = 10_000  # events and commits
 
 
+def _nobody() -> None:
+    """No judge."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What others may do here. `write`: push at all; `name`: what rules call whoever asks;
-    `rules`: gives the rules for refs when somebody pushes; `judge`: holds events to the model;
-    `aside`: what large answers go through, so that only few are made at the same time."""
+    `rules`: gives the rules for refs when somebody pushes; `judge`: gives what holds events to the
+    model, None where there is none; `aside`: what large answers go through, so that only few are
+    made at the same time."""
 
     write: bool = True
     name: str = ""
     rules: Callable[[], Rules] = Rules
-    judge: Judge | None = None
+    judge: Callable[[], Judge | None] = _nobody
     aside: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None
     limits: Limits = field(default_factory=Limits)
 
