@@ -31,14 +31,15 @@ def change_document(change: RefChange) -> dict[str, str | None]:
 
 
 def operation_line(output: Output, operation: Operation) -> str:
-    """One operation on one line: number, time, command, what it moved."""
+    """One operation on one line: number, time, command, what it moved, and who pushed it."""
     return "  ".join(
         (
             output.style(f"{operation.number:>5}", "yellow"),
             output.style(time_text(to_text(operation.finished)), "dim"),
             output.style(operation.command, "bold"),
             (", ".join(map(change_text, operation.changes)) or "(nothing moved)")
-            + rewound_text(operation),
+            + rewound_text(operation)
+            + pushed_text(operation),
         )
     )
 
@@ -64,6 +65,13 @@ def rewound_text(operation: Operation) -> str:
     if not isinstance(kept, int):
         return ""
     return f" (rewound to {kept:,} event{'' if kept == 1 else 's'})"
+
+
+def pushed_text(operation: Operation) -> str:
+    """` by ada`, where somebody else's push moved refs here. Otherwise nothing."""
+    if operation.command != "receive":
+        return ""
+    return f" by {shown_in_line(operation.actor.removesuffix(' <>'))}"
 
 
 def change_text(change: RefChange) -> str:

@@ -360,6 +360,7 @@ def test_rules_know_people_by_their_tokens(person: Person, url: str, root: Path)
     person("-C", str(root / "ledger"), "config", "receive.main.writers", "owner, wri*")
     person("push", at="copy")
     assert "writer" in person("op", "log", "--json", at=str(root / "ledger"))
+    assert person("op", "log", "-n", "1", at=str(root / "ledger")).rstrip().endswith(" by writer")
 
 
 def test_a_forced_command_says_who_it_is(person: Person, root: Path, tmp_path: Path) -> None:
