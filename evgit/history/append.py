@@ -159,6 +159,8 @@ class Appender:
         tip = self._tips.current(ref)
         if ref is None or tip is None or self._end is None or not _is_plain(request):
             return None
+        if request.overtaken is not None and self._overtaken:
+            return None  # others wrote before an append that did not ask
         latest = latest_after(history, batch, tip, self._end)
         if latest is None:
             return None

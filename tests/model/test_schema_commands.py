@@ -248,4 +248,4 @@ def test_what_does_not_load_is_not_recorded(run: Run, work: Path) -> None:
     (work / "model/other.py").write_text("def")
     recorded = run("model", "commit", "--no-verify")
     assert (recorded.code, "was not updated: model/other.py" in recorded.err) == (0, True)
-    assert run("model", "log").out.count("M model/") == 2
+    assert run("model", "log").out.count("A model/") == 2

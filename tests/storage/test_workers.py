@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -129,17 +128,27 @@ def test_a_system_that_has_no_more_processes(monkeypatch: pytest.MonkeyPatch) ->
     assert set(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_process_with_another_thread_does_not_fork(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    assert worker_process.may_fork()
-    done = threading.Event()
-    other = threading.Thread(target=done.wait)
-    other.start()
-    try:
-        assert not worker_process.may_fork()
-    finally:
-        done.set()
-        other.join()
+WITH_ANOTHER_THREAD = """
+import threading
+from evgit.storage import worker_process
+alone = worker_process.may_fork()
+done = threading.Event()
+threading.Thread(target=done.wait).start()
+print(alone, worker_process.may_fork())
+done.set()
+"""
+
+
+def test_a_process_with_another_thread_does_not_fork() -> None:
+    # Asked in a process of its own: what ran here before may have left a thread.
+    asked = subprocess.run(
+        [sys.executable, "-c", WITH_ANOTHER_THREAD],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert asked.stdout == "True False\n"
 
 
 def test_a_worker_holds_nothing_that_its_parent_has_open() -> None:
