@@ -15,6 +15,7 @@ from evgit.cli.change_text import change_document, write_changes, write_statisti
 from evgit.cli.changed_events import Changed, changed_events, with_changes
 from evgit.cli.event_selection import Placed, events, only_tip
 from evgit.cli.event_text import compact, event_document, event_line
+from evgit.cli.history_end import HistoryEnd
 from evgit.cli.invocation import Invocation
 from evgit.cli.output import Output, shown_in_line
 from evgit.cli.selection import Filters
@@ -42,18 +43,22 @@ def list_events(
     none of these: all events.
     """
     selection, filters, places = wanted
-    if places:
-        changed = cut(changed_events(repository, selection, filters, places))
-        with invocation.paged() as output:
-            _write_changed(output, changed, look)
-        return
-    listing = cut(events(repository, selection, filters))
+    end = HistoryEnd()
     with invocation.paged() as output:
-        if look.patch or look.stat:
-            tip = only_tip(selection)
-            _write_changed(output, with_changes(repository, tip, listing), look)
+        if places:
+            changed = cut(changed_events(repository, selection, filters, places))
+            _write_changed(output, changed, look)
         else:
-            _write_events(output, listing, as_json=look.as_json)
+            listing = cut(end.before(events(repository, selection, filters)))
+            if look.patch or look.stat:
+                tip = only_tip(selection)
+                _write_changed(output, with_changes(repository, tip, listing), look)
+            else:
+                _write_events(output, listing, as_json=look.as_json)
+        if look.as_json:
+            end.hint(invocation)
+        else:
+            end.write(output)
 
 
 def _write_events(output: Output, listing: Iterable[Placed], *, as_json: bool) -> None:

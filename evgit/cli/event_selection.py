@@ -52,7 +52,10 @@ class LastRevisions:
 
 
 def events(repository: Repository, selection: Selection, filters: Filters) -> Iterator[Placed]:
-    """The events of a selection that fit, newest first."""
+    """The events of a selection that fit, newest first.
+
+    Raises BehindBoundary at the end, where a shallow repository does not have all of them.
+    """
     tip = only_tip(selection)
     authors = _Authors(repository, tip)
     for placed in _events_backwards(repository, tip, selection.exclude, filters):
@@ -80,16 +83,25 @@ def _events_backwards(
     repository: Repository, tip: Point, excluded: Sequence[Point], filters: Filters
 ) -> Iterator[Placed]:
     start, known = beyond(repository, tip, excluded)
+    floor = repository.log(tip).floor
     if known:
-        yield from reversed(list(placed(repository, tip, start, known=known)))
+        if floor > start:
+            yield from reversed(list(placed(repository, tip, floor, known=known)))
+        stop = floor if floor > start else None
+        yield from reversed(list(placed(repository, tip, start, stop, known)))
     elif len(filters.streams) == 1 and not is_pattern(filters.streams[0]):
         name = filters.streams[0]
         if repository.stream_revision(name, tip) < 0:
             return
-        for revision, position, event in repository.stream(name, tip, backwards=True):
-            if position < start:
-                return
-            yield Placed(position, revision, event)
+        behind = repository.stream_revision(name, Point(tip.commit, floor)) + 1 if floor else 0
+        for found in (
+            repository.stream(name, tip, start=behind, backwards=True),
+            repository.stream(name, tip, stop=behind, backwards=True),
+        ):
+            for revision, position, event in found:
+                if position < start:
+                    return
+                yield Placed(position, revision, event)
     else:
         yield from _counted_down(repository, tip, _log_backwards(repository, tip, start))
 
@@ -126,9 +138,10 @@ def shared_beginning(a: Log, b: Log) -> int:
 
 def _log_backwards(repository: Repository, tip: Point, start: int) -> Iterator[tuple[int, Event]]:
     log = repository.log(tip)
-    stop = log.size
+    stop, floor = log.size, log.floor
     while stop > start:
-        begin = max(start, stop - BACKWARDS)
+        # What is here comes before the error for what is not.
+        begin = max(start, stop - BACKWARDS, floor if stop > floor else 0)
         chunk = list(log.events(begin, stop))
         for offset in range(len(chunk) - 1, -1, -1):
             yield begin + offset, chunk[offset]

@@ -43,6 +43,7 @@ from evgit.cli.commit_text import (
 )
 from evgit.cli.decorations import decorations
 from evgit.cli.documents import split_words
+from evgit.cli.history_end import HistoryEnd
 from evgit.cli.invocation import Invocation
 from evgit.cli.model_options import model_option
 from evgit.cli.opening import open_repository
@@ -59,7 +60,7 @@ from evgit.cli.selection import (
     walk,
 )
 from evgit.cli.titles import commit_title
-from evgit.errors import BehindBoundary, UsageError
+from evgit.errors import UsageError
 from evgit.formats.names import STREAM_REFS, parse_stream_ref
 from evgit.repository import CommitEntry, Repository, Selection
 
@@ -200,30 +201,6 @@ def _refuse_together(**flags: bool) -> None:
     if all(flags.values()):
         names = " and ".join(f"--{name}" for name in flags)
         raise UsageError(f"{names} don't go together", hint="leave one of them out")
-
-
-class HistoryEnd:
-    """Notices where commits end because a shallow repository has no more of them."""
-
-    def __init__(self) -> None:
-        self._met: BehindBoundary | None = None
-
-    def before(self, entries: Iterable[CommitEntry]) -> Iterator[CommitEntry]:
-        """The commits that are here."""
-        try:
-            yield from entries
-        except BehindBoundary as error:
-            self._met = error
-
-    def write(self, output: Output) -> None:
-        """Say so below the commits."""
-        if self._met is not None:
-            output.line(output.style(f"({self._met.message}; {self._met.hint})", "dim"))
-
-    def hint(self, invocation: Invocation) -> None:
-        """Say so where only commits belong to the output."""
-        if self._met is not None:
-            invocation.hint(self._met.message)
 
 
 def _write_documents(
