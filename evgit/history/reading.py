@@ -139,7 +139,7 @@ class Reader:
                 count, last = counts[number]
                 yield StreamSummary(name, count - 1, last)
 
-    def _positions(self, name: str, point: Point) -> tuple[CommitRow, list[int]]:
+    def _positions(self, name: str, point: Point) -> tuple[CommitRow, Sequence[int]]:
         history = self._history
         with reading(history.connection):
             number = history.streams.number(name)

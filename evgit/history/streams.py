@@ -8,7 +8,8 @@ An older point is a filter on position, so branches share all postings from befo
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 
 import apsw
 import msgspec
@@ -36,6 +37,7 @@ class StreamIndex:
         self._runs = runs
         self._numbers: dict[str, int] = {}
         self._pending = Answers(connection)
+        self._found = Answers(connection, 16)
 
     # ------------------------------------------------------------------ names
     def number(self, name: str) -> int | None:
@@ -154,10 +156,13 @@ class StreamIndex:
             )
 
     # ------------------------------------------------------------------ reading
-    def positions(self, row: CommitRow, size: int, stream: int, start: int = 0) -> list[int]:
+    def positions(self, row: CommitRow, size: int, stream: int, start: int = 0) -> Sequence[int]:
         """The positions [start, size) of the commit's log that hold the stream's events."""
         found: list[int] = []
         with reading(self._connection):
+            known: list[int] | None = self._found.known().get((row.number, size, stream))
+            if known is not None:
+                return known[bisect_left(known, start) :] if start else known
             for stretch in reversed(self._graph.lineage(row)):
                 if stretch.end <= start:
                     continue
@@ -174,12 +179,34 @@ class StreamIndex:
         """How many of the log's first `size` events are of the stream."""
         count = 0
         with reading(self._connection):
+            few = self._few_positions(row, size, stream)
+            if few is not None:
+                return len(few)
             for stretch in self._graph.lineage(row):
                 low, high = self._bounds(stretch, size, stream)
                 if low < high:
                     count += self._runs.count_between(stretch.chain, low, high)
                     count += len(self.pending(stretch.chain, low, high))
         return count
+
+    def _few_positions(self, row: CommitRow, size: int, stream: int) -> list[int] | None:
+        """All positions of a stream, kept for who reads them next; None where they are many."""
+        known = self._found.known()
+        found: list[int] | None = known.get((row.number, size, stream))
+        if found is not None:
+            return found
+        found = []
+        for stretch in reversed(self._graph.lineage(row)):
+            low, high = self._bounds(stretch, size, stream)
+            if low < high:
+                words = self._runs.few_between(stretch.chain, low, high)
+                if words is None:
+                    return None
+                found += [word & POSITION_MASK for word in words]
+                pending = self.pending(stretch.chain, low, high)
+                found += sorted(word & POSITION_MASK for word in pending)
+        known[row.number, size, stream] = found
+        return found
 
     def revision(self, row: CommitRow, size: int, name: str) -> int:
         """The last revision of a stream in the log's first `size` events; -1: no such stream."""

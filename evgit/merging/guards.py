@@ -192,7 +192,7 @@ class _Table:
             self.read(history, list(graph.log_ranges(row, start, row.size)), start, streams)
             return
         at = {
-            stream: history.streams.positions(row, row.size, number, start)
+            stream: list(history.streams.positions(row, row.size, number, start))
             for stream in streams
             if (number := history.streams.number(stream)) is not None
         }

@@ -15,16 +15,17 @@ from __future__ import annotations
 
 import sys
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from operator import itemgetter
 
 import apsw
 import zstandard
 
 from evgit.errors import Damage
-from evgit.storage.database import fetch_all, fetch_one
+from evgit.storage.database import Answers, fetch_all, fetch_one
 
 PAGE_KEYS = 512
 APART_KEYS = 1024  # to a page of those that stand apart: a little smaller, a little slower
@@ -35,6 +36,11 @@ FEW_PAGES = 16  # for which keys are counted one by one
 REMEMBERED_PAGES = 256  # 4 KiB of keys each, when decoded
 RUN_KEYS = 64  # a run of four times as many is of level 1, of sixteen times as many of level 2
 GATHERED_KEYS = 131_072
+LOOK_UPS = 4  # so many look-ups, and one more for every 32 pages, are worth reading a directory
+DIRECTORY_KEYS = 1 << 26  # no directory of a family that has more
+
+Page = bytes | int | tuple[int, int]
+"""A page as it is stored, or its number among those apart, or its run and first key."""
 
 
 class SortedRuns:
@@ -51,6 +57,8 @@ class SortedRuns:
         self._decompress = zstandard.ZstdDecompressor().decompress
         # By its bytes, not by its place: a page that another process replaced is not found here.
         self._remembered: dict[bytes, array[int]] = {}
+        self._directories = Answers(connection, 1024)
+        self._pages_of_view = Answers(connection, REMEMBERED_PAGES)
         self._gathering = False
         self._gathered: dict[int, tuple[array[int], int]] = {}
 
@@ -134,10 +142,19 @@ class SortedRuns:
 
     def keys_between(self, family: int, low: int, high: int) -> list[int]:
         """All keys k with low <= k < high, ascending."""
+        return self._keys_in(self._pages_between(family, low, high), low, high)
+
+    def few_between(self, family: int, low: int, high: int) -> list[int] | None:
+        """The same; None where they may stand on more than a few pages."""
+        found = self._pages_between(family, low, high, FEW_PAGES + 1)
+        return None if len(found) > FEW_PAGES else self._keys_in(found, low, high)
+
+    def _keys_in(self, pages: Sequence[Page], low: int, high: int) -> list[int]:
         found: list[int] = []
-        for page in map(self._page, self._pages_between(family, low, high)):
+        for page in map(self._page, pages):
             found += page[bisect_left(page, low) : bisect_left(page, high)]
-        found.sort()
+        if len(pages) > 1:
+            found.sort()
         return found
 
     def count_between(self, family: int, low: int, high: int) -> int:
@@ -148,13 +165,15 @@ class SortedRuns:
             return sum(bisect_left(page, high) - bisect_left(page, low) for page in pages)
         return self._rank(family, high) - self._rank(family, low)
 
-    def _pages_between(
-        self, family: int, low: int, high: int, limit: int = -1
-    ) -> list[bytes | int]:
+    def _pages_between(self, family: int, low: int, high: int, limit: int = -1) -> Sequence[Page]:
         """The pages of all runs that may hold keys k with low <= k < high, or `limit` of them."""
         if low >= high:
             return []
         self._settle(family)
+        directory = self._directory(family)
+        if directory is not None:
+            pages = directory.between(low, high)
+            return pages if limit < 0 else pages[:limit]
         # One statement for all runs: from the page that may hold `low` in each.
         rows = fetch_all(
             self._connection,
@@ -354,9 +373,42 @@ class SortedRuns:
         raw = words.tobytes()
         return self._compress(b"".join([raw[column::8] for column in range(7, -1, -1)]))
 
-    def _page(self, page: bytes | int) -> array[int]:
+    def _directory(self, family: int) -> RunDirectory | None:
+        """Where the pages of a family are, once enough were looked for since anybody wrote."""
+        known = self._directories.known()
+        found: RunDirectory | int = known.get(family, 0)
+        if isinstance(found, RunDirectory):
+            return found
+        known[family] = found + 1
+        if found < LOOK_UPS or found % LOOK_UPS:
+            return None
+        (keys,) = fetch_one(
+            self._connection, "SELECT sum(entries) FROM runs WHERE family=?", (family,)
+        )
+        if not isinstance(keys, int) or keys > min(DIRECTORY_KEYS, found * 32 * PAGE_KEYS):
+            return None
+        rows = fetch_all(
+            self._connection,
+            "SELECT run, first, CASE typeof(data) WHEN 'integer' THEN data END"
+            " FROM runs JOIN run_pages ON run=number WHERE family=? ORDER BY run, first",
+            (family,),
+        )
+        if not all(isinstance(first, bytes) and len(first) == 8 for _, first, _ in rows):
+            return None  # damaged: statements may find something all the same
+        made = known[family] = RunDirectory(rows)
+        return made
+
+    def _page(self, page: Page) -> array[int]:
         """The keys of a page that may be looked at again soon; not to be changed."""
-        page = self._data(page)
+        if isinstance(page, bytes):
+            return self._page_of(page)
+        known = self._pages_of_view.known()
+        keys: array[int] | None = known.get(page)
+        if keys is None:
+            keys = known[page] = self._page_of(self._data(page))
+        return keys
+
+    def _page_of(self, page: bytes) -> array[int]:
         keys = self._remembered.pop(page, None)
         if keys is None:
             keys = self._decode_page(page)
@@ -365,11 +417,20 @@ class SortedRuns:
         self._remembered[page] = keys  # the last one asked for is the last one to go
         return keys
 
-    def _data(self, page: bytes | int) -> bytes:
+    def _data(self, page: Page) -> bytes:
         """A page's bytes, which may stand apart."""
         if isinstance(page, bytes):
             return page
-        row = fetch_one(self._connection, "SELECT data FROM run_page_data WHERE number=?", (page,))
+        if isinstance(page, tuple):
+            row = fetch_one(
+                self._connection,
+                "SELECT data FROM run_pages WHERE run=? AND first=?",
+                (page[0], _as_bytes(page[1])),
+            )
+        else:
+            row = fetch_one(
+                self._connection, "SELECT data FROM run_page_data WHERE number=?", (page,)
+            )
         if row is None or not isinstance(row[0], bytes):
             raise Damage("a page of an index is missing", hint="`evgit reindex` rebuilds the index")
         return row[0]
@@ -400,6 +461,31 @@ class SortedRuns:
             (family, _as_bytes(key)),
         )
         return sum(ordinal + bisect_left(self._page(data), key) for ordinal, data in rows)
+
+
+class RunDirectory:
+    """Where the pages of all runs of a family are. `rows`: (run, first key in 8 bytes, number among
+    the pages apart or None) of each, in order of runs and keys."""
+
+    def __init__(self, rows: Sequence[tuple[int, bytes, int | None]]) -> None:
+        self._firsts = array("Q", b"".join([first for _, first, _ in rows]))
+        if sys.byteorder == "little":
+            self._firsts.byteswap()
+        self._runs = array("q", [run for run, _, _ in rows])
+        self._apart = array("q", [-1 if number is None else number for _, _, number in rows])
+        starts = [n for n, run in enumerate(self._runs) if not n or run != self._runs[n - 1]]
+        self._spans = list(pairwise([*starts, len(rows)]))
+
+    def between(self, low: int, high: int) -> list[Page]:
+        """The pages that may hold keys k with low <= k < high."""
+        firsts, apart, found = self._firsts, self._apart, list[Page]()
+        for start, end in self._spans:
+            place = max(start, bisect_right(firsts, low, start, end) - 1)
+            while place < end and firsts[place] < high:
+                number = apart[place]
+                found.append((self._runs[place], firsts[place]) if number < 0 else number)
+                place += 1
+        return found
 
 
 def _level(count: int) -> int:
