@@ -652,12 +652,14 @@ class Repository:
         backwards: bool = False,
     ) -> Iterator[StreamEvent]:
         """A stream's events at revisions [start, stop). Raises NotFound where there are none."""
-        point = self.resolve(revision)
-        return self._reader.stream(name, point, start=start, stop=stop, backwards=backwards)
+        with database.reading(self._connection):
+            point = self.resolve(revision)
+            return self._reader.stream(name, point, start=start, stop=stop, backwards=backwards)
 
     def stream_revision(self, name: str, revision: str | Point = "HEAD") -> int:
         """A stream's last revision; -1 where there is no such stream."""
-        return self._reader.stream_revision(name, self.resolve(revision))
+        with database.reading(self._connection):
+            return self._reader.stream_revision(name, self.resolve(revision))
 
     def streams(self, revision: str | Point = "HEAD", prefix: str = "") -> Iterator[StreamSummary]:
         """All streams whose names start with `prefix`, by name."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from itertools import takewhile
 from typing import TYPE_CHECKING, TypeAlias
 
 import apsw
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 PagePart: TypeAlias = "tuple[CommitPage, int, int]"
 """The commits of a page at places from the first number up to, not including, the second."""
 ANY_HEIGHT = 1 << 62
+_NO_LINE = -1
 _SMALL_READ, _LARGE_READ = 16, 256
 
 
@@ -217,7 +217,7 @@ class CommitTable:
     def lines_of(self, chain: int, positions: Sequence[int]) -> list[int]:
         """For each of these ascending positions the line of the event there, as far as a commit of
         a chain added it."""
-        found: dict[int, int] = {}
+        lines = [_NO_LINE] * len(positions)
         if (pages := self.pages) is not None:
             place = 0
             while place < len(positions):
@@ -226,26 +226,41 @@ class CommitTable:
                     break
                 start = bisect_left(positions, page.size_before, place)
                 place = bisect_left(positions, page.sizes[-1], start)
-                lines = page.lines_at(positions[start:place])
-                if len(lines) == len(positions):
-                    return lines
-                found.update(zip(positions[start:place], lines, strict=True))
-        others = [position for position in positions if position not in found]
-        if others:
-            rows = self._rows(
-                "WHERE number=(SELECT number FROM commits WHERE chain=?1 AND size>position"
-                " ORDER BY size, height LIMIT 1) ORDER BY place",
-                (chain, msgspec.json.encode(others).decode()),
-                "(SELECT key AS place, value AS position FROM json_each(?2)) CROSS JOIN commits",
-            )
-            for position, row in zip(others, rows, strict=False):
+                lines[start:place] = page.lines_at(positions[start:place])
+        if _NO_LINE in lines:
+            others = [place for place, line in enumerate(lines) if line == _NO_LINE]
+            rows = self._rows_holding(chain, [positions[place] for place in others])
+            for place, row in zip(others, rows, strict=False):
+                position = positions[place]
                 if row.size - row.added > position and pages is not None:
                     moved = self.next(chain, position)  # into a page, meanwhile
                     if moved is None:
                         break
                     row = moved
-                found[position] = row.line_at(position)
-        return list(map(found.__getitem__, takewhile(found.__contains__, positions)))
+                lines[place] = row.line_at(position)
+            if _NO_LINE in lines:
+                return lines[: lines.index(_NO_LINE)]
+        return lines
+
+    def _rows_holding(self, chain: int, positions: list[int]) -> Sequence[CommitRow]:
+        """The commit that holds each of some positions, as far as rows go."""
+        known = self._answers.known()
+        last: CommitRow | None = known.get(chain)  # after gc often the only one left of a chain
+        if (
+            last is not None
+            and last.size - last.added <= positions[0]
+            and positions[-1] < last.size
+        ):
+            return [last] * len(positions)
+        rows = self._rows(
+            "WHERE number=(SELECT number FROM commits WHERE chain=?1 AND size>position"
+            " ORDER BY size, height LIMIT 1) ORDER BY place",
+            (chain, msgspec.json.encode(positions).decode()),
+            "(SELECT key AS place, value AS position FROM json_each(?2)) CROSS JOIN commits",
+        )
+        if rows:
+            known[chain] = rows[-1]
+        return rows
 
     def any_merged(self, first: int, end: int) -> bool:
         """Did any commit whose block lies on lines [first, end) add others than its own events, or

@@ -32,6 +32,8 @@ class StreamEvent(NamedTuple):
     event: Event
 
 
+_Part = tuple[range, list[int], list[int]]
+"""Revisions in a stream, their positions, and their lines."""
 # Half the time of calling it, which is a function in Python.
 _made: Callable[[tuple[int, int, Event]], StreamEvent] = partial(tuple.__new__, StreamEvent)
 
@@ -76,32 +78,42 @@ class Reader:
         stop: int | None = None,
         backwards: bool = False,
     ) -> Iterator[StreamEvent]:
-        """A stream's events at revisions [start, stop) as of a point. Raises NotFound."""
-        history = self._history
-        with reading(history.connection):
+        """A stream's events at revisions [start, stop) as of a point. Raises NotFound at once."""
+        with reading(self._history.connection):
             row, positions = self._positions(name, point)
             chosen = range(len(positions))[start:stop]
             if backwards:
                 chosen = chosen[::-1]
-            few = len(chosen) <= FEW_EVENTS
-            now, chosen = _parted(chosen, FEW_EVENTS if few else FIRST_READ)
-            asked = [positions[revision] for revision in now]
-            lines = history.graph.lines_of(row, asked[::-1] if backwards else asked)
-        while now:
-            texts = history.blocks.each(lines[::-1] if backwards else lines)
+            many = len(chosen) > FEW_EVENTS
+            part = self._part(row, positions, chosen[: FIRST_READ if many else FEW_EVENTS])
+        return self._stream_events(name, row, positions, chosen, part)
+
+    def _part(self, row: CommitRow, positions: Sequence[int], revisions: range) -> _Part:
+        """Where some events of a stream are."""
+        asked = [positions[revision] for revision in revisions]
+        if revisions.step > 0:
+            return revisions, asked, self._history.graph.lines_of(row, asked)
+        return revisions, asked, self._history.graph.lines_of(row, asked[::-1])[::-1]
+
+    def _stream_events(
+        self, name: str, row: CommitRow, positions: Sequence[int], chosen: range, part: _Part
+    ) -> Iterator[StreamEvent]:
+        """Events of a stream: those of the first part, and then the others chosen."""
+        while chosen:
+            revisions, asked, lines = part
+            texts = self._history.blocks.each(lines)
             if isinstance(texts, list):
                 events = decode_events(b"\n".join(texts))
-                if [event.stream for event in events].count(name) == len(now):
-                    yield from map(_made, zip(now, asked, events, strict=True))
+                if [event.stream for event in events].count(name) == len(revisions):
+                    yield from map(_made, zip(revisions, asked, events, strict=True))
                 else:
-                    yield from _up_to_wrong(now, asked, events, name)
+                    yield from _up_to_wrong(revisions, asked, events, name)
             else:
-                yield from _up_to_wrong(now, asked, map(decode_event, texts), name)
-            now, chosen = _parted(chosen, EVENTS_AT_ONCE)
-            if now:
-                asked = [positions[revision] for revision in now]
-                with reading(history.connection):
-                    lines = history.graph.lines_of(row, asked[::-1] if backwards else asked)
+                yield from _up_to_wrong(revisions, asked, map(decode_event, texts), name)
+            chosen = chosen[len(revisions) :]
+            if chosen:
+                with reading(self._history.connection):
+                    part = self._part(row, positions, chosen[:EVENTS_AT_ONCE])
 
     def stream_event(self, name: str, point: Point, revision: int) -> StreamEvent | None:
         """One event of a stream by revision (-1: the last), or None."""
@@ -249,10 +261,6 @@ class Reader:
     def commit_adding(self, point: Point, position: int) -> CommitRow:
         """The commit of the first-parent chain that added the event at a position."""
         return self._history.graph.holding(self._history.graph.get(point.commit), position)
-
-
-def _parted(chosen: range, count: int) -> tuple[range, range]:
-    return chosen[:count], chosen[count:]
 
 
 def _up_to_wrong(

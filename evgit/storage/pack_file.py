@@ -29,6 +29,7 @@ from evgit.formats.pack import (
     check_page,
     decode_index,
     decode_order,
+    decode_page,
     decode_prefix,
     decode_tail,
     decode_window,
@@ -178,6 +179,7 @@ class PackedWindow:
         self.commit_lines = array("I", (end + n for n, end in enumerate(self.header.ends)))
         """Which lines are commit lines."""
         self._pages: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
+        self._decoded_pages: dict[int, array[int]] = {}
 
     @property
     def frame_count(self) -> int:
@@ -199,8 +201,18 @@ class PackedWindow:
         if self.header.ordered:
             return event
         number = event // PAGE_EVENTS
-        page, count = self._pages.get(number) or self._order_page(number)
-        return place_in_page(page, count, event % PAGE_EVENTS)
+        decoded = self._decoded_pages.get(number)
+        if decoded is not None:
+            return decoded[event % PAGE_EVENTS]
+        if number not in self._pages:
+            page, count = self._order_page(number)
+            return place_in_page(page, count, event % PAGE_EVENTS)
+        # Decoding it whole takes as long as finding thirty places: for pages in demand.
+        page, count = self._pages.pop(number)
+        if len(self._decoded_pages) >= KEPT_PAGES:
+            del self._decoded_pages[next(iter(self._decoded_pages))]
+        decoded = self._decoded_pages[number] = array("I", decode_page(page, count))
+        return decoded[event % PAGE_EVENTS]
 
     def _order_page(self, number: int) -> tuple[bytes, int]:
         """A page of the order, kept for a while, and how many events it is of."""
@@ -230,7 +242,7 @@ class PackedWindow:
 
     def _places(self, numbers: Sequence[int]) -> list[int]:
         """Where lines stand in the text: `place` of each."""
-        commits, events, pages = self.commit_lines, self.header.events, self._pages
+        commits, events, pages = self.commit_lines, self.header.events, self._decoded_pages
         ordered, behind = self.header.ordered, len(commits)
         found: list[int] = []
         for line in numbers:
@@ -241,9 +253,8 @@ class PackedWindow:
                 found.append(line - before)
             else:
                 event = line - before
-                number = event // PAGE_EVENTS
-                page, count = pages.get(number) or self._order_page(number)
-                found.append(place_in_page(page, count, event % PAGE_EVENTS))
+                page = pages.get(event // PAGE_EVENTS)
+                found.append(self.event_place(event) if page is None else page[event % PAGE_EVENTS])
         return found
 
     def at_place(self, place: int) -> bytes:
