@@ -14,7 +14,7 @@ from bisect import bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from zlib import crc32
@@ -28,6 +28,7 @@ from evgit.formats.block import (
     decode_frame,
     decode_frames,
     directory_of,
+    ended_lines,
 )
 from evgit.storage.ahead import made_ahead
 from evgit.storage.block_reading import (
@@ -40,7 +41,7 @@ from evgit.storage.block_reading import (
     wanted,
     words_of,
 )
-from evgit.storage.database import fetch_all, fetch_one, translate_errors
+from evgit.storage.database import fetch_all, fetch_one, translated
 
 if TYPE_CHECKING:
     from evgit.storage.packs import PackStore
@@ -51,6 +52,7 @@ WHOLE_READ_BYTES = 8192  # a larger block is read in parts where one frame is wa
 LINE_LIMIT = 1 << 32
 CACHED_ENTRIES = 512
 _FIRST_LINE = attrgetter("first_line")
+_FRAME_FIRST = itemgetter(2)
 _TWO_NUMBERS = struct.Struct("<qq").pack
 
 
@@ -179,7 +181,7 @@ class BlockStore:
                     return found + self.packs.lines(first, count)
                 raise
             taken = frame[first - start : first - start + count]
-            found += taken
+            found += [line[:-1] for line in taken]
             first += len(taken)
             count -= len(taken)
         return found
@@ -201,14 +203,29 @@ class BlockStore:
             if self._have_moved(number):
                 return self.line(number, closed=closed)
             raise
-        return frame[number - start]
+        return frame[number - start][:-1]
 
     def each(self, numbers: Sequence[int]) -> Iterable[bytes]:
         """Single lines anywhere, one after another; a list where all of them could be read."""
-        packed = None
-        if self.closed is None and self._any_packs():
-            packed = self.packs.each(numbers)
-        return map(self.line, numbers) if packed is None else packed
+        found = None
+        if self.closed is None:
+            found = self.packs.each(numbers) if self._any_packs() else self._each_hot(numbers)
+        return map(self.line, numbers) if found is None else found
+
+    def _each_hot(self, numbers: Sequence[int]) -> list[bytes] | None:
+        """Single lines, in order; None where one can't be read."""
+        found: list[bytes] = []
+        frame: list[bytes] = []
+        low = high = 0
+        try:
+            for number in numbers:
+                if not low <= number < high:
+                    low, frame = self._frame_of(number)
+                    high = low + len(frame)
+                found.append(frame[number - low][:-1])
+        except Damage:
+            return None  # line by line, it is found out which
+        return found
 
     def texts(
         self, ranges: Iterable[tuple[int, int]], *, closed: bool = False, alone: bool = False
@@ -404,11 +421,12 @@ class BlockStore:
         return True
 
     def _frame_of(self, line: int) -> tuple[int, list[bytes]]:
+        """(first line, lines with their newlines) of the hot frame that holds a line."""
         entry = self._cached_entry(line)
-        place = next((f for f in entry.frames if f[2] <= line < f[2] + f[3]), None)
-        if place is None:
+        frames = entry.frames
+        if not frames:  # packed, by now
             raise self._missing(line)
-        offset, size, first, count = place
+        offset, size, first, count = frames[bisect_right(frames, line, key=_FRAME_FIRST) - 1]
         cached = self._frames.get(first)
         if cached is None:
             data = self._part(entry, offset, size)
@@ -441,16 +459,17 @@ class BlockStore:
                 (offset + 1, size, entry.first_line),
             )
             return b"" if row is None else bytes(row[0] or b"")  # no bytes come as NULL
-        with translate_errors(Path(self._connection.filename)):
-            try:
-                blob = self._connection.blob_open("main", "blocks", "data", entry.first_line, False)
-            except apsw.SQLError:  # no such row: moved since its directory was read, or lost
-                raise self._missing(entry.first_line) from None
+        try:
+            blob = self._connection.blob_open("main", "blocks", "data", entry.first_line, False)
             try:
                 blob.seek(min(offset, blob.length()))
                 return blob.read(size)
             finally:
                 blob.close()
+        except apsw.SQLError:  # no such row: moved since its directory was read, or lost
+            raise self._missing(entry.first_line) from None
+        except apsw.Error as error:
+            raise translated(error, Path(self._connection.filename)) from error
 
     def _check(self, row: Sequence[Any]) -> None:
         if row[3] != checksum(row[0], row[1], row[2]):
@@ -484,10 +503,11 @@ class BlockStore:
     def _decode_lines(
         self, data: bytes, size: int, first: int, count: int
     ) -> tuple[list[bytes], int]:
-        """The lines of a frame, and the bytes of its text: split once, not counted before."""
+        """The lines of a frame with their newlines, and the bytes of its text: split once, not
+        counted before."""
         try:
             text = decode_frame(data[:size])
-            lines = _split(text)
+            lines = ended_lines(text)
             if len(lines) != count or text[-1:] != b"\n":
                 raise DamagedObject(f"a frame holds {len(lines)} lines, not {count}")
         except DamagedObject as error:
