@@ -7,7 +7,7 @@ not what the DAG means.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PagePart: TypeAlias = "tuple[CommitPage, int, int]"
 """The commits of a page at places from the first number up to, not including, the second."""
 ANY_HEIGHT = 1 << 62
+REMEMBERED_ROWS = 512
 _NO_LINE = -1
 _SMALL_READ, _LARGE_READ = 16, 256
 
@@ -242,25 +243,26 @@ class CommitTable:
                 return lines[: lines.index(_NO_LINE)]
         return lines
 
-    def _rows_holding(self, chain: int, positions: list[int]) -> Sequence[CommitRow]:
-        """The commit that holds each of some positions, as far as rows go."""
-        known = self._answers.known()
-        last: CommitRow | None = known.get(chain)  # after gc often the only one left of a chain
-        if (
-            last is not None
-            and last.size - last.added <= positions[0]
-            and positions[-1] < last.size
-        ):
-            return [last] * len(positions)
-        rows = self._rows(
-            "WHERE number=(SELECT number FROM commits WHERE chain=?1 AND size>position"
-            " ORDER BY size, height LIMIT 1) ORDER BY place",
-            (chain, msgspec.json.encode(positions).decode()),
-            "(SELECT key AS place, value AS position FROM json_each(?2)) CROSS JOIN commits",
-        )
-        if rows:
-            known[chain] = rows[-1]
-        return rows
+    def _rows_holding(self, chain: int, positions: list[int]) -> list[CommitRow]:
+        """The commit that holds each of some ascending positions, as far as rows go."""
+        ends, rows = self._answers.known().setdefault(chain, ([], []))
+        missing = [p for p in positions if not _holds(ends, rows, p)]
+        if missing:
+            if len(ends) + len(missing) > REMEMBERED_ROWS:
+                del ends[:], rows[:]
+                missing = positions
+            for row in self._rows(
+                "WHERE number=(SELECT number FROM commits WHERE chain=?1 AND size>position"
+                " ORDER BY size, height LIMIT 1) ORDER BY place",
+                (chain, msgspec.json.encode(missing).decode()),
+                "(SELECT key AS place, value AS position FROM json_each(?2)) CROSS JOIN commits",
+            ):
+                place = bisect_left(ends, row.size)
+                if place == len(ends) or ends[place] != row.size:
+                    ends.insert(place, row.size)
+                    rows.insert(place, row)
+        places = [bisect_right(ends, position) for position in positions]
+        return [rows[place] for place in places if place < len(rows)]
 
     def any_merged(self, first: int, end: int) -> bool:
         """Did any commit whose block lies on lines [first, end) add others than its own events, or
@@ -282,6 +284,12 @@ class CommitTable:
     ) -> list[CommitRow]:
         rows = fetch_all(self._connection, f"SELECT {COLUMNS} FROM {source} {where}", values)
         return list(map(checked, rows))
+
+
+def _holds(ends: list[int], rows: list[CommitRow], position: int) -> bool:
+    """Is the row that holds a position among some, in order, whose logs end there?"""
+    place = bisect_right(ends, position)
+    return place < len(rows) and rows[place].size - rows[place].added <= position
 
 
 def _has_pages(connection: apsw.Connection) -> bool:
