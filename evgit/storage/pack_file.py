@@ -18,7 +18,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from evgit.errors import DamagedObject
-from evgit.formats.block import decode_frame, split_lines
+from evgit.formats.block import decode_frame, ended_lines, split_lines
 from evgit.formats.pack import (
     INDEX,
     PAGE_EVENTS,
@@ -237,7 +237,7 @@ class PackedWindow:
             if not low <= place < high:
                 at = bisect_right(starts, place) - 1
                 low, high, frame = starts[at], starts[at + 1], self.frame(at)
-            found.append(frame[place - low])
+            found.append(frame[place - low][:-1])
         return found
 
     def _places(self, numbers: Sequence[int]) -> list[int]:
@@ -260,7 +260,7 @@ class PackedWindow:
     def at_place(self, place: int) -> bytes:
         """The line that stands at a place of the text."""
         frame = self.frame_at(place)
-        return self.frame(frame)[place - self._frame_starts[frame]]
+        return self.frame(frame)[place - self._frame_starts[frame]][:-1]
 
     def frame_of(self, line: int) -> int:
         """The number of the frame that holds a line."""
@@ -282,12 +282,12 @@ class PackedWindow:
         return decode_order(self.header, data, sound=True)
 
     def frame(self, number: int) -> list[bytes]:
-        """The lines of one frame, kept for a while."""
+        """The lines of one frame with their newlines, kept for a while."""
         cache, key = self._cache, (self._path, self._frame_offsets[number])
         lines = cache.get(key)
         if lines is None:
             text = self.frame_text(number)
-            lines = self._lines_of(number, text)
+            lines = self._ended_lines_of(number, text)
             if len(text) <= KEPT_FRAME_BYTES:
                 cache[key] = lines
                 if len(cache) > KEPT_FRAMES:
@@ -342,6 +342,14 @@ class PackedWindow:
             lines += self._lines_of(number, self.frame_text(number))
         skipped = start - self._frame_starts[first]
         return lines[skipped : skipped + end - start]
+
+    def _ended_lines_of(self, number: int, text: bytes) -> list[bytes]:
+        if self._frame_starts[number + 1] > self.header.events:  # commits, which may be short
+            return [line + b"\n" for line in self._lines_of(number, text)]
+        lines, count = ended_lines(text), self.header.frames[number][1]
+        if len(lines) != count or text[-1:] != b"\n":
+            raise DamagedObject(f"a frame holds {len(lines)} lines, not {count}")
+        return lines
 
     def _lines_of(self, number: int, text: bytes) -> list[bytes]:
         lines = split_lines(text)

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import sys
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from operator import itemgetter
 
 import apsw
@@ -26,6 +25,7 @@ import zstandard
 
 from evgit.errors import Damage
 from evgit.storage.database import Answers, fetch_all, fetch_one
+from evgit.storage.run_directory import PagePlace, RunDirectory
 
 PAGE_KEYS = 512
 APART_KEYS = 1024  # to a page of those that stand apart: a little smaller, a little slower
@@ -39,8 +39,8 @@ GATHERED_KEYS = 131_072
 LOOK_UPS = 4  # so many look-ups, and one more for every 32 pages, are worth reading a directory
 DIRECTORY_KEYS = 1 << 26  # no directory of a family that has more
 
-Page = bytes | int | tuple[int, int]
-"""A page as it is stored, or its number among those apart, or its run and first key."""
+Page = bytes | PagePlace
+"""A page as it is stored, or where it is."""
 
 
 class SortedRuns:
@@ -172,8 +172,7 @@ class SortedRuns:
         self._settle(family)
         directory = self._directory(family)
         if directory is not None:
-            pages = directory.between(low, high)
-            return pages if limit < 0 else pages[:limit]
+            return directory.between(low, high, limit)
         # One statement for all runs: from the page that may hold `low` in each.
         rows = fetch_all(
             self._connection,
@@ -461,31 +460,6 @@ class SortedRuns:
             (family, _as_bytes(key)),
         )
         return sum(ordinal + bisect_left(self._page(data), key) for ordinal, data in rows)
-
-
-class RunDirectory:
-    """Where the pages of all runs of a family are. `rows`: (run, first key in 8 bytes, number among
-    the pages apart or None) of each, in order of runs and keys."""
-
-    def __init__(self, rows: Sequence[tuple[int, bytes, int | None]]) -> None:
-        self._firsts = array("Q", b"".join([first for _, first, _ in rows]))
-        if sys.byteorder == "little":
-            self._firsts.byteswap()
-        self._runs = array("q", [run for run, _, _ in rows])
-        self._apart = array("q", [-1 if number is None else number for _, _, number in rows])
-        starts = [n for n, run in enumerate(self._runs) if not n or run != self._runs[n - 1]]
-        self._spans = list(pairwise([*starts, len(rows)]))
-
-    def between(self, low: int, high: int) -> list[Page]:
-        """The pages that may hold keys k with low <= k < high."""
-        firsts, apart, found = self._firsts, self._apart, list[Page]()
-        for start, end in self._spans:
-            place = max(start, bisect_right(firsts, low, start, end) - 1)
-            while place < end and firsts[place] < high:
-                number = apart[place]
-                found.append((self._runs[place], firsts[place]) if number < 0 else number)
-                place += 1
-        return found
 
 
 def _level(count: int) -> int:

@@ -203,3 +203,48 @@ if pid:
     origins, count = done.stdout.splitlines()
     assert len(origins.split()) == 2
     assert count == "3"
+
+
+def test_a_reader_that_remembers_much_sees_what_the_other_does(
+    two: tuple[Repository, Repository],
+) -> None:
+    """Look-ups are remembered while nobody writes: not longer, and not over a roll-back."""
+    one, other = two
+    written: dict[str, list[str]] = {f"s-{n}": [] for n in range(4)}
+
+    def all_is_seen() -> None:
+        for reader in (one, other):
+            for _ in range(3):  # from the second time on remembered
+                for stream, there in written.items():
+                    assert reader.stream_revision(stream) == len(there) - 1
+                    found = list(reader.stream(stream)) if there else []
+                    assert [each.event.id for each in found] == there
+                    assert [each.revision for each in found] == list(range(len(there)))
+                    back = list(reader.stream(stream, backwards=True)) if there else []
+                    assert back == found[::-1]
+
+    for number in range(1, 121):
+        stream = f"s-{number % 3}"
+        writer = one if number % 5 else other
+        made = event(number, stream)
+        writer.append([made])
+        written[stream].append(made.id)
+        if number % 30 == 0:
+            one.gc()
+        if number % 10 == 0:
+            with pytest.raises(WrongExpectedRevision):
+                writer.append([event(1000 + number, "s-3")], expected={stream: 0})
+            all_is_seen()
+
+
+def test_the_other_goes_to_another_branch(two: tuple[Repository, Repository]) -> None:
+    one, other = two
+    one.append([event(1)])
+    one.branches.create("side", row(one, "main").hex)
+    one.append([event(2)])
+    assert [len(list(reader.stream("s-0"))) for reader in two] == [2, 2]
+    one.branches.set_head("ref: refs/heads/side", "switch", {})
+    assert [len(list(reader.stream("s-0"))) for reader in two] == [1, 1]
+    other.append([event(3), event(4)])
+    assert [len(list(reader.stream("s-0"))) for reader in two] == [3, 3]
+    assert len(list(one.stream("s-0", "main"))) == 2

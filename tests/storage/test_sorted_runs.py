@@ -13,6 +13,7 @@ from hypothesis import given, settings, strategies as st
 
 from evgit.errors import Damage
 from evgit.storage import database, sorted_runs
+from evgit.storage.run_directory import RunDirectory
 from evgit.storage.sorted_runs import KEY_LIMIT, MERGE_CHUNK_KEYS, PAGE_KEYS, SortedRuns
 
 keys = st.one_of(
@@ -74,6 +75,36 @@ def test_runs_hold_what_sets_hold(
         found = levels(runs, family)
         assert found == sorted(found, reverse=True)
         assert all(found.count(level) < sorted_runs.FAN_IN for level in found)
+
+
+@settings(max_examples=40)
+@given(
+    additions=st.lists(st.tuples(st.integers(0, 50_000), st.integers(1, 1500)), max_size=6),
+    apart=st.integers(0, 6),
+    ranges=st.lists(st.tuples(bounds | st.integers(0, 60_000), bounds), min_size=1, max_size=6),
+)
+def test_a_directory_leads_where_statements_lead(
+    additions: list[tuple[int, int]], apart: int, ranges: list[tuple[int, int]]
+) -> None:
+    """Asked again and again while nobody writes, runs remember where their pages are."""
+    connection = database._Connection(":memory:", database._CREATE)
+    connection.execute(database.INDEXES + database.RUN_PAGE_DATA)
+    runs, model = SortedRuns(connection), set[int]()
+    for number, (start, count) in enumerate(additions):
+        fresh = set(range(start, start + 7 * count, 7)) - model
+        runs.add(1, fresh, number)
+        model |= fresh
+        if number + 1 == apart:
+            runs.consolidate(1)
+        with database.reading(connection):
+            for _ in range(12):
+                for low, high in ranges:
+                    found = sorted(key for key in model if low <= key < high)
+                    assert runs.keys_between(1, low, high) == found
+                    assert runs.few_between(1, low, high) in (found, None)
+                    assert runs.count_between(1, low, high) == len(found)
+            if any(low < high for low, high in ranges):
+                assert isinstance(runs._directory(1), RunDirectory)
 
 
 def test_four_of_a_level_become_one(runs: SortedRuns) -> None:
