@@ -453,9 +453,11 @@ class reading:  # noqa: N801 - used as a function: `with reading(connection):`
                 # connection itself has written, is asked without one.
                 connection.execute("PRAGMA data_version").fetchone()
                 connection.view = connection.data_version(), connection.total_changes()
-        except apsw.Error as error:
+        except BaseException as error:
             self._end()
-            raise translated(error, Path(connection.filename)) from error
+            if isinstance(error, apsw.Error):
+                raise translated(error, Path(connection.filename)) from error
+            raise
 
     def __exit__(
         self,
