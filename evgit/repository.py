@@ -68,9 +68,9 @@ if TYPE_CHECKING:
     from evgit.history.expected import Expected as Expected
     from evgit.history.new_event import NewEvent as NewEvent
     from evgit.maintenance.backup import BackupReport as BackupReport
+    from evgit.maintenance.backup_source import is_backup as is_backup
     from evgit.maintenance.fsck import FsckReport as FsckReport
     from evgit.maintenance.gc import GcReport
-    from evgit.maintenance.restoring import is_backup as is_backup
     from evgit.maintenance.upkeep import Upkeep
     from evgit.merging.conflicts import MergeConflict as MergeConflict
     from evgit.merging.details import Detail as Detail, Details as Details, Seen as Seen
@@ -155,7 +155,7 @@ _IMPORTED_LATER = {
     "evgit.history.new_event": "NewEvent",
     "evgit.maintenance.backup": "BackupReport",
     "evgit.maintenance.fsck": "FsckReport",
-    "evgit.maintenance.restoring": "is_backup",
+    "evgit.maintenance.backup_source": "is_backup",
     "evgit.merging.conflicts": "MergeConflict",
     "evgit.merging.details": "Detail Details Seen",
     "evgit.merging.merged": "Merged",
@@ -1129,7 +1129,8 @@ def restore(
     It is bare where the one that was backed up was. Raises AlreadyExists, NotFound, InvalidObject
     and Damage; nothing is left then.
     """
-    from evgit.maintenance.restoring import read_list, restore
+    from evgit.maintenance.backup_source import read_list
+    from evgit.maintenance.restoring import restore
 
     layout = Layout.at(Path(path), bare=read_list(Path(source)).bare)
     report = restore(Path(source), layout, progress)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from evgit.cli.opening import open_repository
-from evgit.errors import EvgitError
+from evgit.errors import EvgitError, UsageError
 
 MOST_OFFERED = 200
 
@@ -36,6 +37,19 @@ class Revision(TextType):
     ) -> list[CompletionItem]:
         """HEAD and the short names of refs that start with `incomplete`."""
         return _items(lambda: ref_names("refs/"), incomplete)
+
+
+class PlaceName(click.Path):
+    """The name of a file or directory: not empty, and not `-`, for nothing goes to the terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        if str(value) in ("", "-"):
+            raise UsageError(f"{str(value)!r} is no name of a file", hint="name one")
+        return super().convert(value, param, ctx)
 
 
 class Branch(TextType):

@@ -25,22 +25,34 @@ import msgspec
 import zstandard
 from blake3 import blake3
 
-from evgit.errors import Conflict, Locked, ReadOnly, UsageError
+from evgit.errors import (
+    AlreadyExists,
+    Conflict,
+    InvalidInput,
+    Locked,
+    NotFound,
+    ReadOnly,
+    UsageError,
+)
 from evgit.formats.backup_list import FILE_NAME, BackedUp, BackupList, decode_list, encode_list
 from evgit.formats.pack import PackHead
 from evgit.formats.pack_writing import PackWriter
 from evgit.formats.times import to_text
 from evgit.history.history import History
+from evgit.maintenance.backup_source import read_list
 from evgit.storage import database, files
 from evgit.storage.blobs import BlobStore
 from evgit.storage.database import fetch_all
 from evgit.storage.layout import Layout
 from evgit.storage.packs import Packed
+from evgit.storage.places import file_place, outside
 
 FULL_LINES = 1 << 20
 MARK = "backup"
 """The setting that tells this database from copies of it: a random text."""
 PARTIAL = "partial-"
+FILES = {".tar", ".gz", ".tgz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".evpack"}
+"""Endings of names that people give to files."""
 TABLES = {
     "settings": "name, value",
     "refs": "name, target",
@@ -91,27 +103,52 @@ def back_up(
     """Back up into a directory, or into one tar file where `target` is a file or is called `.tar`.
 
     `full`: write everything anew. `step` is called with the name of what was done: for tests that
-    interrupt there. Raises UsageError for a directory that holds other things, Conflict for the
-    backup of another repository, Locked, Damage where something can't be read.
+    interrupt there. Raises UsageError for a directory that holds other things and for what can be
+    no file, Conflict for the backup of another repository and AlreadyExists for a file that is no
+    backup, Locked, Damage where something can't be read.
     """
-    if subject.layout.directory in (target.absolute(), *target.absolute().parents):
+    place = outside(target)
+    if place.is_dir() or (not place.exists() and place.suffix not in FILES):
+        with files.translate_errors(target), _locked(place):
+            _refuse_another(subject, target, place)
+            return _Backup(subject, place, progress, step).run(full)
+    place = file_place(target)
+    if place.suffix != ".tar" and not place.exists():
         raise UsageError(
-            f"{target} is inside the repository", hint="name a place of its own, on another disk"
+            f"a backup is a directory, or one .tar file, so {target} can't be one",
+            hint="name a directory, or FILE.tar, and compress that if need be",
         )
-    if target.is_dir() or (not target.exists() and target.suffix != ".tar"):
-        with files.translate_errors(target), _locked(target):
-            return _Backup(subject, target, progress, step).run(full)
-    directory = target.with_name(f".{target.name}.{os.urandom(6).hex()}.partial")
+    if place.exists():
+        _refuse_another(subject, target, place)
+    directory = place.with_name(f".{place.name[:200]}.{os.urandom(6).hex()}.partial")
     try:
         with files.translate_errors(target), _locked(directory):
             report = _Backup(subject, directory, progress, step).run(True)
-            with files.replacing(target) as file, tarfile.open(fileobj=file, mode="w") as tar:
+            with files.replacing(place) as file, tarfile.open(fileobj=file, mode="w") as tar:
                 for path in sorted(directory.rglob("*")):
                     if path.is_file() and path.name != "lock":
                         tar.add(path, str(path.relative_to(directory)), filter=_plain)
             return report
     finally:
         rmtree(directory, ignore_errors=True)
+
+
+def _refuse_another(subject: Subject, target: Path, place: Path) -> None:
+    """Raise where something else is at the place that a backup is to take."""
+    if place.is_dir() and not (place / FILE_NAME).exists():
+        return
+    try:
+        found = read_list(place)
+    except (InvalidInput, NotFound) as error:
+        raise AlreadyExists(
+            f"{target} exists already, and is no backup: {error.message}",
+            hint="choose another name, or remove it first",
+        ) from None
+    if found.repository != subject.repository:
+        raise Conflict(
+            f"{target} has a backup of another repository, {found.repository[:12]}",
+            hint="choose another name, or remove that one first",
+        )
 
 
 @contextmanager
@@ -199,11 +236,6 @@ class _Backup:
         if not path.exists():
             return None
         found = decode_list(path.read_bytes())
-        if found.repository != self._subject.repository:
-            raise Conflict(
-                f"{self._directory} has a backup of another repository, {found.repository[:12]}",
-                hint="name another directory, or remove that one first",
-            )
         end, _ = self._history.end()
         if found.of != mark or not 0 < found.lines <= end:
             return None

@@ -9,23 +9,22 @@ made.
 from __future__ import annotations
 
 import os
-import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO
 
 import apsw
 import msgspec
 import zstandard
 from blake3 import blake3
 
-from evgit.errors import AlreadyExists, Damage, InvalidObject, NotFound
-from evgit.formats.backup_list import FILE_NAME, MAX_LIST_BYTES, BackupList, decode_list
+from evgit.errors import AlreadyExists, Damage, InvalidObject
 from evgit.formats.canonical import id_bytes
 from evgit.history.history import History
 from evgit.maintenance.backup import SHALLOW, TABLES
+from evgit.maintenance.backup_source import Source, list_of, open_source
 from evgit.maintenance.fsck import FsckReport, fsck
 from evgit.maintenance.reindex import reindex
 from evgit.storage import database, files
@@ -39,71 +38,6 @@ MAX_STATE_LINE = 1 << 26
 Progress = Callable[[int, int], None]
 
 
-class Source(Protocol):
-    """Where the files of a backup are, by names that this module makes."""
-
-    def open(self, name: str) -> BinaryIO:
-        """A file to read. Raises NotFound, InvalidInput for what is no plain file."""
-        ...
-
-    def close(self) -> None:
-        """No more is read."""
-        ...
-
-
-class _Directory:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def open(self, name: str) -> BinaryIO:
-        try:
-            return files.open_regular(self._path / name)
-        except FileNotFoundError:
-            raise NotFound(
-                f"{name} is missing in the backup {self._path}", hint="use another backup"
-            ) from None
-
-    def close(self) -> None:
-        pass
-
-
-class _Tar:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with _tar_errors(path):
-            self._tar = tarfile.open(path, "r:")  # noqa: SIM115
-            self._members = {m.name: m for m in self._tar.getmembers() if m.isreg()}
-
-    def open(self, name: str) -> BinaryIO:
-        member = self._members.get(name)
-        if member is None:
-            raise NotFound(
-                f"{name} is missing in the backup {self._path}", hint="use another backup"
-            )
-        with _tar_errors(self._path):
-            return cast(BinaryIO, self._tar.extractfile(member))
-
-    def close(self) -> None:
-        self._tar.close()
-
-
-@contextmanager
-def _tar_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        raise InvalidObject(
-            f"{path} is not the backup of a repository: {error}", hint="evgit backup makes one"
-        ) from None
-
-
-def is_backup(path: Path) -> bool:
-    """Does this look like what `back_up` makes?"""
-    if path.is_dir():
-        return (path / FILE_NAME).is_file()
-    return path.suffix == ".tar" and path.is_file()
-
-
 def restore(source: Path, layout: Layout, progress: Progress | None = None) -> FsckReport:
     """Make the repository at `layout` of a backup, and check all of it.
 
@@ -111,7 +45,7 @@ def restore(source: Path, layout: Layout, progress: Progress | None = None) -> F
     is left then.
     """
     _refuse_taken(layout)
-    opened = _opened(source)
+    opened = open_source(source)
     try:
         with files.translate_errors(layout.directory):
             layout.directory.mkdir(parents=True, exist_ok=True)
@@ -128,31 +62,6 @@ def restore(source: Path, layout: Layout, progress: Progress | None = None) -> F
             return report
     finally:
         opened.close()
-
-
-def read_list(source: Path) -> BackupList:
-    """The list of the backup at a path. Raises NotFound, InvalidObject."""
-    opened = _opened(source)
-    try:
-        return _list_of(opened)
-    finally:
-        opened.close()
-
-
-def _opened(source: Path) -> Source:
-    if source.is_dir():
-        return _Directory(source)
-    if not source.exists():
-        raise NotFound(f"there is no backup {source}", hint="evgit backup makes one")
-    return _Tar(source)
-
-
-def _list_of(source: Source) -> BackupList:
-    with source.open(FILE_NAME) as file:
-        data = file.read(MAX_LIST_BYTES + 1)
-    if len(data) > MAX_LIST_BYTES:
-        raise InvalidObject(f"{FILE_NAME} has more than {MAX_LIST_BYTES:,} bytes")
-    return decode_list(data)
 
 
 def _refuse_taken(layout: Layout) -> None:
@@ -172,7 +81,7 @@ class _Restoring:
         self._source = source
         self._layout = layout
         self._progress = progress
-        self._list = _list_of(source)
+        self._list = list_of(source)
 
     def run(self) -> FsckReport:
         self._copy_packs()

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from evgit.errors import DamagedObject, InvalidObject, UsageError
+from evgit.errors import (
+    AlreadyExists,
+    DamagedObject,
+    InvalidInput,
+    InvalidObject,
+    UnsupportedFormat,
+    UsageError,
+)
 from evgit.formats.again import again_id, is_again
 from evgit.formats.canonical import object_id
 from evgit.formats.names import check_ref_name
@@ -22,6 +29,7 @@ from evgit.history.commit_row import CommitRow
 from evgit.history.first_commit import write_first_commit
 from evgit.storage.files import replacing
 from evgit.storage.layout import Layout
+from evgit.storage.places import file_place
 from evgit.storage.refs import SYMBOLIC
 from evgit.sync.bundle_file import BundleFile
 from evgit.sync.messages import check_commit_id
@@ -56,9 +64,16 @@ def create_bundle(
 ) -> Bundle:
     """Write refs, and all that they lead to and the commits `without` don't, into a file.
 
-    `refs`: {full name: target}; HEAD may be among them. The file takes its place when it is whole.
-    Raises UsageError where there is nothing to write.
+    `refs`: {full name: target}; HEAD may be among them. The file takes its place when it is whole,
+    also that of a bundle. Raises UsageError where there is nothing to write, and for what can be no
+    file; AlreadyExists for a file that is no bundle.
     """
+    place = file_place(path)
+    if place.exists() and not _is_bundle(place):
+        raise AlreadyExists(
+            f"{path} exists already, and is no bundle",
+            hint="choose another name, or remove it first",
+        )
     lines: dict[bytes, None] = {}
     wanted: list[CommitRow] = []
     for name, target in refs.items():
@@ -78,7 +93,7 @@ def create_bundle(
         )
     head = PackHead(store.repository, refs, ends(store, sent, wanted)[0], blobs_of(store, sent))
     done = Bundle(head.repository, head.refs, head.requires, head.blobs)
-    with replacing(path) as file:
+    with replacing(place) as file:
         writer = PackWriter(file.write, head)
         for block in blocks_of(store, sent):
             writer.add_block(block.lines, block.commit_line)
@@ -92,6 +107,14 @@ def create_bundle(
             writer.add_blob(store.blobs.chunks(blob_id))
         done.bytes = writer.finish().bytes
     return done
+
+
+def _is_bundle(path: Path) -> bool:
+    """Is it what `create_bundle` makes? The packs of a repository have the same form, no refs."""
+    try:
+        return bool(read_bundle(path).refs)
+    except (InvalidInput, UnsupportedFormat):
+        return False
 
 
 def blocks_of(store: Store, sent: Outgoing) -> Iterator[ReceivedBlock]:

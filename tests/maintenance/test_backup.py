@@ -4,6 +4,7 @@ and a backup that is not sound becomes no repository."""
 from __future__ import annotations
 
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -290,6 +291,38 @@ def test_a_place_of_something_else_is_left_alone(source: Repository, tmp_path: P
         restore(tmp_path / "b", tmp_path / "home")
     with pytest.raises(AlreadyExists):
         restore(tmp_path / "b", source.layout.directory)
+
+
+def test_only_a_backup_of_the_same_is_replaced_by_a_file(
+    source: Repository, tmp_path: Path
+) -> None:
+    (tmp_path / "letter.tar").write_text("dear")
+    with tarfile.open(tmp_path / "own.tar", "w") as tar:
+        tar.add(tmp_path / "letter.tar")
+    with new(tmp_path / "other") as other:
+        other.back_up(tmp_path / "theirs.tar")
+        other.back_up(tmp_path / "theirs")
+    (tmp_path / "link.tar").symlink_to("letter.tar")
+    for name in ("letter.tar", "own.tar", "theirs.tar", "link.tar"):
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(Conflict) as refused:
+            source.back_up(tmp_path / name)
+        assert "another name" in refused.value.hint
+        assert (tmp_path / name).read_bytes() == before
+    with pytest.raises(Conflict, match="another repository"):
+        source.back_up(tmp_path / "theirs", full=True)
+    os.mkfifo(tmp_path / "pipe.tar")
+    inside = ("source", "source/evgit.db", "source/new.tar")
+    for name in ("pipe.tar", "new.tar.gz", "new.zip", *inside):
+        with pytest.raises(UsageError):
+            source.back_up(tmp_path / name)
+    assert source.fsck().clean
+    (tmp_path / "disk.tar").symlink_to("real.tar")
+    for _ in range(2):
+        source.back_up(tmp_path / "disk.tar")
+        assert (tmp_path / "disk.tar").is_symlink()
+    with restore(tmp_path / "real.tar", tmp_path / "copy")[0] as copy:
+        assert seen(copy) == seen(source)
 
 
 # ---------------------------------------------------------------- backups that are not sound

@@ -4,6 +4,7 @@ is not sound is taken."""
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,8 @@ from hypothesis import given, settings, strategies as st
 
 from evgit.errors import (
     AccessDenied,
+    AlreadyExists,
+    Damage,
     EvgitError,
     InvalidObject,
     NotFound,
@@ -237,11 +240,11 @@ def test_nothing_is_left_where_there_is_nothing_to_write(
     with pytest.raises(UsageError, match="nothing to put"):
         bundled(source, path, None, [source.resolve_commit()])
     assert not path.exists()
-    path.write_bytes(b"before")
+    before = bundled(source, path).read_bytes()
     source._connection.execute("UPDATE blocks SET data=zeroblob(length(data)) WHERE first_line>0")
-    with pytest.raises(EvgitError):
+    with pytest.raises(Damage):
         bundled(source, path)
-    assert path.read_bytes() == b"before"
+    assert path.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.evpack", "source"]
 
 
@@ -394,3 +397,34 @@ def test_what_is_known_here_is_compared(source: Repository, tmp_path: Path) -> N
         writer.finish()
     with pytest.raises(InvalidObject, match="other events"):
         verify_bundle(path, source.store, Clock())
+
+
+def test_only_a_bundle_is_replaced(source: Repository, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    (tmp_path / "link").symlink_to("letter.txt")
+    source.gc()
+    pack = next(source.layout.packs.glob("*.evpack"))
+    (tmp_path / "pack").write_bytes(pack.read_bytes())
+    for name in ("letter.txt", "link", "pack"):
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(AlreadyExists, match="is no bundle") as refused:
+            bundled(source, tmp_path / name)
+        assert "another name" in refused.value.hint
+        assert (tmp_path / name).read_bytes() == before
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "source", "source/evgit.db", "source/new", "source/packs/" + pack.name):
+        with pytest.raises(UsageError):
+            bundled(source, tmp_path / name)
+    assert source.fsck().clean
+    (tmp_path / "stick").symlink_to("real.evpack")
+    for _ in range(2):
+        bundled(source, tmp_path / "stick")
+        assert (tmp_path / "stick").is_symlink()
+        assert read_bundle(tmp_path / "real.evpack").refs
+    (tmp_path / "ring").symlink_to("ring")
+    with pytest.raises(EvgitError):
+        bundled(source, tmp_path / "ring")
+    tree = Repository.init(tmp_path / "tree", author="Ada <a@example.org>")
+    tree.close()
+    with pytest.raises(UsageError, match="inside the repository"):
+        bundled(source, tmp_path / "tree" / ".evgit" / "new.evpack")

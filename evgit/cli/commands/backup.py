@@ -21,12 +21,12 @@ from evgit.cli.commit_text import plural
 from evgit.cli.event_text import plain
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
-from evgit.cli.parameters import json_option
+from evgit.cli.parameters import PlaceName, json_option
 from evgit.cli.progress import ProgressBar
 
 
 @documented(__doc__, "backup")
-@click.argument("target", type=click.Path(path_type=Path), metavar="DIR|FILE.tar")
+@click.argument("target", type=PlaceName(), metavar="DIR|FILE.tar")
 @click.option("--full", is_flag=True, help="Write everything anew.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing if all went well.")
 @json_option("one document")

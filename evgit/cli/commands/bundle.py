@@ -28,13 +28,13 @@ from evgit.cli.event_text import plain, short
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.output import shown_in_line
-from evgit.cli.parameters import Revision, json_option
+from evgit.cli.parameters import PlaceName, Revision, json_option
 from evgit.cli.progress import ProgressBar
 from evgit.errors import NotARepository, NotFound, UsageError
 from evgit.repository import Bundle, Repository, create_bundle, read_bundle, verify_bundle
 
 SHARED = ("refs/heads/", "refs/tags/")
-BUNDLE = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+BUNDLE = click.argument("file", type=PlaceName(), metavar="FILE")
 
 
 @documented_group(__doc__, "bundle")
@@ -61,8 +61,8 @@ def create(
 ) -> None:
     """Write branches and tags, and the history that they lead to, into FILE.
 
-    A..B stands for the branch or tag B without what A has, ^A leaves out what A has. FILE is
-    replaced when the new one is whole.
+    A..B stands for the branch or tag B without what A has, ^A leaves out what A has. A bundle that
+    FILE is already is replaced when the new one is whole; anything else is left alone.
     """
     with open_repository() as repository:
         names, without = _named(repository, revisions)
@@ -139,6 +139,8 @@ def list_heads(invocation: Invocation, file: Path, as_json: bool) -> None:
 
 
 def _existing(file: Path) -> None:
+    if file.is_dir():
+        raise UsageError(f"{file} is a directory", hint="name a bundle, which is a file")
     if not file.exists():
         raise NotFound(f"there is no file {file}", hint="evgit bundle create FILE makes one")
 

@@ -34,7 +34,7 @@ from evgit.cli.commit_text import plural
 from evgit.cli.event_text import plain
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
-from evgit.cli.parameters import json_option
+from evgit.cli.parameters import PlaceName, json_option
 from evgit.cli.progress import ProgressBar
 from evgit.cli.published import publish_into, published_text
 
@@ -47,7 +47,7 @@ from evgit.cli.published import publish_into, published_text
     "--publish",
     "directory",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PlaceName(),
     help="Write what others can fetch into DIR, too [with --aggressive: all of it anew].",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing if all went well.")
