@@ -56,7 +56,7 @@ from evgit.history.revision_source import (
 )
 from evgit.history.time_expression import parse_time as parse_time
 from evgit.storage import database, files
-from evgit.storage.layout import Layout
+from evgit.storage.layout import Layout as Layout
 from evgit.storage.operations import Operation as Operation, OperationLog, RefChange as RefChange
 from evgit.storage.refs import Ref as Ref, RefStore
 
@@ -132,7 +132,7 @@ if TYPE_CHECKING:
     from evgit.sync.pushing import Pushed as Pushed, PushedRef as PushedRef
     from evgit.sync.remotes import Remote as Remote, Upstream as Upstream
     from evgit.sync.service import Policy as Policy, Service as Service
-    from evgit.sync.stdio import serve as serve
+    from evgit.sync.stdio import refuse as refuse, serve as serve
     from evgit.sync.store import Store
     from evgit.sync.sync import Sync as Sync
     from evgit.sync.transports.address import masked as masked
@@ -182,7 +182,7 @@ _IMPORTED_LATER = {
     "evgit.sync.pushing": "Pushed PushedRef",
     "evgit.sync.remotes": "Remote Upstream",
     "evgit.sync.service": "Policy Service",
-    "evgit.sync.stdio": "serve",
+    "evgit.sync.stdio": "refuse serve",
     "evgit.sync.sync": "Sync",
     "evgit.sync.transports.address": "masked",
     "evgit.sync.transports.connecting": "Connecting",
@@ -1093,10 +1093,13 @@ def clone(
     begun = refuse_taken(layout, address)
     if not begun:
         root_line = begin_clone(address, using)
+        with files.translate_errors(layout.directory):  # before the database: it may be killed
+            layout.directory.mkdir(parents=True, exist_ok=True)
+            layout.unfinished.touch()
         Repository.init(
             path, bare=bare, author=using.author, clock=using.now, root_line=root_line
         ).close()
-        layout.unfinished.touch()
+        layout.remove_abandoned_databases(0)
     repository = Repository(
         layout, author=using.author, clock=using.now, user_config=user_config, model=model
     )

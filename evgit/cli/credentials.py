@@ -1,7 +1,7 @@
 """Where the token for an HTTP address comes from: EVGIT_TOKEN, or a program that keeps it.
 
 Such a helper speaks as those of Git do (gitcredentials(7), git-credential(1)): it is run with the
-word `get`, reads `protocol=`, `host=` and `path=` lines, and writes `password=` with the token.
+word `get`, reads `protocol=` and `host=` lines, and writes `password=` with the token.
 Only the user's own settings name it, never a repository's: nothing that lies in a directory may
 decide what runs.
 """
@@ -14,7 +14,7 @@ import subprocess
 from urllib.parse import urlsplit
 
 from evgit.cli.opening import user_config
-from evgit.errors import Unavailable
+from evgit.errors import Unavailable, UsageError
 from evgit.repository import Config
 
 HELPER = "http.credential_helper"
@@ -22,7 +22,12 @@ HELPER = "http.credential_helper"
 
 def token_for(url: str) -> str | None:
     """The bearer token for an http address, or None. Raises Unavailable."""
-    token = os.environ.get("EVGIT_TOKEN")
+    token = os.environ.get("EVGIT_TOKEN", "").strip()
+    if not all(" " <= letter <= "~" for letter in token):
+        raise UsageError(  # without the token: errors end up in logs
+            "what EVGIT_TOKEN holds is no token: it has line ends or letters beyond ASCII",
+            hint="give the one line that `evgit serve --new-token` wrote",
+        )
     if token:
         return token
     helper = Config(None, user_config()).get(HELPER)
@@ -32,7 +37,8 @@ def token_for(url: str) -> str | None:
 def _from_helper(helper: str, url: str) -> str | None:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    asked = f"protocol={parts.scheme}\nhost={host}\npath={parts.path.lstrip('/')}\n\n"
+    # No path, as git does without credential.useHttpPath: a token is for a host.
+    asked = f"protocol={parts.scheme}\nhost={host}\n\n"
     try:
         done = subprocess.run(
             [*shlex.split(helper), "get"],
@@ -47,6 +53,7 @@ def _from_helper(helper: str, url: str) -> str | None:
         ) from None
     for line in done.stdout.splitlines():
         name, _, value = line.partition("=")
-        if name == "password" and value.isprintable() and value.isascii():
+        value = value.strip()
+        if name == "password" and all(" " <= letter <= "~" for letter in value):
             return value or None
     return None

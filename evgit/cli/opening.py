@@ -12,8 +12,8 @@ from evgit.cli.clock import now
 from evgit.cli.invocation import Invocation
 from evgit.cli.model_options import model_use, trust_file
 from evgit.cli.patience import be_patient
-from evgit.errors import ReadOnly
-from evgit.repository import Repository
+from evgit.errors import NotARepository, ReadOnly
+from evgit.repository import Layout, Repository
 
 
 def open_repository() -> Repository:
@@ -37,8 +37,12 @@ def _at_operation() -> int | None:
 
 
 def open_repository_at(path: Path) -> Repository:
-    """The repository of a directory or one above it. Raises NotARepository."""
-    repository = Repository.open(path, clock=now, user_config=user_config(), model=model_use())
+    """The repository of this very directory, and none above it. Raises NotARepository."""
+    layout = Layout.exactly(path)
+    if layout is None:
+        raise NotARepository(f"there is no evgit repository at {path}")
+    where = layout.directory
+    repository = Repository.open(where, clock=now, user_config=user_config(), model=model_use())
     be_patient(repository)
     return repository
 

@@ -109,11 +109,18 @@ class Layout(msgspec.Struct, frozen=True):
         for suffix in ("", "-wal", "-shm", "-journal"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
 
-    def remove_abandoned_databases(self) -> None:
-        """Remove what an `init` left that was killed: made more than an hour ago, still new."""
+    def holds_only_a_beginning(self) -> bool:
+        """Is nothing here but what making a repository leaves when it is killed at once?"""
+        return self.directory.is_dir() and all(
+            path == self.unfinished or path.match("evgit.db.*.new*")
+            for path in self.directory.iterdir()
+        )
+
+    def remove_abandoned_databases(self, seconds: float = ABANDONED_SECONDS) -> None:
+        """Remove what an `init` left that was killed: made some time ago, still new."""
         for path in self.directory.glob("evgit.db.*.new*"):
             try:
-                if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                if time.time() - path.stat().st_mtime > seconds:
                     path.unlink()
             except FileNotFoundError:
                 pass  # another process removed it first

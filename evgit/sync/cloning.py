@@ -48,18 +48,28 @@ def refuse_taken(layout: Layout, address: str) -> bool:
     """
     if layout.database.exists():
         url = Config(layout.config).get("remote.origin.url")
-        if url == address and layout.unfinished.exists():
+        if url in (None, address) and layout.unfinished.exists():
             return True
         raise AlreadyExists(
             f"{layout.directory} is an evgit repository already",
             hint="go there and `evgit fetch`, or name another directory",
         )
     place = layout.worktree or layout.directory
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+    if place.exists() and not _is_as_good_as_empty(place, layout):
         raise AlreadyExists(
             f"{place} exists already, and is not empty", hint="name a new or empty directory"
         )
     return False
+
+
+def _is_as_good_as_empty(place: Path, layout: Layout) -> bool:
+    """Is nothing in a directory but what a clone leaves that was killed in its first moments?"""
+    if not place.is_dir():
+        return False
+    if place == layout.directory:
+        return layout.holds_only_a_beginning()
+    inside = list(place.iterdir())
+    return not inside or (inside == [layout.directory] and layout.holds_only_a_beginning())
 
 
 def remove_unfinished(layout: Layout) -> None:

@@ -105,6 +105,9 @@ def push(
     _narrow(store, transport, reply, done.updates)
     sent = _to_send(store, reply, done.updates, reply.known)
     done.commits, done.events = sent.commits, sent.events
+    there = {name: reply.refs.get(name) for name in done.unchanged}
+    if not dry_run and not done.updates:
+        _follow(store, remote, there)
     if dry_run or not done.updates:
         return done
     # What an interrupted push left there without a ref may lack blobs: all are offered anew.
@@ -118,8 +121,7 @@ def push(
     ]
     body = _counted(encode_transfer(chain(texts(store.history, sent), tags)), done, progress, sent)
     ask(transport, PushRequest(done.updates), PushReply, body)
-    if remote is not None:
-        _track(store, remote, done.updates)
+    _follow(store, remote, there | {update.ref: update.new for update in done.updates})
     return done
 
 
@@ -285,14 +287,18 @@ def _counted(
             progress(done.bytes, 0)
 
 
-def _track(store: Store, remote: Remote, updates: Sequence[Update]) -> None:
+def _follow(store: Store, remote: Remote | None, there: dict[str, str | None]) -> None:
+    """Move the remote-tracking refs to where the refs are there now: also of those that were
+    there already, as after a push that was killed while it waited for the answer."""
+    branches = {name: at for name, at in there.items() if name.startswith(HEADS)}
+    if remote is None or not branches:
+        return
     with store.changing():
         changes = []
-        for update in updates:
-            if update.ref.startswith(HEADS):
-                here = remote.tracking + update.ref.removeprefix(HEADS)
-                old = store.refs.get(here)
-                if old != update.new:
-                    changes.append(RefChange(here, old, update.new))
+        for name, new in branches.items():
+            here = remote.tracking + name.removeprefix(HEADS)
+            old = store.refs.get(here)
+            if old != new:
+                changes.append(RefChange(here, old, new))
         if changes:
             store.move(changes, "push", {"remote": remote.name})

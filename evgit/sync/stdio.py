@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from evgit.errors import EvgitError, InvalidObject, TransferInterrupted
-from evgit.sync.messages import MAX_MESSAGE_BYTES
+from evgit.sync.messages import MAX_MESSAGE_BYTES, encode, error_reply
 from evgit.sync.service import Service
 from evgit.sync.spool import REQUEST, Spool
 
@@ -101,6 +101,15 @@ def serve(service: Service, source: BinaryIO, target: BinaryIO) -> None:
             write_message(target, answer, chunks)
         except EvgitError:
             continue  # said so already
+
+
+def refuse(error: EvgitError, source: BinaryIO, target: BinaryIO) -> None:
+    """Tell whoever asks why there is no answer. Raises the error itself where nobody asks."""
+    if read_message(source) is None:
+        raise error
+    for _ in read_body(source):
+        pass
+    write_message(target, encode(error_reply(error)))
 
 
 def keep_abandoned(service: Service, directory: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from evgit.cli.credentials import token_for
-from evgit.errors import Unavailable
+from evgit.errors import Unavailable, UsageError
 from evgit.repository import masked
 
 
@@ -120,13 +120,43 @@ def test_a_helper_gives_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("EVGIT_TOKEN", raising=False)
     assert token_for("https://example.org:8470/shop/ledger") == "t0ken"
     asked = (tmp_path / "asked").read_text().splitlines()
-    assert asked == ["protocol=https", "host=example.org:8470", "path=shop/ledger", "", "get"]
+    assert asked == ["protocol=https", "host=example.org:8470", "", "get"]
     monkeypatch.setenv("EVGIT_TOKEN", "of the environment")
     assert token_for("https://example.org/x") == "of the environment"
+    monkeypatch.setenv("EVGIT_TOKEN", " t0ken\r\n")
+    assert token_for("https://example.org/x") == "t0ken"
+    for odd in ("s3cr\u00e9t", "s3cr\nt"):
+        monkeypatch.setenv("EVGIT_TOKEN", odd)
+        with pytest.raises(UsageError) as refused:
+            token_for("https://example.org/x")
+        assert "s3cr" not in str(refused.value) + refused.value.hint
     monkeypatch.delenv("EVGIT_TOKEN")
     config.write_text('[http]\ncredential_helper = "no-such-program"\n')
     with pytest.raises(Unavailable, match=r"http\.credential_helper"):
         token_for("https://example.org/x")
+
+
+# ---------------------------------------------------------------- what was killed
+def test_a_push_that_was_not_answered_is_noticed_by_the_next(pair: Any) -> None:
+    """The other side had accepted it; only the remote-tracking ref did not move."""
+    pair.evgit("commit", "-q", "-s", "c-1", "-t", "made", "-m", "Third")
+    pair.evgit("push", "-q", str(pair.directory.parent / "there"), "main")
+    assert "1 commit that origin/main lacks" in pair.evgit("status").out
+    assert "up to date" in pair.evgit("push").out
+    assert "has what origin/main has" in pair.evgit("status").out
+
+
+@pytest.mark.parametrize("left", [(), ("unfinished",), ("evgit.db.0f.new", "evgit.db.0f.new-wal")])
+def test_a_clone_killed_at_once_goes_on(pair: Any, left: tuple[str, ...]) -> None:
+    place = pair.directory.parent / "late" / ".evgit"
+    place.mkdir(parents=True)
+    for name in left:
+        (place / name).touch()
+    done = pair.evgit("clone", "../there", "../late")
+    assert done.code == 0, done.err
+    assert not list(place.glob("*.new*"))
+    (place.parent / "mine").touch()
+    assert pair.evgit("clone", "../there", "../late").code == 4
 
 
 # ---------------------------------------------------------------- a remote that was rewritten

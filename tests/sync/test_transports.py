@@ -378,6 +378,17 @@ def test_a_forced_command_says_who_it_is(person: Person, root: Path, tmp_path: P
         assert "till-7" in person("op", "log", "--json", at=str(root / "ledger"))
 
 
+def test_over_ssh_a_path_is_one_repository_and_none_above_it(
+    person: Person, root: Path, tmp_path: Path
+) -> None:
+    with ssh_host(tmp_path / "ssh") as (command, host):
+        person.environment["EVGIT_SSH_COMMAND"] = command
+        (root / "ledger" / "nope").mkdir()
+        said = person("clone", f"{host}:{root}/ledger/nope", "copy", code=3)
+        assert said == f"evgit: error: there is no evgit repository at {root}/ledger/nope\n"
+        assert not (tmp_path / "copy").exists()
+
+
 def test_idle_connections_hold_nobody_up(url: str, person: Person) -> None:
     host, port = url.removeprefix("http://").split(":")
     idle = [socket.create_connection((host, int(port)), 10) for _ in range(1000)]

@@ -29,8 +29,8 @@ from evgit.cli.invocation import Invocation
 from evgit.cli.model_options import model_use
 from evgit.cli.opening import open_repository_at
 from evgit.cli.remotes import system_user
-from evgit.errors import NotFound, UsageError
-from evgit.repository import serve
+from evgit.errors import EvgitError, NotFound, UsageError
+from evgit.repository import refuse, serve
 
 PORT = 8470
 
@@ -42,7 +42,13 @@ PORT = 8470
 @click.option("--read-only", is_flag=True, help="Refuse what would change anything.")
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Who may do what.")
 @click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="Listen on [127.0.0.1].")
-@click.option("--port", default=PORT, metavar="PORT", help=f"Listen on [{PORT}]; 0: any free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    metavar="PORT",
+    help=f"Listen on [{PORT}]; 0: any free one.",
+)
 @click.option("--cert", metavar="FILE", help="Certificate, for https.")
 @click.option("--key", metavar="FILE", help="The certificate's private key.")
 @click.option("--new-token", is_flag=True, help="Make a token, and end.")
@@ -63,7 +69,12 @@ def command(
     if new_token:
         _new_token(invocation)
     elif stdio:
-        with open_repository_at(path) as repository:
+        try:
+            opened = open_repository_at(path)
+        except EvgitError as error:  # said once, by who asked
+            refuse(error, sys.stdin.buffer, sys.stdout.buffer)
+            return
+        with opened as repository:
             repository.author = f"{name} <>" if name else identity(repository).author
             service = repository.service(name or system_user(), write=not read_only)
             serve(service, sys.stdin.buffer, sys.stdout.buffer)
