@@ -21,6 +21,11 @@ class HistoryEnd:
     def __init__(self) -> None:
         self._met: BehindBoundary | None = None
 
+    @property
+    def met(self) -> bool:
+        """Did the listing end so?"""
+        return self._met is not None
+
     def before(self, listing: Iterable[Item]) -> Iterator[Item]:
         """Those of a listing that are here."""
         try:

@@ -9,7 +9,8 @@
     evgit show main#500                        the event at position 500
 
 Several can be shown at once. With --json, one document for each. Of a commit, the first 50
-events are listed; -n 0 lists none, --all every one.
+events are listed; -n 0 lists none, --all every one. Of the commit that a shallow clone begins at,
+that they are not here is said (with --json: `absent`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from evgit.cli.event_text import (
     time_text,
     write_event,
 )
+from evgit.cli.history_end import HistoryEnd
 from evgit.cli.invocation import Invocation
 from evgit.cli.model_options import state_options
 from evgit.cli.opening import open_repository
@@ -65,7 +67,9 @@ def command(
         # All are looked up before the first is shown, so that a wrong name shows nothing.
         found = [(word, resolved(invocation, repository, word)) for word in revisions or ("HEAD",)]
         with invocation.paged() as output:
-            shower = _Shower(repository, output, None if every else limit, as_json=as_json)
+            shower = _Shower(
+                invocation, repository, output, None if every else limit, as_json=as_json
+            )
             for number, (word, what) in enumerate(found):
                 if number and not as_json:
                     output.line()
@@ -76,8 +80,15 @@ class _Shower:
     """Shows one thing after the other."""
 
     def __init__(
-        self, repository: Repository, output: Output, limit: int | None, *, as_json: bool
+        self,
+        invocation: Invocation,
+        repository: Repository,
+        output: Output,
+        limit: int | None,
+        *,
+        as_json: bool,
     ) -> None:
+        self._invocation = invocation
         self._repository = repository
         self._output = output
         self._limit = limit
@@ -101,33 +112,41 @@ class _Shower:
     def _commit(self, point: Point) -> None:
         repository, output = self._repository, self._output
         entry = repository.commit(point.commit)
-        count = point.size - entry.size_before
+        start = entry.size_before
+        if repository.log(entry.id).floor == entry.commit.log.size:  # a boundary: its own are known
+            start = min(point.size, entry.commit.log.size - entry.commit.events)
+        count = point.size - start
         stop = point.size
         if self._limit is not None:
-            stop = min(stop, entry.size_before + self._limit)
-        events = placed(repository, point, entry.size_before, stop)
+            stop = min(stop, start + self._limit)
+        end = HistoryEnd()
+        events = end.before(placed(repository, point, start, stop))
         if self._as_json:
             document = commit_document(entry.id, entry.commit)
             document["added"] = [
                 event_document(event, position=position, revision=revision)
                 for position, revision, event in events
             ]
+            if end.met:
+                document["absent"] = True
             output.json(document)
+            end.hint(self._invocation)
             return
         for line in commit_lines(output, entry.id, entry.commit, decorations(repository)):
             output.line(line)
         if point.size < entry.commit.log.size:
             output.line()
-            whole = entry.commit.log.size - entry.size_before
+            whole = entry.commit.log.size - start
             output.line(
                 f"    as of this point: the first {count:,} of the {whole:,} events it added"
             )
-        if count and stop > entry.size_before:
+        if count and stop > start:
             output.line()
         for position, revision, event in events:
             output.line(event_line(output, event, position=position, revision=revision))
             output.line(f"        {compact(event.data)}")
-        if stop < point.size:
+        end.write(output)
+        if stop < point.size and not end.met:
             output.line(f"        … {plural(point.size - stop, 'more event')} (--all lists them)")
 
     def _event(self, found: FoundEvent) -> None:
