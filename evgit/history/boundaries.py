@@ -107,9 +107,10 @@ class Boundaries:
         boundary = self._loaded()[number]
         raise BehindBoundary(
             f"the state at commit {boundary.id[:12]}, behind which this repository is shallow, is "
-            f"not known: {boundary.taken_from} gave none that this model could go on from",
-            hint="`evgit fetch --unshallow` brings the events that it is made of; without the "
-            "model (`evgit trust --revoke`), the built-in projection may show a state",
+            f"not known: {boundary.taken_from} gave none that could be gone on from here",
+            hint="`evgit fetch --deepen 1` asks for one further back, `evgit fetch --unshallow` "
+            "brings the events that it is made of; where there is a model, the built-in "
+            "projection may show a state without it (`evgit trust --revoke`)",
         )
 
     # ------------------------------------------------------------------ writing

@@ -65,7 +65,10 @@ def cut(
         return Cut(to_send(history, wanted, [root, *known]), [], [])
     if not depth.deepens:
         sent = outgoing(history, wanted, [root, *had, *old])
-        return Cut(sent, new_boundaries(history, root, sent, old), [])
+        new = new_boundaries(history, root, sent, old)
+        lowest = _bottoms(history, wanted, [*new, *old]) if new else []
+        made = {row.number for row in new}
+        return Cut(sent, new, [row for row in lowest if row.number in made])
     begun = _begun(history, root, wanted, old, depth)
     chosen = _with_descendants(history, begun, [*wanted, *old])
     if old:

@@ -114,6 +114,7 @@ def _grows_into_a_whole_one(
     for name, target in tracked(copy).items():
         assert target == here[name]
         assert ids(copy, target) == ids(source, target)
+        assert state_root(copy, target) == state_root(source, target)
     assert_sound(copy)
     copy.append(events(100, 102, streams=3), branch="main")
     source.append(events(200, 202, streams=3), branch="main")

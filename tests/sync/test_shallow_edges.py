@@ -448,3 +448,19 @@ def test_left_out_events_stay_out_behind_a_boundary(source: Repository, tmp_path
         assert heads(copy) == {"main": heads(source)["main"]}
         assert state_root(copy, "main") == state_root(source, "main")
         assert_sound(copy)
+
+
+def test_a_fetch_that_makes_a_boundary_brings_the_state_there(
+    source: Repository, copy: Repository
+) -> None:
+    at_four = source.resolve_commit("main~4")
+    source.branches.create("side", at_four)
+    source.append([event(99, "s-1")], branch="side")
+    fetched(copy, source, wanted=Fetch(branches=["side"]))
+    assert {boundary.id for boundary in copy.boundaries} >= {at_four}
+    tip = heads(source)["side"]
+    assert state_root(copy, tip) == state_root(source, tip)
+    assert_sound(copy)
+    fetched(copy, source, wanted=Fetch(all=True))
+    assert not copy.boundaries
+    assert state_root(copy, tip) == state_root(source, tip)
