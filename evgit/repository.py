@@ -1044,14 +1044,20 @@ class Repository:
         return is_due(self.history, self.layout, count, self.clock())
 
     def back_up(
-        self, target: Path | str, *, full: bool = False, progress: Progress | None = None
+        self,
+        target: Path | str,
+        *,
+        full: bool = False,
+        force: bool = False,
+        progress: Progress | None = None,
     ) -> BackupReport:
         """Back up all of the repository into a directory, or into a file that is called `.tar`.
-        What an earlier backup there has is not written again, unless `full`."""
+        What an earlier backup there has is not written again, unless `full`. `force`: also over
+        one that has commits which are not here."""
         from evgit.maintenance.backup import Subject, back_up
 
         subject = Subject(self.history, self.blobs, self.layout, self.id, self.clock())
-        return back_up(subject, Path(target), full=full, progress=progress)
+        return back_up(subject, Path(target), full=full, force=force, progress=progress)
 
     def reindex(self, progress: Progress | None = None) -> int:
         """Make all indexes again from the blocks; returns the number of commits."""

@@ -9,10 +9,10 @@ from evgit.cli.progress import ProgressBar
 from evgit.repository import Published, Repository, publish
 
 
-def publish_into(repository: Repository, directory: Path, *, anew: bool) -> Published:
+def publish_into(repository: Repository, directory: Path, *, anew: bool, force: bool) -> Published:
     """Publish, with progress on a terminal."""
     with ProgressBar("publishing", "events") as bar:
-        return publish(repository.store, directory, anew=anew, progress=bar.update)
+        return publish(repository.store, directory, anew=anew, force=force, progress=bar.update)
 
 
 def published_text(directory: Path, done: Published) -> str:

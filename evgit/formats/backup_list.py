@@ -5,9 +5,10 @@ This module knows bytes, no files. The form of the rest is that of the tables in
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
+from blake3 import blake3
 
 from evgit.errors import EvgitError, InvalidObject, UnsupportedFormat
 from evgit.formats import canonical
@@ -41,7 +42,8 @@ class BackedUp(msgspec.Struct, forbid_unknown_fields=True):
 
 class BackupList(msgspec.Struct, forbid_unknown_fields=True):
     """A whole backup. `of`: tells the database that it was made of from others, `last`: the last
-    commit in it. `state`: BLAKE3 of the file with everything but blocks and blobs."""
+    commit in it. `state`: BLAKE3 of the file with everything but blocks and blobs. `checksum`: of
+    the list as it was read, empty in one that has none."""
 
     bare: bool
     commits: Count
@@ -51,6 +53,7 @@ class BackupList(msgspec.Struct, forbid_unknown_fields=True):
     repository: Id
     state: Id
     time: str
+    checksum: MaybeId = ""
     format: int = FORMAT
     kind: str = "backup"
 
@@ -64,8 +67,15 @@ _decode = msgspec.json.Decoder(BackupList).decode
 
 
 def encode_list(found: BackupList) -> bytes:
-    """The list as a line of canonical JSON."""
-    return canonical.encode(msgspec.to_builtins(found)) + b"\n"
+    """The list as a line of canonical JSON, with its checksum."""
+    members = msgspec.to_builtins(found)
+    return canonical.encode(members | {"checksum": _checksum(members)}) + b"\n"
+
+
+def _checksum(members: dict[str, Any]) -> str:
+    """BLAKE3 of the canonical form of everything but the checksum."""
+    rest = {name: value for name, value in members.items() if name != "checksum"}
+    return blake3(canonical.encode(rest)).hexdigest()
 
 
 def decode_list(data: bytes) -> BackupList:
@@ -74,6 +84,8 @@ def decode_list(data: bytes) -> BackupList:
         members = canonical.parse(data)
         if not isinstance(members, dict) or members.get("kind") != "backup":
             raise InvalidObject(f"{FILE_NAME} is not the list of a backup")
+        if "checksum" in members and members["checksum"] != _checksum(members):
+            raise InvalidObject(f"{FILE_NAME} is not as it was written: its checksum is another")
         if members.get("format") != FORMAT:
             raise UnsupportedFormat(
                 f"a backup of format {members.get('format')!r}; this evgit reads format {FORMAT}",

@@ -26,11 +26,7 @@ import zstandard
 from blake3 import blake3
 
 from evgit.errors import (
-    AlreadyExists,
-    Conflict,
-    InvalidInput,
     Locked,
-    NotFound,
     ReadOnly,
     UsageError,
 )
@@ -39,7 +35,7 @@ from evgit.formats.pack import PackHead
 from evgit.formats.pack_writing import PackWriter
 from evgit.formats.times import to_text
 from evgit.history.history import History
-from evgit.maintenance.backup_source import read_list
+from evgit.maintenance.backup_place import MARK, refuse_another
 from evgit.storage import database, files
 from evgit.storage.blobs import BlobStore
 from evgit.storage.database import fetch_all
@@ -48,8 +44,6 @@ from evgit.storage.packs import Packed
 from evgit.storage.places import file_place, outside
 
 FULL_LINES = 1 << 20
-MARK = "backup"
-"""The setting that tells this database from copies of it: a random text."""
 PARTIAL = "partial-"
 FILES = {".tar", ".gz", ".tgz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".evpack"}
 """Endings of names that people give to files."""
@@ -97,20 +91,23 @@ def back_up(
     target: Path,
     *,
     full: bool = False,
+    force: bool = False,
     progress: Progress | None = None,
     step: Callable[[str], None] = lambda name: None,
 ) -> BackupReport:
     """Back up into a directory, or into one tar file where `target` is a file or is called `.tar`.
 
-    `full`: write everything anew. `step` is called with the name of what was done: for tests that
-    interrupt there. Raises UsageError for a directory that holds other things and for what can be
-    no file, Conflict for the backup of another repository and AlreadyExists for a file that is no
-    backup, Locked, Damage where something can't be read.
+    `full`: write everything anew; `force`: also over a backup that has commits which this
+    repository lacks, because it is newer or that of another copy. `step` is called with the
+    name of what was done: for tests that interrupt there. Raises UsageError for a directory that
+    holds other things and for what can be no file, Conflict for the backup of another repository or
+    of more than this one, AlreadyExists for a file that is no backup, Locked,
+    Damage where something can't be read.
     """
     place = outside(target)
     if place.is_dir() or (not place.exists() and place.suffix not in FILES):
         with files.translate_errors(target), _locked(place):
-            _refuse_another(subject, target, place)
+            refuse_another(subject.history, subject.repository, target, place, force)
             return _Backup(subject, place, progress, step).run(full)
     place = file_place(target)
     if place.suffix != ".tar" and not place.exists():
@@ -119,7 +116,7 @@ def back_up(
             hint="name a directory, or FILE.tar, and compress that if need be",
         )
     if place.exists():
-        _refuse_another(subject, target, place)
+        refuse_another(subject.history, subject.repository, target, place, force)
     directory = place.with_name(f".{place.name[:200]}.{os.urandom(6).hex()}.partial")
     try:
         with files.translate_errors(target), _locked(directory):
@@ -131,24 +128,6 @@ def back_up(
             return report
     finally:
         rmtree(directory, ignore_errors=True)
-
-
-def _refuse_another(subject: Subject, target: Path, place: Path) -> None:
-    """Raise where something else is at the place that a backup is to take."""
-    if place.is_dir() and not (place / FILE_NAME).exists():
-        return
-    try:
-        found = read_list(place)
-    except (InvalidInput, NotFound) as error:
-        raise AlreadyExists(
-            f"{target} exists already, and is no backup: {error.message}",
-            hint="choose another name, or remove it first",
-        ) from None
-    if found.repository != subject.repository:
-        raise Conflict(
-            f"{target} has a backup of another repository, {found.repository[:12]}",
-            hint="choose another name, or remove that one first",
-        )
 
 
 @contextmanager

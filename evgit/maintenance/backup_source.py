@@ -10,18 +10,38 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol, cast
 
-from evgit.errors import InvalidObject, NotFound
+import msgspec
+import zstandard
+from blake3 import blake3
+
+from evgit.errors import Damage, InvalidObject, NotFound
 from evgit.formats.backup_list import FILE_NAME, MAX_LIST_BYTES, BackupList, decode_list
 from evgit.storage import files
+
+HINT = "use another backup"
+MAKE = "evgit backup DIR makes one"
+CHUNK_BYTES = 1 << 20
+MAX_STATE_LINE = 1 << 26
+
+
+def damaged(backup: Path, name: str, how: str) -> Damage:
+    """The error for a file of a backup that is not as it was written."""
+    return Damage(f"{name} {how} in the backup {backup}", hint=HINT)
 
 
 class Source(Protocol):
     """Where the files of a backup are, by names that this module makes."""
 
+    path: Path
+
+    def has(self, name: str) -> bool:
+        """Is there such a file?"""
+        ...
+
     def open(self, name: str) -> BinaryIO:
-        """A file to read. Raises NotFound, InvalidInput for what is no plain file."""
+        """A file to read. Raises Damage where it is missing, InvalidInput for no plain file."""
         ...
 
     def close(self) -> None:
@@ -31,15 +51,18 @@ class Source(Protocol):
 
 class _Directory:
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
+
+    def has(self, name: str) -> bool:
+        """Is there such a file?"""
+        return (self.path / name).exists()
 
     def open(self, name: str) -> BinaryIO:
+        """A file to read."""
         try:
-            return files.open_regular(self._path / name)
+            return files.open_regular(self.path / name)
         except FileNotFoundError:
-            raise NotFound(
-                f"{name} is missing in the backup {self._path}", hint="use another backup"
-            ) from None
+            raise damaged(self.path, name, "is missing") from None
 
     def close(self) -> None:
         pass
@@ -47,22 +70,37 @@ class _Directory:
 
 class _Tar:
     def __init__(self, path: Path) -> None:
-        self._path = path
-        with _tar_errors(path):
-            self._tar = tarfile.open(path, "r:")  # noqa: SIM115
-            self._members = {m.name: m for m in self._tar.getmembers() if m.isreg()}
+        self.path = path
+        with files.translate_errors(path):
+            self._file = files.open_regular(path.resolve())
+        try:
+            with _tar_errors(path):
+                self._tar = tarfile.open(fileobj=self._file, mode="r:")  # noqa: SIM115
+            try:
+                self._members = {m.name: m for m in self._tar.getmembers() if m.isreg()}
+            except (tarfile.TarError, EOFError, ValueError) as error:
+                raise Damage(
+                    f"the backup {path} is cut short or damaged: {error}", hint=HINT
+                ) from None
+        except BaseException:
+            self._file.close()
+            raise
+
+    def has(self, name: str) -> bool:
+        """Is there such a file?"""
+        return name in self._members
 
     def open(self, name: str) -> BinaryIO:
+        """A file to read."""
         member = self._members.get(name)
         if member is None:
-            raise NotFound(
-                f"{name} is missing in the backup {self._path}", hint="use another backup"
-            )
-        with _tar_errors(self._path):
+            raise damaged(self.path, name, "is missing")
+        with _tar_errors(self.path):
             return cast(BinaryIO, self._tar.extractfile(member))
 
     def close(self) -> None:
         self._tar.close()
+        self._file.close()
 
 
 @contextmanager
@@ -71,7 +109,7 @@ def _tar_errors(path: Path) -> Iterator[None]:
         yield
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise InvalidObject(
-            f"{path} is not the backup of a repository: {error}", hint="evgit backup makes one"
+            f"{path} is not the backup of a repository: {error}", hint=MAKE
         ) from None
 
 
@@ -92,18 +130,62 @@ def read_list(source: Path) -> BackupList:
 
 
 def open_source(source: Path) -> Source:
-    """What is at a path. Raises NotFound, InvalidObject for a file that is no tar file."""
+    """What is at a path. Raises NotFound, Damage, InvalidObject for a file that is no tar file."""
     if source.is_dir():
         return _Directory(source)
     if not source.exists():
-        raise NotFound(f"there is no backup {source}", hint="evgit backup makes one")
+        raise NotFound(f"{source} is no backup: there is no such file or directory", hint=MAKE)
     return _Tar(source)
 
 
 def list_of(source: Source) -> BackupList:
-    """The list in it. Raises NotFound, InvalidObject."""
+    """The list in it. Raises NotFound where there is none, Damage, UnsupportedFormat."""
+    if not source.has(FILE_NAME):
+        raise NotFound(f"{source.path} is no backup: it has no {FILE_NAME}", hint=MAKE)
     with source.open(FILE_NAME) as file:
         data = file.read(MAX_LIST_BYTES + 1)
-    if len(data) > MAX_LIST_BYTES:
-        raise InvalidObject(f"{FILE_NAME} has more than {MAX_LIST_BYTES:,} bytes")
-    return decode_list(data)
+    try:
+        return decode_list(data)
+    except InvalidObject as error:
+        raise damaged(source.path, FILE_NAME, f"is damaged ({error.message})") from None
+
+
+def state_lines(source: Source, state: str) -> Iterator[dict[str, Any]]:
+    """Everything but blocks and blobs: rows of tables, and the configuration. Raises Damage."""
+    name = f"state/{state}.zst"
+    hasher = blake3()
+    with source.open(name) as file:
+        while chunk := file.read(CHUNK_BYTES):
+            hasher.update(chunk)
+    if hasher.hexdigest() != state:
+        raise damaged(source.path, name, "is damaged")
+    with source.open(name) as file:
+        for line in _lines(file):
+            yield msgspec.json.decode(line)
+
+
+def read_heads(path: Path) -> dict[str, str]:
+    """{full name: id} of the branches in the backup at a path. Raises Damage."""
+    source = open_source(path)
+    try:
+        lines = state_lines(source, list_of(source).state)
+        rows = [line["row"] for line in lines if line.get("table") == "refs"]
+        return {name: target for name, target in rows if name.startswith("refs/heads/")}
+    finally:
+        source.close()
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Lines of a zstd file, none of them longer than 64 MiB."""
+    held = b""
+    try:
+        with zstandard.ZstdDecompressor(max_window_size=1 << 25).stream_reader(file) as text:
+            while chunk := text.read(CHUNK_BYTES):
+                *lines, held = (held + chunk).split(b"\n")
+                yield from lines
+                if len(held) > MAX_STATE_LINE:
+                    raise InvalidObject("the backup's state has a line that is too long")
+    except zstandard.ZstdError as error:
+        raise Damage(f"the backup's state is damaged: {error}", hint=HINT) from None
+    if held:
+        raise Damage("the backup's state is cut short", hint=HINT)

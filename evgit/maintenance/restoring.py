@@ -13,18 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, BinaryIO
+from typing import Any
 
 import apsw
 import msgspec
-import zstandard
 from blake3 import blake3
 
-from evgit.errors import AlreadyExists, Damage, InvalidObject
+from evgit.errors import AlreadyExists, Damage, DamagedObject, InvalidInput, InvalidObject
 from evgit.formats.canonical import id_bytes
 from evgit.history.history import History
 from evgit.maintenance.backup import SHALLOW, TABLES
-from evgit.maintenance.backup_source import Source, list_of, open_source
+from evgit.maintenance.backup_source import Source, damaged, list_of, open_source, state_lines
 from evgit.maintenance.fsck import FsckReport, fsck
 from evgit.maintenance.reindex import reindex
 from evgit.storage import database, files
@@ -34,7 +33,6 @@ from evgit.storage.packs import Packed
 from evgit.storage.refs import RefStore
 
 CHUNK_BYTES = 1 << 20
-MAX_STATE_LINE = 1 << 26
 Progress = Callable[[int, int], None]
 
 
@@ -111,11 +109,7 @@ class _Restoring:
                     hasher.update(chunk)
                     copy.write(chunk)
             if hasher.hexdigest() != pack.name:
-                raise Damage(
-                    f"pack {pack.name} of the backup is damaged: its bytes hash to "
-                    f"{hasher.hexdigest()}",
-                    hint="use another backup",
-                )
+                raise damaged(self._source.path, f"packs/{pack.name}.evpack", "is damaged")
         files.sync_directory(self._layout.packs)
 
     def _fill(self, connection: apsw.Connection) -> FsckReport:
@@ -136,8 +130,12 @@ class _Restoring:
                         _insert(connection, table, row)
             history.forget()
             for blob_id, _ in listed:
-                with self._source.open(f"blobs/{blob_id[:2]}/{blob_id[2:]}") as file:
-                    blobs.write(file, expected=blob_id)
+                name = f"blobs/{blob_id[:2]}/{blob_id[2:]}"
+                with self._source.open(name) as file:
+                    try:
+                        blobs.write(file, expected=blob_id)
+                    except (InvalidInput, DamagedObject):
+                        raise damaged(self._source.path, name, "is damaged") from None
             reindex(history, self._progress)
             report = fsck(history, refs, blobs, self._progress)
         except (apsw.Error, msgspec.MsgspecError, ArithmeticError, LookupError) as error:
@@ -167,23 +165,13 @@ class _Restoring:
 
     def _state(self) -> Iterator[tuple[str, list[Any]]]:
         """(table, row) of everything but blocks; the configuration is written on the way."""
-        hasher = blake3()
-        with self._source.open(f"state/{self._list.state}.zst") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                hasher.update(chunk)
-        if hasher.hexdigest() != self._list.state:
-            raise Damage(
-                f"state/{self._list.state}.zst of the backup is damaged", hint="use another backup"
-            )
-        with self._source.open(f"state/{self._list.state}.zst") as file:
-            for line in _lines(file):
-                found = msgspec.json.decode(line)
-                if "file" in found:
-                    self._layout.config.write_text(str(found["text"]), "utf-8")
-                elif found["table"] in TABLES:
-                    yield found["table"], found["row"]
-                else:
-                    raise InvalidObject(f"the backup has rows of a table {found['table']!r}")
+        for found in state_lines(self._source, self._list.state):
+            if "file" in found:
+                self._layout.config.write_text(str(found["text"]), "utf-8")
+            elif found["table"] in TABLES:
+                yield found["table"], found["row"]
+            else:
+                raise InvalidObject(f"the backup has rows of a table {found['table']!r}")
 
 
 _IN_HEX = {"boundaries": (2,), "boundary_states": (1, 3)}
@@ -198,19 +186,3 @@ def _insert(connection: apsw.Connection, table: str, row: list[Any]) -> None:
         row[place] = None if row[place] is None else bytes.fromhex(row[place])
     marks = ",".join("?" * len(row))
     connection.execute(f"INSERT INTO {table}({TABLES[table]}) VALUES({marks})", row)
-
-
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Lines of a zstd file, none of them longer than 64 MiB."""
-    held = b""
-    try:
-        with zstandard.ZstdDecompressor(max_window_size=1 << 25).stream_reader(file) as text:
-            while chunk := text.read(CHUNK_BYTES):
-                *lines, held = (held + chunk).split(b"\n")
-                yield from lines
-                if len(held) > MAX_STATE_LINE:
-                    raise InvalidObject("the backup's state has a line that is too long")
-    except zstandard.ZstdError as error:
-        raise Damage(f"the backup's state is damaged: {error}", hint="use another backup") from None
-    if held:
-        raise Damage("the backup's state is cut short", hint="use another backup")

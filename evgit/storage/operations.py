@@ -165,6 +165,15 @@ class OperationLog:
                 if change.ref == ref:
                     yield operation, change
 
+    def mentions(self, target: str) -> bool:
+        """Was a ref ever at this commit or tag (an id), as far as the log goes back?"""
+        found = fetch_one(
+            self._connection,
+            "SELECT 1 FROM operations WHERE instr(changes, ?) AND number<=? LIMIT 1",
+            (target, self._newest),
+        )
+        return found is not None
+
     def to_undo(self) -> Operation | None:
         """The newest operation that still counts: neither undone nor itself an undo or redo."""
         cancelled: set[int] = set()

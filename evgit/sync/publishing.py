@@ -29,7 +29,9 @@ from evgit.formats.published_list import (
     encode_list,
 )
 from evgit.history.commit_row import CommitRow
+from evgit.history.newer import refuse_newer
 from evgit.storage import files
+from evgit.storage.places import outside
 from evgit.storage.refs import SYMBOLIC
 from evgit.sync.bundles import blobs_of, blocks_of, ends
 from evgit.sync.outgoing import Outgoing, outgoing, refuse_boundaries
@@ -64,21 +66,21 @@ def publish(
     directory: Path,
     *,
     anew: bool = False,
+    force: bool = False,
     progress: Progress | None = None,
     step: Callable[[str], None] = lambda name: None,
 ) -> Published:
     """Publish all that branches and tags lead to, writing only what was not there before.
 
-    `anew`: write everything. `step` is called with the name of what was done: for tests that
+    `anew`: write everything; `force`: also where branches are at commits that this repository
+    lacks. `step` is called with the name of what was done: for tests that
     interrupt there. `commits`, `events` and `blobs` count what was written. Raises UsageError for a
     directory that holds other things, Conflict for that of another repository, Locked.
     """
-    if store.layout.directory in (directory, *directory.absolute().parents):
-        raise UsageError(
-            f"{directory} is inside the repository", hint="name a directory of its own"
-        )
+    if outside(directory).exists() and not directory.is_dir():
+        raise UsageError(f"{directory} is no directory", hint="name a new or empty directory")
     with files.translate_errors(directory), _locked(directory):
-        return _Publishing(store, directory, progress, step).run(anew)
+        return _Publishing(store, directory, progress, step).run(anew, force)
 
 
 @contextmanager
@@ -117,9 +119,9 @@ class _Publishing:
         self._total = 0
         self.done = Published()
 
-    def run(self, anew: bool) -> Published:
+    def run(self, anew: bool, force: bool) -> Published:
         store, done = self._store, self.done
-        before = self._before()
+        before = self._before(force)
         refs = store.shared_refs()
         wanted, tags = self._targets(refs)
         head = store.head_ref()
@@ -150,7 +152,7 @@ class _Publishing:
         return done
 
     # ------------------------------------------------------------------ what to write
-    def _before(self) -> PublishedList | None:
+    def _before(self, force: bool) -> PublishedList | None:
         path = self._directory / FILE_NAME
         if not path.exists():
             return None
@@ -160,6 +162,9 @@ class _Publishing:
                 f"{self._directory} is of another repository, {found.repository[:12]}",
                 hint="name another directory, or remove that one first",
             )
+        if not force:
+            heads = {n: t for n, t in found.refs.items() if n.startswith("refs/heads/")}
+            refuse_newer(self._store.history, heads, f"the published directory {self._directory}")
         return found
 
     def _targets(self, refs: dict[str, str]) -> tuple[list[CommitRow], dict[str, bytes]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,9 +13,12 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import copytree
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
+from blake3 import blake3
 from hypothesis import given, settings, strategies as st
 
 from evgit.errors import (
@@ -24,6 +28,7 @@ from evgit.errors import (
     Damage,
     EvgitError,
     InvalidObject,
+    NotFound,
     UnsupportedFormat,
     UsageError,
 )
@@ -325,6 +330,41 @@ def test_only_a_backup_of_the_same_is_replaced_by_a_file(
         assert seen(copy) == seen(source)
 
 
+@pytest.mark.parametrize("name", ["b", "b.tar"])
+def test_a_newer_backup_is_not_replaced_by_an_older_copy(
+    name: str, source: Repository, tmp_path: Path
+) -> None:
+    copytree(source.layout.directory, tmp_path / "older")
+    source.append(events(70, 75))
+    source.back_up(tmp_path / name)
+    with Repository.open(tmp_path / "older", author="Ada <a@example.org>") as older:
+        for full in (False, True):
+            with pytest.raises(Conflict, match=source.resolve_commit()[:12]) as refused:
+                older.back_up(tmp_path / name, full=full)
+            assert "--force" in refused.value.hint
+        older.append([event(90)])
+        with pytest.raises(Conflict, match="newer"):
+            older.back_up(tmp_path / name)
+        with restore(tmp_path / name, tmp_path / "copy")[0] as copy:
+            assert seen(copy) == seen(source)
+        older.back_up(tmp_path / name, force=True)
+        with restore(tmp_path / name, tmp_path / "later")[0] as copy:
+            assert seen(copy) == seen(older)
+
+
+def test_what_was_moved_back_here_is_no_newer_backup(source: Repository, tmp_path: Path) -> None:
+    source.branches.create("b", source.resolve_commit())
+    source.append([event(500, "gone")], branch="b")
+    source.append(events(70, 75))
+    for name in ("b", "b.tar"):
+        source.back_up(tmp_path / name)
+    source.branches.delete("b", force=True)
+    source.branches.undo()
+    source.branches.undo()
+    for name in ("b", "b.tar"):
+        source.back_up(tmp_path / name)
+
+
 # ---------------------------------------------------------------- backups that are not sound
 def only(directory: Path) -> Path:
     (found,) = (p for p in directory.rglob("*") if p.is_file())
@@ -340,6 +380,7 @@ def flipped(path: Path, at: int) -> None:
 def listed(target: Path, **changes: object) -> None:
     members = canonical.parse((target / FILE_NAME).read_bytes())
     assert isinstance(members, dict)
+    del members["checksum"]  # which is compared before anything else
     (target / FILE_NAME).write_bytes(canonical.encode(members | changes) + b"\n")  # type: ignore[arg-type]
 
 
@@ -359,6 +400,7 @@ SPOILT: dict[str, Callable[[Path], object]] = {
     "no list": lambda b: (b / FILE_NAME).unlink(),
     "an empty list": lambda b: (b / FILE_NAME).write_bytes(b""),
     "a list that nests": lambda b: (b / FILE_NAME).write_bytes(b"[" * 100_000),
+    "a bit of the list": lambda b: flipped(b / FILE_NAME, 20),
     "a newer format": lambda b: listed(b, format=2),
     "another repository": lambda b: listed(b, repository=OTHER),
     "fewer commits": lambda b: listed(b, commits=2),
@@ -391,7 +433,41 @@ def test_what_is_not_sound_becomes_no_repository(
     with pytest.raises(EvgitError) as refused:
         restore(tmp_path / "b", tmp_path / "copy")
     assert refused.value.exit_code in (3, 5, 6, 7)
+    if name.startswith(("a bit of", "an empty list", "a pack that is cut")) or "is gone" in name:
+        assert refused.value.exit_code == 6
+        assert re.search(r"packs/|state/|blobs/|evgit-backup\.json", refused.value.message)
+        assert refused.value.hint
     assert not (tmp_path / "copy").exists()
+
+
+def test_any_flipped_bit_of_the_list_is_noticed(source: Repository, tmp_path: Path) -> None:
+    source.back_up(tmp_path / "b")
+    path = tmp_path / "b" / FILE_NAME
+    data = path.read_bytes()
+    for at in range(len(data) - 1):
+        for bit in (1, 4, 32):
+            changed = bytearray(data)
+            changed[at] ^= bit
+            with pytest.raises((InvalidObject, UnsupportedFormat)):
+                decode_list(bytes(changed))
+
+
+def test_a_tar_file_that_is_cut_short_is_damage(source: Repository, tmp_path: Path) -> None:
+    target = tmp_path / "b.tar"
+    source.back_up(target)
+    data = target.read_bytes()
+    for size in (2000, len(data) // 3, len(data) // 2):
+        target.write_bytes(data[:size])
+        with pytest.raises(Damage, match=r"b\.tar"):
+            restore(target, tmp_path / "copy")
+        assert not (tmp_path / "copy").exists()
+
+
+def test_what_is_no_backup_is_named(source: Repository, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "nope"):
+        with pytest.raises(NotFound, match=f"{name} is no backup"):
+            restore(tmp_path / name, tmp_path / "copy")
 
 
 def test_a_file_that_is_no_backup(tmp_path: Path) -> None:
@@ -402,7 +478,7 @@ def test_a_file_that_is_no_backup(tmp_path: Path) -> None:
         info = tarfile.TarInfo("../../outside")
         info.size = 1
         tar.addfile(info, io.BytesIO(b"x"))
-    with pytest.raises(EvgitError, match="missing"):
+    with pytest.raises(NotFound, match="is no backup"):
         restore(tmp_path / "y.tar", tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
 
@@ -434,7 +510,12 @@ def test_the_list_in_bytes() -> None:
     ).encode()
     found = decode_list(line)
     assert isinstance(found, BackupList)
-    assert encode_list(found) == line
+    checksum = blake3(line.rstrip()).hexdigest().encode()
+    written = line.replace(b'"commits"', b'"checksum":"' + checksum + b'","commits"')
+    assert encode_list(found) == written
+    assert checksum.startswith(b"b2a638f4dd3")
+    assert msgspec.structs.replace(decode_list(written), checksum="") == found
+    assert encode_list(decode_list(written)) == written
     assert found.lines == 5
     with pytest.raises(UnsupportedFormat):
         decode_list(line.replace(b'"format":1', b'"format":2'))

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import copytree
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -477,3 +478,31 @@ def test_a_blob_goes_on_in_the_middle(
             with pytest.raises(UnknownObject):
                 place.blob(f"blobs/00/{'0' * 62}", 0)
             place.close()
+
+
+def test_what_is_newer_is_not_published_over(source: Repository, tmp_path: Path) -> None:
+    copytree(source.layout.directory, tmp_path / "older")
+    source.append(events(70, 75))
+    publish(source.store, tmp_path / "web")
+    with Repository.open(tmp_path / "older", author="Ada <a@example.org>") as older:
+        older.append(events(80, 81))
+        for anew in (False, True):
+            with pytest.raises(Conflict, match=source.resolve_commit()[:12]) as refused:
+                publish(older.store, tmp_path / "web", anew=anew)
+            assert "--force" in refused.value.hint
+        publish(older.store, tmp_path / "web", force=True)
+        assert list_of(tmp_path / "web").refs["refs/heads/main"] == older.resolve_commit()
+
+
+def test_a_branch_that_was_moved_back_is_published_so(source: Repository, tmp_path: Path) -> None:
+    source.append(events(70, 75))
+    publish(source.store, tmp_path / "web")
+    source.branches.undo()
+    publish(source.store, tmp_path / "web")
+    assert list_of(tmp_path / "web").refs["refs/heads/main"] == source.resolve_commit()
+
+
+def test_a_file_in_the_way_is_named(source: Repository, tmp_path: Path) -> None:
+    (tmp_path / "web").write_text("dear")
+    with pytest.raises(UsageError, match="web is no directory"):
+        publish(source.store, tmp_path / "web")

@@ -28,13 +28,16 @@ from evgit.cli.progress import ProgressBar
 @documented(__doc__, "backup")
 @click.argument("target", type=PlaceName(), metavar="DIR|FILE.tar")
 @click.option("--full", is_flag=True, help="Write everything anew.")
+@click.option("--force", is_flag=True, help="Also over a backup with commits that are not here.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing if all went well.")
 @json_option("one document")
 @click.pass_obj
-def command(invocation: Invocation, target: Path, full: bool, quiet: bool, as_json: bool) -> None:
+def command(
+    invocation: Invocation, target: Path, full: bool, force: bool, quiet: bool, as_json: bool
+) -> None:
     with open_repository() as repository:
         with ProgressBar("backing up", "objects") as bar:
-            report = repository.back_up(target, full=full, progress=bar.update)
+            report = repository.back_up(target, full=full, force=force, progress=bar.update)
         invocation.done(f"the backup {target} is made")
         with invocation.output() as output:
             if as_json:

@@ -50,6 +50,7 @@ from evgit.cli.published import publish_into, published_text
     type=PlaceName(),
     help="Write what others can fetch into DIR, too [with --aggressive: all of it anew].",
 )
+@click.option("--force", is_flag=True, help="Publish also over commits that are not here.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing if all went well.")
 @json_option("one document")
 @click.pass_obj
@@ -57,6 +58,7 @@ def command(
     invocation: Invocation,
     aggressive: bool,
     directory: Path | None,
+    force: bool,
     prune: str | None,
     auto: bool,
     quiet: bool,
@@ -70,7 +72,7 @@ def command(
             report = repository.upkeep.gc(aggressive=aggressive, keep=prune, progress=bar.update)
         published = None
         if directory is not None:
-            published = publish_into(repository, directory, anew=aggressive)
+            published = publish_into(repository, directory, anew=aggressive, force=force)
         with invocation.output() as output:
             if as_json:
                 output.json(plain(report) | ({"published": plain(published)} if published else {}))

@@ -30,7 +30,7 @@ from evgit.cli.opening import open_repository, user_config
 from evgit.cli.parameters import Revision
 from evgit.cli.progress import ProgressBar
 from evgit.cli.tree_update import report_names, write_files
-from evgit.errors import EvgitError, UsageError
+from evgit.errors import EvgitError, NotARepository, UsageError
 from evgit.repository import Repository, is_backup, restore
 
 
@@ -43,7 +43,7 @@ from evgit.repository import Repository, is_backup, restore
 def command(invocation: Invocation, paths: tuple[str, ...], source: str, quiet: bool) -> None:
     if not paths:
         raise UsageError("say what to restore", hint="evgit restore PATH, evgit restore .")
-    if len(paths) == 2 and _is_backup(Path(paths[0])):
+    if len(paths) == 2 and (_is_backup(Path(paths[0])) or _is_nowhere()):
         _use_backup(invocation, Path(paths[0]), Path(paths[1]), quiet=quiet)
         return
     with open_repository() as repository:
@@ -59,6 +59,17 @@ def _is_backup(path: Path) -> bool:
     except EvgitError:
         return True
     return worktree is None or worktree.resolve() not in path.resolve().parents
+
+
+def _is_nowhere() -> bool:
+    """Is there no repository here, so that two names can only be a backup and a new one?"""
+    try:
+        open_repository().close()
+    except NotARepository:
+        return True
+    except EvgitError:
+        pass
+    return False
 
 
 def _use_backup(invocation: Invocation, source: Path, target: Path, *, quiet: bool) -> None:
