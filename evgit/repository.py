@@ -127,7 +127,7 @@ if TYPE_CHECKING:
     )
     from evgit.sync.cloning import directory_of as directory_of, refs_at as refs_at
     from evgit.sync.fetching import Fetch as Fetch, Fetched as Fetched, RefMove as RefMove
-    from evgit.sync.messages import RefsReply as RefsReply
+    from evgit.sync.messages import RefsReply as RefsReply, Update as Update
     from evgit.sync.publishing import Published as Published, publish as publish
     from evgit.sync.pushing import Pushed as Pushed, PushedRef as PushedRef
     from evgit.sync.remotes import Remote as Remote, Upstream as Upstream
@@ -176,7 +176,7 @@ _IMPORTED_LATER = {
     "evgit.storage.jobs": "MAX_JOBS",
     "evgit.sync.bundles": "Bundle create_bundle read_bundle verify_bundle",
     "evgit.sync.cloning": "directory_of refs_at",
-    "evgit.sync.messages": "RefsReply",
+    "evgit.sync.messages": "RefsReply Update",
     "evgit.sync.fetching": "Fetch Fetched RefMove",
     "evgit.sync.publishing": "Published publish",
     "evgit.sync.pushing": "Pushed PushedRef",

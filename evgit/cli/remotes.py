@@ -12,6 +12,7 @@ from evgit.cli.credentials import token_for
 from evgit.cli.event_text import short
 from evgit.cli.identity import identity
 from evgit.cli.output import Output
+from evgit.errors import UsageError
 from evgit.repository import Connecting, Fetched, RefMove, Repository, Sync
 
 _SIGNS = {"new": "*", "forward": " ", "rewound": "+", "deleted": "-", "refused": "!", "behind": "!"}
@@ -19,7 +20,13 @@ _SIGNS = {"new": "*", "forward": " ", "rewound": "+", "deleted": "-", "refused":
 
 def ssh_words() -> tuple[str, ...]:
     """The command that stands for ssh: EVGIT_SSH_COMMAND, split as a shell would."""
-    return tuple(shlex.split(os.environ.get("EVGIT_SSH_COMMAND", ""))) or ("ssh",)
+    command = os.environ.get("EVGIT_SSH_COMMAND", "")
+    try:
+        return tuple(shlex.split(command)) or ("ssh",)
+    except ValueError as error:
+        raise UsageError(
+            f"EVGIT_SSH_COMMAND, {command!r}, is no command: {error}", hint="quote it for a shell"
+        ) from None
 
 
 def sync_of(repository: Repository) -> Sync:

@@ -28,7 +28,13 @@ def tracking_line(repository: Repository, branch: str) -> str | None:
     if counts.behind:
         return f"It lacks {plural(counts.behind, 'commit')} of {name}: evgit pull"
     if counts.ahead:
-        return f"It has {plural(counts.ahead, 'commit')} that {name} lacks: evgit push"
+        lacks = f"It has {plural(counts.ahead, 'commit')} that {name} lacks"
+        if counts.off_chain:
+            return (
+                f"{lacks}, but {name} was merged as second parent, which a push can't publish: "
+                "evgit undo takes the merge back, evgit pull merges the other way round"
+            )
+        return f"{lacks}: evgit push"
     return f"It has what {name} has."
 
 

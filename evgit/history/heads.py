@@ -9,6 +9,7 @@ import msgspec
 
 from evgit.errors import NotFound
 from evgit.formats.canonical import id_bytes
+from evgit.formats.names import check_branch_name
 from evgit.history.history import History
 from evgit.history.points import Point, split_target
 from evgit.storage.database import Answers, fetch_one, reading
@@ -18,6 +19,13 @@ HEADS = "refs/heads/"
 TAGS = "refs/tags/"
 HEAD_COMMANDS = ("switch", "checkout")
 """What `Branches.set_head` may be called with: the operations that `@{-N}` counts."""
+
+
+def check_shared_name(ref: str) -> None:
+    """Raise InvalidName for a branch or tag, by its full name, that could not be made here."""
+    for prefix, kind in ((HEADS, "branch"), (TAGS, "tag")):
+        if ref.startswith(prefix):
+            check_branch_name(ref.removeprefix(prefix), kind)
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -68,7 +68,7 @@ def read_access(settings: Mapping[str, Any], path: Path) -> AccessList:
     """The tokens of a configuration: `[[token]]` tables, and `public`. Raises InvalidInput."""
     tokens = []
     for number, table in enumerate(settings.get("token", []), 1):
-        where = f"{path}: token {number}"
+        where = f"{path}: token {number}" + (f" ({table['name']!r})" if "name" in table else "")
         hashed = str(table.get("hash", ""))
         if len(hashed) != 64 or not all(c in "0123456789abcdef" for c in hashed):
             raise InvalidInput(
@@ -84,10 +84,17 @@ def read_access(settings: Mapping[str, Any], path: Path) -> AccessList:
                 hashed,
                 _patterns(table.get("repositories", ["*"]), where),
                 right == "write",
-                None if expires is None else parse_instant(str(expires)),
+                None if expires is None else _instant(expires, where),
             )
         )
     return AccessList(tokens, _patterns(settings.get("public", []), str(path)))
+
+
+def _instant(expires: object, where: str) -> int:
+    try:
+        return parse_instant(str(expires))
+    except InvalidInput as error:
+        raise InvalidInput(f"{where}: `expires`: {error.message}", hint=error.hint) from None
 
 
 def new_token() -> tuple[str, str]:

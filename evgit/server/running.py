@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import resource
 import socket
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import uvicorn
 
@@ -36,6 +38,8 @@ def run(
     """
     if (cert is None) != (key is None):
         raise UsageError("--cert and --key go together")
+    if cert is not None and key is not None:
+        _refuse_bad_certificate(cert, key)
     allow_many_files()
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -62,6 +66,21 @@ def run(
     say(f"serving {settings.root} on {scheme}://{name}:{listening.getsockname()[1]}")
     with listening, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _refuse_bad_certificate(cert: str, key: str) -> None:
+    for path in (cert, key):
+        try:
+            Path(path).read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path} can't be read: {error.strerror}") from None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
+    except ssl.SSLError as error:
+        raise UsageError(
+            f"{cert} and {key} are no certificate with its private key: {error.reason}",
+            hint="both are files in PEM form",
+        ) from None
 
 
 def allow_many_files() -> None:

@@ -14,7 +14,7 @@ from evgit.errors import InvalidObject, NotFound, UnsupportedFormat, UsageError
 from evgit.formats.canonical import object_id
 from evgit.formats.names import check_ref_name
 from evgit.history.commit_row import CommitRow
-from evgit.history.heads import HEADS, TAGS
+from evgit.history.heads import HEADS, TAGS, check_shared_name
 from evgit.storage.operations import RefChange
 from evgit.storage.refs import Ref
 from evgit.sync.deepening import deepening
@@ -275,6 +275,7 @@ def _check(store: Store, reply: FetchReply, wanted: Fetch) -> None:
         raise InvalidObject(f"the other repository names more than {MAX_REFS:,} refs")
     for name, target in reply.refs.items():
         check_ref_name(name)
+        check_shared_name(name)
         check_commit_id(target)
     for name in wanted.branches:
         if HEADS + name not in reply.refs:

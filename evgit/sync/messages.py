@@ -186,7 +186,8 @@ def decode_reply(line: bytes, kind: type[R]) -> R:
         return msgspec.json.decode(line, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _told(line) or InvalidObject(
-            f"the other side's reply makes no sense: {error}"
+            f"the other side's reply makes no sense: {error}",
+            hint="is this the address of an evgit repository?",
         ) from None
 
 

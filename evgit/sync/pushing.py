@@ -62,10 +62,12 @@ class PushedRef:
 
 @dataclass(slots=True)
 class Pushed:
-    """What a push did, or would do. `updates`: refs that moved there, with where they were."""
+    """What a push did, or would do. `updates`: refs that moved there, with where they were;
+    `rewound`: those of them that left their first-parent chains."""
 
     updates: list[Update] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    rewound: list[str] = field(default_factory=list)
     commits: int = 0
     events: int = 0
     blobs: int = 0
@@ -102,6 +104,8 @@ def push(
             done.unchanged.append(ref.target)
         else:
             done.updates.append(update)
+            if _is_rewound(store, update):
+                done.rewound.append(update.ref)
     _narrow(store, transport, reply, done.updates)
     sent = _to_send(store, reply, done.updates, reply.known)
     done.commits, done.events = sent.commits, sent.events
@@ -125,6 +129,15 @@ def push(
     return done
 
 
+def _is_rewound(store: Store, update: Update) -> bool:
+    if update.old is None or update.new is None:
+        return False
+    before, after = store.row(update.old), store.row(update.new)
+    if before is None or after is None:  # a commit that is not here, or a tag
+        return True
+    return not store.history.graph.on_first_parents(before, after)
+
+
 def _row_of(store: Store, ref: str) -> CommitRow:
     target = store.refs.get(ref)
     row = None if target is None else store.behind(target)[1]
@@ -137,6 +150,11 @@ def _update(store: Store, ref: PushedRef, there: str | None) -> Update | None:
     """The move to ask for; None where the ref is there already. Raises what can be known here."""
     new = None if ref.source is None else store.refs.get(ref.source)
     short = ref.target.removeprefix(HEADS).removeprefix(TAGS)
+    if new is None and there is None:
+        raise NotFound(
+            f"there is no {short} there to delete",
+            hint="`evgit ls-remote` lists what is there; `evgit fetch --prune` forgets what is not",
+        )
     if new == there:
         return None
     if ref.lease is not None and (there or "") != ref.lease:

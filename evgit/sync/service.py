@@ -23,7 +23,7 @@ from evgit.formats.canonical import object_id
 from evgit.formats.names import check_ref_name
 from evgit.formats.transfer import encode_transfer
 from evgit.history.commit_row import CommitRow
-from evgit.history.heads import TAGS
+from evgit.history.heads import TAGS, check_shared_name
 from evgit.sync.boundary_sending import boundary_lines
 from evgit.sync.boundary_states import given_states
 from evgit.sync.depth import Cut, Depth, TagTarget, cut, tags_within
@@ -227,6 +227,8 @@ class Service:
             raise InvalidInput(
                 f"{update.ref} can't be pushed to", hint="only branches and tags can be pushed"
             )
+        if update.new is not None:  # one that was made otherwise may be deleted
+            check_shared_name(update.ref)
         for target in (update.old, update.new):
             if target is not None:
                 check_commit_id(target)

@@ -54,7 +54,9 @@ def read_message(source: BinaryIO) -> bytes | None:
         return None
     if not line.endswith(b"\n"):
         if len(line) > MAX_MESSAGE_BYTES * 16:
-            raise InvalidObject("a message that is too long")
+            raise InvalidObject(
+                "a message that is too long", hint="is this the address of an evgit repository?"
+            )
         raise TransferInterrupted("the other side stopped in the middle of a message")
     return line[:-1]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evgit.errors import NotFound, UsageError
-from evgit.history.heads import HEADS, TAGS
+from evgit.history.heads import HEADS, TAGS, check_shared_name
 from evgit.storage.config import Config
 from evgit.storage.operations import RefChange
 from evgit.storage.refs import SYMBOLIC
@@ -30,10 +30,13 @@ DEFAULT_REMOTE = "origin"
 
 
 class AheadBehind(NamedTuple):
-    """How many commits each of two refs has that the other lacks."""
+    """How many commits each of two refs has that the other lacks. `off_chain`: the first has all
+    of the second's, but not on its first-parent chain, so that the second can't go forward to it.
+    """
 
     ahead: int
     behind: int
+    off_chain: bool
 
 
 class Sync:
@@ -145,6 +148,8 @@ class Sync:
         source, colon, target = word.removeprefix("+").partition(":")
         if not source and colon:
             return PushedRef(None, _full(target), force)
+        if colon:
+            check_shared_name(_full(target))
         found = next(
             (p + source for p in ("", HEADS, TAGS) if self._store.refs.get(p + source)), ""
         )
@@ -164,9 +169,10 @@ class Sync:
             return None
         history = self._store.history
         here, there = history.graph.get(ours), history.graph.get(theirs)
-        return AheadBehind(
-            to_send(history, [here], [there]).commits, to_send(history, [there], [here]).commits
-        )
+        ahead = to_send(history, [here], [there]).commits
+        behind = to_send(history, [there], [here]).commits
+        aside = ahead and not behind and not history.graph.on_first_parents(there, here)
+        return AheadBehind(ahead, behind, bool(aside))
 
     def forget(self, remote: Remote) -> None:
         """Remove a remote with its remote-tracking refs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import stat
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from evgit.cli.credentials import token_for
-from evgit.errors import Unavailable, UsageError
-from evgit.repository import masked
+from evgit.errors import InvalidName, Unavailable, UsageError
+from evgit.repository import Repository, masked
+from evgit.sync.messages import PushReply, PushRequest, Update, decode_reply, encode
 
 
 @pytest.fixture
@@ -193,3 +195,82 @@ def test_a_remote_that_was_replaced_by_another_history(pair: Any) -> None:
         assert "no history in common" in done.err, words
     assert pair.evgit("for-each-ref").out == before
     assert "All is well" in pair.evgit("fsck").out
+
+
+# ---------------------------------------------------------------- what is said
+@pytest.mark.parametrize("name", ["-x", "HEAD", "refs/heads/HEAD", "refs/tags/-x"])
+def test_names_elsewhere_follow_the_same_rules(pair: Any, name: str) -> None:
+    refused = pair.evgit("push", "origin", f"main:{name}")
+    assert refused.code == 5, refused.err
+    kind = "tag" if "tags" in name else "branch"
+    assert kind in refused.err
+    full = name if name.startswith("refs/") else f"refs/heads/{name}"
+    with Repository.open(pair.directory.parent / "there") as there:
+        request = PushRequest([Update(full, None, there.head().point.commit)])
+        answer, _ = there.service("eve", write=True).answer(encode(request))
+        with pytest.raises(InvalidName, match=kind):
+            decode_reply(answer, PushReply)
+
+
+def test_what_is_not_there_can_not_be_deleted(pair: Any) -> None:
+    refused = pair.evgit("push", "-d", "origin", "nope")
+    assert refused.code == 3
+    assert "no nope there" in refused.err
+
+
+def test_upstream_as_second_parent_can_not_be_pushed(pair: Any) -> None:
+    pair.evgit("clone", "-q", "../there", "../other")
+    pair.evgit("-C", "../other", "commit", "-q", "-s", "d-1", "-t", "made", "-m", "Theirs")
+    pair.evgit("-C", "../other", "push", "-q")
+    pair.evgit("commit", "-q", "-s", "c-1", "-t", "made", "-m", "Ours")
+    pair.evgit("fetch", "-q")
+    pair.evgit("merge", "origin/main")
+    said = pair.evgit("status").out
+    assert "second parent" in said
+    assert "evgit push" not in said
+    pair.evgit("undo")
+    assert pair.evgit("pull", "-q").out == ""
+    assert "lacks: evgit push" in pair.evgit("status").out
+
+
+def test_a_forced_push_and_its_undo_say_what_they_are(pair: Any) -> None:
+    pair.evgit("-C", "../there", "config", "receive.main.allow_rewind", "true")
+    pair.evgit("branch", "-f", "main", "main~1")
+    dry = pair.evgit("push", "--force", "--dry-run", "--json")
+    assert [ref["kind"] for ref in json.loads(dry.out)["refs"]] == ["rewound"]
+    said = pair.evgit("push", "--force").out
+    assert " + " in said
+    assert "(forced update)" in said
+    assert "stays where it went" in pair.evgit("undo").err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("EVGIT_SSH_COMMAND", '"', ("ls-remote", "tester:/x")),
+        ("X", "", ("serve", "--port", "99999")),
+    ],
+)
+def test_mistakes_are_no_internal_errors(
+    pair: Any, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert pair.evgit(*words).code == 2
+
+
+def test_a_bad_certificate_or_date_is_named(pair: Any) -> None:
+    (pair.directory / "bad.pem").write_text("nothing")
+    bad = pair.evgit("serve", ".", "--port", "0", "--cert", "bad.pem", "--key", "bad.pem")
+    assert bad.code == 2
+    assert "bad.pem" in bad.err
+    token = f'[[token]]\nname = "till-2"\nhash = "{"0" * 64}"\nexpires = "tomorrow"\n'
+    (pair.directory / "server.toml").write_text(token)
+    bad = pair.evgit("serve", ".", "--port", "0", "--config", "server.toml")
+    assert "server.toml" in bad.err
+    assert "till-2" in bad.err
+
+
+def test_what_does_not_speak_evgit_is_said(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVGIT_SSH_COMMAND", "echo welcome")
+    said = pair.evgit("ls-remote", "tester:/x")
+    assert "is this the address of an evgit repository?" in said.err

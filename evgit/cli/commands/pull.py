@@ -57,6 +57,7 @@ class Wishes(NamedTuple):
 )
 @click.option("-m", "--message", metavar="TEXT", help="The merge commit's message.")
 @click.option("--no-checkout", is_flag=True, help="Leave the working tree as it is.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
 @state_options
 @json_option("one document")
 @click.pass_context
@@ -69,6 +70,7 @@ def command(
     prefer: str | None,
     message: str | None,
     no_checkout: bool,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     if ff_only + reappend + (prefer is not None) > 1:
@@ -80,9 +82,11 @@ def command(
             raise UsageError("HEAD is on no branch, so nothing can be pulled into it")
         if not no_checkout:
             refuse_edited(repository)
-        commit, name = _fetch(invocation, repository, output, before, remote, branch, quiet=as_json)
+        commit, name = _fetch(
+            invocation, repository, output, before, remote, branch, quiet=as_json or quiet
+        )
         stopped = (
-            _reappend(invocation, repository, output, commit, as_json=as_json)
+            _reappend(invocation, repository, output, commit, as_json=as_json, quiet=quiet)
             if reappend
             else _merge(
                 invocation,
@@ -91,6 +95,7 @@ def command(
                 (commit, name),
                 Wishes(message, cast(Prefer | None, prefer), "only" if ff_only else "auto"),
                 as_json=as_json,
+                quiet=quiet,
             )
         )
         if repository.head().point != before.point and not no_checkout:
@@ -146,6 +151,7 @@ def _merge(
     wishes: Wishes,
     *,
     as_json: bool,
+    quiet: bool,
 ) -> bool:
     commit, name = theirs
     found = repository.merging.merge.start(
@@ -161,7 +167,7 @@ def _merge(
         invocation.done(f"{found.ref} is at {found.head}")
     if as_json:
         output.json(merged_document(found))
-    else:
+    elif not quiet or found.conflicts:
         for line in merged_lines(repository, found, name, tried=False):
             output.line(line)
     for warning in found.warnings:
@@ -173,13 +179,19 @@ def _merge(
 
 
 def _reappend(
-    invocation: Invocation, repository: Repository, output: Output, commit: str, *, as_json: bool
+    invocation: Invocation,
+    repository: Repository,
+    output: Output,
+    commit: str,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> bool:
     found = repository.merging.rebase.start(commit, arguments={"pull": commit})
     invocation.done(f"{found.ref} is re-appended as far as it goes")
     if as_json:
         output.json(rebased_document(found))
-    else:
+    elif not quiet or found.stopped:
         for line in rebased_lines(repository, found, dry_run=False):
             output.line(line)
         if found.stopped:

@@ -25,7 +25,7 @@ from evgit.cli.parameters import json_option
 from evgit.cli.progress import ProgressBar
 from evgit.cli.remotes import sync_of
 from evgit.errors import UsageError
-from evgit.repository import Pushed, PushedRef, Remote, Repository, Sync, Upstream
+from evgit.repository import Pushed, PushedRef, Remote, Repository, Sync, Update, Upstream
 
 HEADS = "refs/heads/"
 TAGS = "refs/tags/"
@@ -158,9 +158,21 @@ def _document(remote: Remote, pushed: Pushed, *, dry_run: bool) -> dict[str, obj
         "events": pushed.events,
         "blobs": pushed.blobs,
         "bytes": pushed.bytes,
-        "refs": [{"ref": u.ref, "old": u.old, "new": u.new} for u in pushed.updates],
+        "refs": [
+            {"ref": u.ref, "old": u.old, "new": u.new, "kind": _kind(pushed, u)}
+            for u in pushed.updates
+        ],
         "unchanged": pushed.unchanged,
     }
+
+
+def _kind(pushed: Pushed, update: Update) -> str:
+    """The words of `fetch`."""
+    if update.new is None:
+        return "deleted"
+    if update.old is None:
+        return "new"
+    return "rewound" if update.ref in pushed.rewound else "forward"
 
 
 def _write(output: Output, remote: Remote, pushed: Pushed, *, dry_run: bool) -> None:
@@ -176,5 +188,8 @@ def _write(output: Output, remote: Remote, pushed: Pushed, *, dry_run: bool) -> 
         elif update.old is None:
             kind = "[new tag]" if update.ref.startswith(TAGS) else "[new branch]"
             output.line(f" * {kind:<22} {name}")
+        elif update.ref in pushed.rewound:
+            moved = f"{short(update.old)}...{short(update.new)}"
+            output.line(f" + {moved:<22} {name}  (forced update)")
         else:
             output.line(f"   {short(update.old) + '..' + short(update.new):<22} {name}")

@@ -45,5 +45,9 @@ def take_back(invocation: Invocation, *, redo: bool, no_checkout: bool, as_json:
                     output.line(f"Took back operation {operation.number}, {operation.command}:")
                 for change in reversed(repository.branches.net_changes(operation)):
                     output.line(f"    {change_text(RefChange(change.ref, change.new, change.old))}")
+        if operation.command == "push" and not redo:
+            invocation.note(
+                "what was pushed stays where it went: only what is known of it here moved"
+            )
         if not no_checkout:
             update_after_move(invocation, repository, before)

@@ -58,6 +58,11 @@ class HttpTransport:
             raise NotServed(f"{self._url}: {beginning(response) or 'there is no such repository'}")
         if response.status_code != 200:
             raise refused(self._url, response)
+        if "html" in response.headers.get("content-type", ""):
+            raise InvalidObject(
+                f"{self._url} answered with a page for browsers",
+                hint="is this the address of an evgit repository?",
+            )
         source = cast(BinaryIO, _Stream(response.iter_raw(), self._httpx.HTTPError, self._url))
         answer = read_message(source)
         if answer is None:
@@ -142,6 +147,11 @@ def http_client(headers: dict[str, str], token: str | None, verify: str | None) 
 
 def silent(url: str, error: Exception) -> TransferInterrupted:
     """The error for a server that can't be reached, or has stopped talking."""
+    if "WRONG_VERSION_NUMBER" in str(error):
+        return TransferInterrupted(
+            f"{url} can't be reached: what answers there does not speak https",
+            hint="is it http://…? Then all that is sent, tokens too, can be read on the way",
+        )
     return TransferInterrupted(
         f"{url} can't be reached, or fell silent: {printable(str(error)) or type(error).__name__}",
         hint="what came whole is kept: the same command goes on from there",
