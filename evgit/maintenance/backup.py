@@ -30,7 +30,9 @@ from evgit.errors import (
     ReadOnly,
     UsageError,
 )
+from evgit.formats.again import is_again
 from evgit.formats.backup_list import FILE_NAME, BackedUp, BackupList, decode_list, encode_list
+from evgit.formats.boundary import is_boundary
 from evgit.formats.pack import PackHead
 from evgit.formats.pack_writing import PackWriter
 from evgit.formats.times import to_text
@@ -253,7 +255,10 @@ class _Backup:
                 with partial.open("xb") as file:
                     writer = PackWriter(file.write, PackHead(self._subject.repository))
                     for lines in source.blocks():
-                        writer.add_block(lines[:-1], lines[-1])
+                        own = lines[:-1]
+                        writer.add_block(own, lines[-1])
+                        if not (own and is_boundary(own[-1])):  # else they stand for events
+                            self.report.events += len(own) - sum(map(is_again, own))
                         self._progress(source.next_line - first, end - first)
                     written = writer.finish()
                     file.flush()
@@ -264,7 +269,6 @@ class _Backup:
             self.report.packs += 1
             self.report.bytes += written.bytes
             self.report.commits += written.commits
-            self.report.events += written.events
             yield BackedUp(
                 written.bytes, start, _time(source.latest), source.next_line - start, written.name
             )

@@ -90,7 +90,7 @@ def test_what_comes_back_is_what_there_was(first: list, second: list, full: bool
             grow(source, clock, first)
             source.append([event(500, "gone")])
             source.branches.undo()  # blocks that no ref leads to
-            source.back_up(place / "b")
+            begun = source.back_up(place / "b")
             before = files(place / "b" / "packs")
             source.write_blob(io.BytesIO(b"small"))
             grow(source, clock, second)
@@ -100,6 +100,7 @@ def test_what_comes_back_is_what_there_was(first: list, second: list, full: bool
             copy, checked = restore(place / "b", place / "copy")
             with copy:
                 assert checked.clean
+                assert checked.events == begun.events + report.events
                 assert seen(copy) == seen(source)
                 assert copy.history.line_of_event(event(500, "gone").id) is not None
                 assert independent_reader.read(place / "copy").problems == []

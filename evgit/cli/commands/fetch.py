@@ -71,6 +71,7 @@ def command(
         sync = sync_of(repository)
         found = sync.remotes.all() if every else [sync.remote(remote, repository.head().branch)]
         for one in found:
+            before = {boundary.id for boundary in repository.boundaries}
             with ProgressBar(f"fetching from {one.name}", "events") as bar:
                 wanted = Fetch(
                     branches=branches,
@@ -87,4 +88,9 @@ def command(
             elif not quiet and (fetched.moves or fetched.commits):
                 output.line(f"From {one.url}: {came(fetched)}")
                 write_moves(output, fetched.moves)
+            if deepen and not quiet and before == {b.id for b in repository.boundaries}:
+                invocation.hint(
+                    f"{one.name} gave nothing from before where this shallow repository begins: "
+                    "it has no more itself, or none of the branches fetched comes from there"
+                )
         start_gc_where_due(repository)
