@@ -1115,6 +1115,7 @@ def clone(
         remote = sync.remotes.set_url("origin", address)
         wanted = sync.wanted_for_clone(remote, branch, depth)
         fetched = sync.fetch(remote, wanted, progress)
+        fetched.resumed = begun
         sync.begin_branch(fetched, remote, branch)
         layout.unfinished.unlink()
     except BaseException as error:

@@ -79,7 +79,8 @@ class RefMove:
 
 @dataclass(slots=True)
 class Fetched:
-    """What a fetch did. `head`: the ref that the other side's HEAD names. `bytes`: of the body."""
+    """What a fetch did. `head`: the ref that the other side's HEAD names. `bytes`: of the body.
+    `resumed`: some had come before, in a clone that was interrupted."""
 
     refs: dict[str, str] = field(default_factory=dict)
     head: str | None = None
@@ -89,6 +90,7 @@ class Fetched:
     blobs: int = 0
     bytes: int = 0
     rounds: int = 0
+    resumed: bool = False
 
 
 def fetch(

@@ -177,7 +177,8 @@ evgit.history.time_expression
 evgit.repository
 evgit.cli evgit.cli.clock evgit.cli.command evgit.cli.command_table evgit.cli.commands
 evgit.cli.commands.log evgit.cli.commit_text evgit.cli.decorations evgit.cli.documents
-evgit.cli.event_text evgit.cli.invocation evgit.cli.main evgit.cli.model_options evgit.cli.opening
+evgit.cli.event_text evgit.cli.history_end evgit.cli.invocation evgit.cli.main
+evgit.cli.model_options evgit.cli.opening
 evgit.cli.output evgit.cli.parameters evgit.cli.patience evgit.cli.selection
 evgit.cli.standard_streams evgit.cli.titles
 """

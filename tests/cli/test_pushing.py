@@ -157,6 +157,8 @@ def test_a_clone_killed_at_once_goes_on(pair: Any, left: tuple[str, ...]) -> Non
     done = pair.evgit("clone", "../there", "../late")
     assert done.code == 0, done.err
     assert not list(place.glob("*.new*"))
+    (place / "unfinished").touch()
+    assert "the rest, 0 commits, 0 events" in pair.evgit("clone", "../there", "../late").out
     (place.parent / "mine").touch()
     assert pair.evgit("clone", "../there", "../late").code == 4
 

@@ -93,7 +93,8 @@ def command(
             found = {"id": repository.id, "directory": str(where)}
             output.json(found | {"branch": repository.head().branch})
         elif not quiet:
-            output.line(f"Cloned {address} into {where}: {came(fetched)}")
+            rest = "the rest, " if fetched.resumed else ""
+            output.line(f"Cloned {address} into {where}: {rest}{came(fetched)}")
         if not bare and not no_checkout:
             _write_files(invocation, repository)
 
