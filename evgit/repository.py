@@ -287,6 +287,10 @@ class Repository:
         with files.translate_errors(layout.directory):
             layout.directory.mkdir(parents=True, exist_ok=True)
             layout.remove_abandoned_databases()
+            if (
+                root_line is None
+            ):  # whatever was begun here, this is no clone, and not to be removed
+                layout.unfinished.unlink(missing_ok=True)
             partial = layout.new_database(os.urandom(4).hex())
             try:
                 actor = author or ANONYMOUS

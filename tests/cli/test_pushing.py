@@ -163,6 +163,15 @@ def test_a_clone_killed_at_once_goes_on(pair: Any, left: tuple[str, ...]) -> Non
     assert pair.evgit("clone", "../there", "../late").code == 4
 
 
+def test_a_repository_made_where_a_clone_was_killed_is_none_of_it(pair: Any) -> None:
+    place = pair.directory.parent / "own" / ".evgit"
+    place.mkdir(parents=True)
+    (place / "unfinished").touch()
+    pair.evgit("init", "-q", "../own")
+    assert pair.evgit("clone", "../there", "../own").code == 4
+    assert (place / "evgit.db").exists()
+
+
 # ---------------------------------------------------------------- a remote that was rewritten
 def test_a_remote_that_was_rewound(pair: Any) -> None:
     """It is said, what came from it before stays here, and so do one's own commits."""
