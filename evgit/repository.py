@@ -1093,16 +1093,18 @@ def clone(
     `jobs`: how many processes check what comes while this one stores, 1 for none; None: two, if
     there are as many cores and it is worth it. `depth`: bring only one branch, and of it only so
     many commits along first parents; what came before is known by ids and streams alone, and by a
-    state that the other side vouches for. An interrupted clone stays, and cloning to the same place
-    again goes on. Raises AlreadyExists, and what fetching raises; what was refused leaves nothing.
+    state that the other side vouches for. Of a shallow repository comes what it has. An interrupted
+    clone stays, and cloning to the same place again goes on. Raises AlreadyExists, and what
+    fetching raises; what was refused leaves nothing.
     """
     from evgit.sync.cloning import begin_clone, refuse_taken, remove_unfinished, whole_address
 
     address = whole_address(address)
     layout = Layout.at(Path(path), bare=bare)
     begun = refuse_taken(layout, address)
+    there = begin_clone(address, using)
     if not begun:
-        root_line = begin_clone(address, using)
+        root_line = there.root.encode()
         with files.translate_errors(layout.directory):  # before the database: it may be killed
             layout.directory.mkdir(parents=True, exist_ok=True)
             layout.unfinished.touch()
@@ -1117,7 +1119,7 @@ def clone(
         repository.store.jobs = jobs
         sync = repository.sync(using)
         remote = sync.remotes.set_url("origin", address)
-        wanted = sync.wanted_for_clone(remote, branch, depth)
+        wanted = sync.wanted_for_clone(there, branch, depth)
         fetched = sync.fetch(remote, wanted, progress)
         fetched.resumed = begun
         sync.begin_branch(fetched, remote, branch)

@@ -18,16 +18,16 @@ from evgit.sync.transports.address import parse_address
 from evgit.sync.transports.connecting import Connecting, connect
 
 
-def begin_clone(address: str, using: Connecting) -> bytes:
-    """The root commit's line of the repository at an address. Raises InvalidObject where only a
-    part of a history is there."""
-    root = refs_at(address, using).root
-    if not root:
+def begin_clone(address: str, using: Connecting) -> RefsReply:
+    """What the repository at an address has. Raises InvalidObject where only a part of a history
+    is there, without the root commit."""
+    found = refs_at(address, using)
+    if not found.root:
         raise InvalidObject(
             f"{address} holds only a part of a history, which builds on commits that it lacks",
             hint="clone the repository that it was made from, and fetch from it there",
         )
-    return root.encode()
+    return found
 
 
 def refs_at(address: str, using: Connecting) -> RefsReply:

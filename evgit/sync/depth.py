@@ -127,13 +127,11 @@ def _begun(
     if depth.more:
         starts = [(row, depth.more) for row in _bottoms(history, wanted, old)]
     begun: set[int] = set()
+    ours = [history.graph.by_number(b.number) for b in history.graph.boundaries.all()]
     for row, count in starts:
-        lowest = _lowest_height(history, row)
-        if row.height - count <= 0:
-            ends = [root]
-        else:
-            ends = [root, history.graph.at_height(row, max(row.height - count, lowest))]
-        begun |= _numbers(outgoing(history, [row], ends))
+        height = max(row.height - count, _lowest_height(history, row))
+        lowest = [history.graph.at_height(row, height)] if height > 0 else []
+        begun |= _numbers(outgoing(history, [row], [root, *ours, *lowest]))
     return begun
 
 

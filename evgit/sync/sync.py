@@ -27,6 +27,8 @@ from evgit.sync.transport import Transport
 from evgit.sync.transports.connecting import Connecting, connect
 
 DEFAULT_REMOTE = "origin"
+ALL_THERE = 1 << 31
+"""A depth that reaches the beginning of what another repository has."""
 
 
 class AheadBehind(NamedTuple):
@@ -87,14 +89,14 @@ class Sync:
         """What refs a remote has now."""
         return refs_at(remote.url, self._using)
 
-    def wanted_for_clone(self, remote: Remote, branch: str | None, depth: int) -> Fetch:
-        """What a clone fetches: everything, or with a depth one branch: by default that of the
-        remote's HEAD. Raises UsageError."""
+    def wanted_for_clone(self, there: RefsReply, branch: str | None, depth: int) -> Fetch:
+        """What a clone of a repository that says this fetches: everything that is there, or with a
+        depth one branch: by default that of its HEAD. Raises UsageError."""
         if depth < 0:
             raise UsageError("a depth is a number of commits, 1 or more")
         if not depth:
-            return Fetch()
-        head = self.refs_of(remote).head if branch is None else HEADS + branch
+            return Fetch(depth=ALL_THERE if there.boundaries else 0)
+        head = there.head if branch is None else HEADS + branch
         branches = [] if head is None else [head.removeprefix(HEADS)]
         return Fetch(branches=branches, depth=depth)
 

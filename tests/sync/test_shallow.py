@@ -107,6 +107,10 @@ def _grows_into_a_whole_one(
     assert heads(copy) == {"main": here["main"]}
     assert_same(copy, source, here["main"])
     assert_sound(copy)
+    with cloned(copy, place / "second") as second:
+        assert commits_here(second, here["main"]) == commits_here(copy, here["main"])
+        assert_same(second, copy, here["main"])
+        assert_sound(second)
     if reindexed:
         copy.reindex()
         assert_sound(copy)

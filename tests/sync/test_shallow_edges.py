@@ -132,8 +132,11 @@ def test_others_get_what_is_here_and_no_more(
     source: Repository, copy: Repository, tmp_path: Path
 ) -> None:
     copy.append([event(70, "s-8")])
-    with pytest.raises(BehindBoundary, match="can't send"):
-        cloned(copy, tmp_path / "second")
+    with cloned(copy, tmp_path / "second") as second:
+        assert {b.id for b in second.boundaries} == {b.id for b in copy.boundaries}
+        with pytest.raises(BehindBoundary, match="can't send"):
+            fetched(second, copy, wanted=Fetch(all=True))
+        assert_sound(second)
     with shallow(copy, tmp_path / "third", 5) as third:
         assert {b.id for b in third.boundaries} == {b.id for b in copy.boundaries}
         assert state_root(third, "HEAD") == state_root(copy, "HEAD")
@@ -464,3 +467,21 @@ def test_a_fetch_that_makes_a_boundary_brings_the_state_there(
     fetched(copy, source, wanted=Fetch(all=True))
     assert not copy.boundaries
     assert state_root(copy, tip) == state_root(source, tip)
+
+
+def test_a_shallow_repository_is_cloned_with_all_its_branches_as_far_as_it_goes(
+    source: Repository, copy: Repository, tmp_path: Path
+) -> None:
+    source.branches.create("side", source.resolve_commit("main~4"))
+    source.append([event(99, "s-1")], branch="side")
+    fetched(copy, source, wanted=Fetch(branches=["side"]))
+    copy.branches.create("side", tracked(copy)["side"])
+    with cloned(copy, tmp_path / "second") as second:
+        assert tracked(second) == heads(copy)
+        assert {b.id for b in second.boundaries} == {b.id for b in copy.boundaries}
+        for target in heads(copy).values():
+            assert commits_here(second, target) == commits_here(copy, target)
+            assert state_root(second, target) == state_root(source, target)
+        assert_sound(second)
+        fetched(second, source, wanted=Fetch(all=True))
+        assert not second.boundaries

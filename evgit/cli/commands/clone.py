@@ -95,6 +95,11 @@ def command(
         elif not quiet:
             rest = "the rest, " if fetched.resumed else ""
             output.line(f"Cloned {address} into {where}: {rest}{came(fetched)}")
+        if repository.boundaries and depth is None and not quiet:
+            invocation.hint(
+                "what was cloned is shallow, and so is this clone: `evgit status` says where it "
+                "begins, and a clone of a whole repository has all"
+            )
         if not bare and not no_checkout:
             _write_files(invocation, repository)
 
