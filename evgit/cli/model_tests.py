@@ -14,8 +14,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from evgit.errors import NotFound
+from evgit.errors import EvgitError, NotFound, UsageError
 from evgit.repository import ModelFiles
+
+PYTEST_USAGE, PYTEST_NONE = 4, 5
+"""Exit codes of pytest (https://docs.pytest.org/en/stable/reference/exit-codes.html), which mean
+other things here."""
 
 
 def is_test(path: str) -> bool:
@@ -24,15 +28,23 @@ def is_test(path: str) -> bool:
     return name.startswith("test_") or name.endswith("_test.py")
 
 
-def run_tests(directory: Path, files: ModelFiles, words: Sequence[str]) -> int:
-    """Run the tests of the model in `directory`, all or those that `words` name; pytest's exit
-    code. Raises NotFound where there are none, or no pytest."""
+def run_tests(directory: Path, files: ModelFiles, words: Sequence[str]) -> None:
+    """Run the tests of the model in `directory`, all or those that `words` name.
+
+    Raises NotFound where there are none, no pytest, or where they are not in the directory;
+    UsageError for what pytest does not understand; EvgitError where tests fail or none was found.
+    """
     if find_spec("pytest") is None:
         raise NotFound("pytest is not installed where evgit runs", hint="pip install 'evgit[test]'")
     tests = [path for path in files if is_test(path)]
     if not tests:
         raise NotFound(
             "the model has no tests", hint="write model/test_NAME.py; docs/testing-models.md shows"
+        )
+    if not all((directory / path).exists() for path in tests):
+        raise NotFound(
+            "the model's tests are not in the working tree",
+            hint="evgit model checkout HEAD writes the files of the model",
         )
     chosen = any(
         (directory / word.partition("::")[0]).exists() for word in words if word[:1] != "-"
@@ -48,7 +60,14 @@ def run_tests(directory: Path, files: ModelFiles, words: Sequence[str]) -> int:
         env=environment,
         check=False,
     )
-    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+    if done.returncode == PYTEST_USAGE:
+        raise UsageError("pytest did not take these arguments", hint="evgit model test -- --help")
+    if done.returncode:
+        raise EvgitError(
+            "pytest found no tests to run"
+            if done.returncode == PYTEST_NONE
+            else "the model's tests did not pass"
+        )
 
 
 @contextmanager

@@ -33,11 +33,12 @@ from evgit.storage.places import file_place
 from evgit.storage.refs import SYMBOLIC
 from evgit.sync.bundle_file import BundleFile
 from evgit.sync.messages import check_commit_id
-from evgit.sync.outgoing import Outgoing, blobs_in, outgoing, refuse_boundaries, texts
+from evgit.sync.outgoing import WRITTEN_HINT, Outgoing, blobs_in, outgoing, texts
 from evgit.sync.quarantine import Limits, Progress
 from evgit.sync.store import SHARED, Store
 
 _AT_ONCE = 4096
+BRANCHES = "refs/heads/"
 
 
 @dataclass(slots=True)
@@ -84,9 +85,11 @@ def create_bundle(
         if row is None:
             raise UsageError(f"{name} leads to no commit, so it can't be put into a bundle")
         wanted.append(row)
-    sent = outgoing(store.history, wanted, [store.history.graph.get(i) for i in without])
-    refuse_boundaries(store.history, sent.ranges)
-    if not sent.commits and not lines:
+    sent = outgoing(
+        store.history, wanted, [store.history.graph.get(i) for i in without], WRITTEN_HINT
+    )
+    branches = any(name.startswith(BRANCHES) for name in refs)
+    if not sent.commits and (branches or not lines):
         raise UsageError(
             "there is nothing to put into a bundle: whoever has what is left out has all of it",
             hint="leave out less: what stands before `..` or behind `^`",

@@ -20,6 +20,11 @@ from evgit.history.history import History
 from evgit.storage.database import fetch_all
 
 _SMALLEST_PAGE, _LARGEST_PAGE = 16, 4096
+SENT_HINT = (
+    "ask for less (`--depth N`), ask the repository that it was cloned from, or have it fetch the "
+    "rest (`evgit fetch --unshallow` there)"
+)
+WRITTEN_HINT = "`evgit fetch --unshallow` brings the rest here; then try again"
 
 
 @dataclass(slots=True)
@@ -40,7 +45,12 @@ class Outgoing:
         return len(self.ranges) if self.straight is None else self.straight
 
 
-def outgoing(history: History, wanted: Sequence[CommitRow], known: Sequence[CommitRow]) -> Outgoing:
+def outgoing(
+    history: History,
+    wanted: Sequence[CommitRow],
+    known: Sequence[CommitRow],
+    hint: str = SENT_HINT,
+) -> Outgoing:
     """All commits reachable from `wanted` and not from `known`.
 
     Reads the index in descending order of storing, in which children come before their parents,
@@ -75,7 +85,7 @@ def outgoing(history: History, wanted: Sequence[CommitRow], known: Sequence[Comm
             target.update(row.parents)
         needed -= had
     ranges.reverse()
-    refuse_boundaries(history, ranges)
+    refuse_boundaries(history, ranges, hint)
     return Outgoing(ranges, special, events)
 
 
@@ -209,7 +219,9 @@ def between(history: History, row: CommitRow, low: int, high: int, count: int) -
     return [history.graph.at_height(row, h).hex for h in islice(heights[::step], count)]
 
 
-def refuse_boundaries(history: History, ranges: Iterable[tuple[int, int]]) -> None:
+def refuse_boundaries(
+    history: History, ranges: Iterable[tuple[int, int]], hint: str = SENT_HINT
+) -> None:
     """Raise BehindBoundary where a commit to be sent is known here by its ids alone."""
     numbers = {first for first, _ in ranges} if history.graph.boundaries else set()
     for boundary in history.graph.boundaries.all():
@@ -217,6 +229,5 @@ def refuse_boundaries(history: History, ranges: Iterable[tuple[int, int]]) -> No
             raise BehindBoundary(
                 f"a shallow repository can't send what it does not have: commit "
                 f"{boundary.id[:12]}, at position {boundary.size}, and what came before it",
-                hint="ask for less (`--depth N`), ask the repository that it was cloned from, or "
-                "have it fetch the rest (`evgit fetch --unshallow` there)",
+                hint=hint,
             )

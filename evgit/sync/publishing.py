@@ -34,7 +34,7 @@ from evgit.storage import files
 from evgit.storage.places import outside
 from evgit.storage.refs import SYMBOLIC
 from evgit.sync.bundles import blobs_of, blocks_of, ends
-from evgit.sync.outgoing import Outgoing, outgoing, refuse_boundaries
+from evgit.sync.outgoing import WRITTEN_HINT, Outgoing, outgoing
 from evgit.sync.quarantine import Progress
 from evgit.sync.store import Store
 
@@ -129,7 +129,6 @@ class _Publishing:
             refs["HEAD"] = SYMBOLIC + str(head)
         packs = [] if anew or before is None else self._still_good(before.packs)
         packs, sent, tags = self._to_write(packs, wanted, tags)
-        refuse_boundaries(store.history, sent.ranges)
         self._total = sent.events
         self._packs.mkdir(exist_ok=True)
         for chunk in _chunks(sent):
@@ -206,7 +205,7 @@ class _Publishing:
         self, packs: list[PublishedPack], wanted: list[CommitRow], tags: dict[str, bytes]
     ) -> tuple[Outgoing, dict[str, bytes]]:
         tips = {tip for pack in packs for tip in pack.tips}
-        sent = outgoing(self._store.history, wanted, self._store.rows(sorted(tips)))
+        sent = outgoing(self._store.history, wanted, self._store.rows(sorted(tips)), WRITTEN_HINT)
         return sent, {tag: line for tag, line in tags.items() if tag not in tips}
 
     # ------------------------------------------------------------------ writing

@@ -67,3 +67,21 @@ def test_nothing_to_run(run: Run, work: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (said.code, "pip install 'evgit[test]'" in said.err) == (3, True)
     assert run("-C", "..", "init", "-q", "other").code == 0
     assert run("-C", "../other", "model", "test").code == 3
+
+
+def test_exit_codes_are_evgit_s(run: Run, tested: Path) -> None:
+    said = run("model", "test", "-q", "-k", "nosuch")
+    assert (said.code, "no tests to run" in said.err) == (1, True)
+    assert run("model", "test", "--nosuch").code == 2
+    assert run("model", "test", "model/nosuch.py::test_x").code in (1, 2)
+    said = run("model", "test", "--json")
+    assert (said.code, "no JSON" in said.err) == (2, True)
+
+
+def test_files_that_are_not_in_the_working_tree(run: Run, tested: Path) -> None:
+    run("model", "commit")
+    for path in sorted((tested / "model").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (tested / "model").rmdir()
+    said = run("model", "test")
+    assert (said.code, "evgit model checkout HEAD" in said.err) == (3, True)

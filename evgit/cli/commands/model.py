@@ -34,7 +34,7 @@ from evgit.cli.parameters import Revision, json_option, limit_option
 from evgit.cli.progress import ProgressBar
 from evgit.cli.titles import commit_title
 from evgit.cli.tree_update import update_after_move
-from evgit.errors import InvariantViolated, LocalChanges, NotFound
+from evgit.errors import InvariantViolated, LocalChanges, NotFound, UsageError
 from evgit.formats.times import to_text
 from evgit.repository import Point, Repository
 
@@ -100,15 +100,21 @@ def test(context: click.Context, invocation: Invocation, words: tuple[str, ...])
     """Run the model's tests: model/test_*.py, model/tests/test_*.py.
 
     Those of the model in the working tree, or of the one that --model names. Arguments go to
-    pytest, whose exit code this ends with; a path runs only the tests in it. The model must be
-    trusted.
+    pytest; a path runs only the tests in it. The model must be trusted. Exit code 1: tests failed,
+    or none was found.
     """
+    if "--json" in words:
+        raise UsageError(
+            "model test prints what pytest prints, which is no JSON",
+            hint="--junit-xml FILE writes what programs can read",
+        )
     with open_repository() as repository:
         files, worktree = repository.models.to_be_tested(), repository.layout.worktree
     if worktree is not None and context.meta.get(MODEL) in (None, WORKTREE):
-        context.exit(run_tests(worktree, files, words))
+        run_tests(worktree, files, words)
+        return
     with laid_out(files) as directory:
-        context.exit(run_tests(directory, files, words))
+        run_tests(directory, files, words)
 
 
 @command.command("commit", context_settings=SETTINGS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evgit.errors import NotARepository
+from evgit.formats.backup_list import FILE_NAME as BACKUP_LIST
 from evgit.formats.published_list import FILE_NAME
 from evgit.storage.layout import Layout
 from evgit.sync.bundle_file import BundleFile
@@ -61,6 +62,11 @@ def connect(address: str, using: Connecting, into: Store | None = None) -> Trans
     if layout is not None:
         store = Store.open(layout, using.author, using.now)
         return LocalTransport(Service(store, Policy(write=False)), store.close)
+    if (path / BACKUP_LIST).exists() or (path.suffix == ".tar" and path.is_file()):
+        raise NotARepository(
+            f"{path} is a backup, no repository",
+            hint=f"make a repository of it first: evgit restore {path} DIR",
+        )
     if path.is_file():
         return PackTransport(BundleFile(path), knows)
     if (path / FILE_NAME).exists():
