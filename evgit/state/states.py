@@ -299,7 +299,7 @@ class States:
         it turns out that it can't."""
         fold = Fold(self._cache, self._projection, start, live=live)
         position, taken = start.size, 0
-        sparser = SPARSER if live and not self._is_past(size) else 1
+        sparser = SPARSER if fold.is_live and not self._is_past(size) else 1
         sparseness = sparser * (LIVE_SPARSENESS if fold.is_live else SPARSENESS)
         fold.expect(size - position)
 
