@@ -54,18 +54,18 @@ def test_a_gc_starts_by_itself(session, monkeypatch: pytest.MonkeyPatch) -> None
         started.append((words, how["env"]))
 
     session.evgit("init", "-q")
-    monkeypatch.setattr(subprocess, "Popen", start)
-    session.evgit("commit", "-q", "-s", "a", "-t", "happened")
-    assert not started
-    session.evgit("config", "gc.auto", "4")
-    session.evgit("commit", "-q", "-s", "b", "-t", "happened")
-    (begun,) = started
-    session.evgit("config", "gc.auto", "0")
-    session.evgit("commit", "-q", "-s", "c", "-t", "happened")
-    session.evgit("config", "gc.auto", "1k")
-    session.evgit("commit", "-q", "-s", "d", "-t", "happened")
-    assert started == [begun]
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", start)
+        session.evgit("commit", "-q", "-s", "a", "-t", "happened")
+        assert not started
+        session.evgit("config", "gc.auto", "4")
+        session.evgit("commit", "-q", "-s", "b", "-t", "happened")
+        (begun,) = started
+        session.evgit("config", "gc.auto", "0")
+        session.evgit("commit", "-q", "-s", "c", "-t", "happened")
+        session.evgit("config", "gc.auto", "1k")
+        session.evgit("commit", "-q", "-s", "d", "-t", "happened")
+        assert started == [begun]
     words, environment = begun
     done = subprocess.run(words, env=environment, capture_output=True, check=True)
     assert (done.stdout, done.stderr) == (b"", b"")
