@@ -38,6 +38,8 @@ WINDOW_LINES = 1 << 18
 """Most event lines in a window; most commit lines, too, and most lines of other objects."""
 WINDOW_TEXT_BYTES = 1 << 26
 """Most text in a window, newlines included."""
+FULL_LINES = 1 << 20
+"""A pack is closed behind the block that brings it to so many lines, and then left alone."""
 PAGE_EVENTS = 1024
 MAX_HEAD_BYTES = 1 << 24
 MAX_WINDOWS = 1 << 20

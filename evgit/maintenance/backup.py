@@ -12,11 +12,10 @@ the repository go on meanwhile. This module must not know how a backup becomes a
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -26,27 +25,25 @@ import zstandard
 from blake3 import blake3
 
 from evgit.errors import (
-    Locked,
     ReadOnly,
     UsageError,
 )
 from evgit.formats.again import is_again
 from evgit.formats.backup_list import FILE_NAME, BackedUp, BackupList, decode_list, encode_list
 from evgit.formats.boundary import is_boundary
-from evgit.formats.pack import PackHead
+from evgit.formats.pack import FULL_LINES, PackHead
 from evgit.formats.pack_writing import PackWriter
 from evgit.formats.times import to_text
 from evgit.history.history import History
 from evgit.maintenance.backup_place import MARK, refuse_another
 from evgit.storage import database, files
 from evgit.storage.blobs import BlobStore
+from evgit.storage.copy_directory import CopyDirectory, is_there
 from evgit.storage.database import fetch_all
 from evgit.storage.layout import Layout
 from evgit.storage.packs import Packed
 from evgit.storage.places import file_place, outside
 
-FULL_LINES = 1 << 20
-PARTIAL = "partial-"
 FILES = {".tar", ".gz", ".tgz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".evpack"}
 """Endings of names that people give to files."""
 TABLES = {
@@ -59,7 +56,6 @@ TABLES = {
     "boundary_states": "number, projection, part, data",
 }
 SHALLOW = ("boundaries", "boundary_states")
-_OURS = {FILE_NAME, "packs", "state", "blobs", "lock"}
 Progress = Callable[[int, int], None]
 
 
@@ -108,9 +104,10 @@ def back_up(
     """
     place = outside(target)
     if place.is_dir() or (not place.exists() and place.suffix not in FILES):
-        with files.translate_errors(target), _locked(place):
+        copy = _copy_in(place)
+        with files.translate_errors(target), copy.locked(_busy(place)):
             refuse_another(subject.history, subject.repository, target, place, force)
-            return _Backup(subject, place, progress, step).run(full)
+            return _Backup(subject, copy, progress, step).run(full)
     place = file_place(target)
     if place.suffix != ".tar" and not place.exists():
         raise UsageError(
@@ -121,8 +118,9 @@ def back_up(
         refuse_another(subject.history, subject.repository, target, place, force)
     directory = place.with_name(f".{place.name[:200]}.{os.urandom(6).hex()}.partial")
     try:
-        with files.translate_errors(target), _locked(directory):
-            report = _Backup(subject, directory, progress, step).run(True)
+        copy = _copy_in(directory)
+        with files.translate_errors(target), copy.locked(_busy(directory)):
+            report = _Backup(subject, copy, progress, step).run(True)
             with files.replacing(place) as file, tarfile.open(fileobj=file, mode="w") as tar:
                 for path in sorted(directory.rglob("*")):
                     if path.is_file() and path.name != "lock":
@@ -132,38 +130,27 @@ def back_up(
         rmtree(directory, ignore_errors=True)
 
 
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    directory.mkdir(parents=True, exist_ok=True)
-    foreign = sorted({path.name for path in directory.iterdir()} - _OURS)
-    foreign = [name for name in foreign if not name.startswith(".")]
-    if foreign and not (directory / FILE_NAME).exists():
-        raise UsageError(
-            f"{directory} holds other things: {', '.join(foreign[:3])}",
-            hint="name a new or empty directory",
-        )
-    with (directory / "lock").open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Locked(
-                f"another backup into {directory} is under way", hint="wait for it to finish"
-            ) from None
-        yield
+def _copy_in(directory: Path) -> CopyDirectory:
+    return CopyDirectory(directory, FILE_NAME, "state")
+
+
+def _busy(directory: Path) -> str:
+    return f"another backup into {directory} is under way"
 
 
 class _Backup:
     def __init__(
         self,
         subject: Subject,
-        directory: Path,
+        copy: CopyDirectory,
         progress: Progress | None,
         step: Callable[[str], None],
     ) -> None:
         self._subject = subject
         self._history = subject.history
         self._connection = subject.history.connection
-        self._directory = directory
+        self._copy = copy
+        self._directory = copy.path
         self._progress = progress or (lambda done, total: None)
         self._step = step
         self.report = BackupReport()
@@ -194,8 +181,7 @@ class _Backup:
                 state=state,
                 time=to_text(self._subject.now),
             )
-        with files.replacing(self._directory / FILE_NAME) as file:
-            file.write(encode_list(found))
+        self._copy.write_list(encode_list(found))
         self._step("list")
         self._clear_away(found)
         self.report.full = before is None
@@ -213,10 +199,9 @@ class _Backup:
 
     def _before(self, mark: str) -> BackupList | None:
         """The backup that is there, where what was stored since can be put behind it."""
-        path = self._directory / FILE_NAME
-        if not path.exists():
+        if not self._copy.list.exists():
             return None
-        found = decode_list(path.read_bytes())
+        found = decode_list(self._copy.list.read_bytes())
         end, _ = self._history.end()
         if found.of != mark or not 0 < found.lines <= end:
             return None
@@ -225,8 +210,7 @@ class _Backup:
         if self._history.graph.owning(found.lines - 1).hex != found.last:
             return None
         for pack in found.packs:
-            there = self._pack(pack.name)
-            if pack.name and not (there.is_file() and there.stat().st_size == pack.bytes):
+            if pack.name and not is_there(self._copy.pack(pack.name), pack.bytes):
                 return None
         return found
 
@@ -242,6 +226,15 @@ class _Backup:
         """Write all lines from one on, into packs that each hold whole blocks."""
         end, _ = self._history.end()
         source = _Source(self._history, first, latest)
+
+        def fill(writer: PackWriter) -> None:
+            for lines in source.blocks():
+                own = lines[:-1]
+                writer.add_block(own, lines[-1])
+                if not (own and is_boundary(own[-1])):  # else they stand for events
+                    self.report.events += len(own) - sum(map(is_again, own))
+                self._progress(source.next_line - first, end - first)
+
         while source.next_line < end:
             gap = source.gap()
             if gap:
@@ -250,40 +243,18 @@ class _Backup:
                 yield BackedUp(0, start, _time(source.latest), gap, "")
                 continue
             start = source.next_line
-            partial = self._directory / "packs" / (PARTIAL + os.urandom(8).hex())
-            try:
-                with partial.open("xb") as file:
-                    writer = PackWriter(file.write, PackHead(self._subject.repository))
-                    for lines in source.blocks():
-                        own = lines[:-1]
-                        writer.add_block(own, lines[-1])
-                        if not (own and is_boundary(own[-1])):  # else they stand for events
-                            self.report.events += len(own) - sum(map(is_again, own))
-                        self._progress(source.next_line - first, end - first)
-                    written = writer.finish()
-                    file.flush()
-                    os.fsync(file.fileno())
-                partial.replace(self._pack(written.name))
-            finally:
-                partial.unlink(missing_ok=True)
+            written = self._copy.write_pack(PackHead(self._subject.repository), fill)
             self.report.packs += 1
             self.report.bytes += written.bytes
             self.report.commits += written.commits
             yield BackedUp(
                 written.bytes, start, _time(source.latest), source.next_line - start, written.name
             )
-        files.sync_directory(self._directory / "packs")
+        files.sync_directory(self._copy.packs)
 
     def _write_blobs(self) -> None:
-        for blob_id, size in self._subject.blobs.all():
-            path = self._blob(blob_id)
-            if path.is_file() and path.stat().st_size == size:
-                continue
-            path.parent.mkdir(exist_ok=True)
-            with files.replacing(path) as file:
-                for chunk in self._subject.blobs.chunks(blob_id):
-                    file.write(chunk)
-            self.report.blobs += 1
+        blobs = self._subject.blobs
+        self.report.blobs += sum(self._copy.write_blob(blobs, *blob) for blob in blobs.all())
         files.sync_directory(self._directory / "blobs")
 
     def _write_state(self) -> str:
@@ -318,21 +289,14 @@ class _Backup:
 
     def _clear_away(self, found: BackupList) -> None:
         """Remove what this backup does not name: the one before it is not needed any more."""
-        named = {self._pack(pack.name) for pack in found.packs}
+        named = {self._copy.pack(pack.name) for pack in found.packs}
         named.add(self._directory / "state" / f"{found.state}.zst")
-        named |= {self._blob(blob_id) for blob_id, _ in self._subject.blobs.all()}
+        named |= {self._copy.blob(blob_id) for blob_id, _ in self._subject.blobs.all()}
         for name in ("packs", "state", "blobs"):
             for path in (self._directory / name).rglob("*"):
                 if path not in named and not path.is_dir():
                     path.unlink()
-        for path in self._directory.glob(f".{FILE_NAME}.*.partial"):  # of one that was killed
-            path.unlink()
-
-    def _pack(self, name: str) -> Path:
-        return self._directory / "packs" / f"{name}.evpack"
-
-    def _blob(self, blob_id: str) -> Path:
-        return self._directory / "blobs" / blob_id[:2] / blob_id[2:]
+        self._copy.remove_partial_lists()
 
 
 class _Source:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from blake3 import blake3
 
 from evgit.errors import Damage, DamagedObject, Locked
-from evgit.formats.pack import WINDOW_LINES, PackHead
+from evgit.formats.pack import FULL_LINES, WINDOW_LINES, PackHead
 from evgit.formats.pack_reading import PackReader
 from evgit.formats.pack_writing import NORMAL, THOROUGH, Effort, PackWriter
 from evgit.history.history import History
@@ -28,8 +28,6 @@ from evgit.storage.layout import Layout
 from evgit.storage.pack_directory import LIVES_ON_SECONDS, PackDirectory
 from evgit.storage.packs import Packed
 
-FULL_LINES = 1 << 20
-"""A pack is closed behind the block that brings it to so many lines, and then left alone."""
 MERGE_RATIO = 4
 """A pack is rewritten together with what follows it if that is at least a quarter as long."""
 MICROSECONDS = 1_000_000

@@ -10,16 +10,13 @@ old one names stays until the next time. This module must not know who reads, no
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from evgit.errors import Conflict, Locked, UsageError
+from evgit.errors import Conflict, UsageError
 from evgit.formats.canonical import object_id
-from evgit.formats.pack import PackHead
+from evgit.formats.pack import FULL_LINES, PackHead
 from evgit.formats.pack_writing import PackWriter
 from evgit.formats.published_list import (
     FILE_NAME,
@@ -31,6 +28,7 @@ from evgit.formats.published_list import (
 from evgit.history.commit_row import CommitRow
 from evgit.history.newer import refuse_newer
 from evgit.storage import files
+from evgit.storage.copy_directory import PARTIAL, CopyDirectory, is_there
 from evgit.storage.places import outside
 from evgit.storage.refs import SYMBOLIC
 from evgit.sync.bundles import blobs_of, blocks_of, ends
@@ -38,14 +36,10 @@ from evgit.sync.outgoing import WRITTEN_HINT, Outgoing, outgoing
 from evgit.sync.quarantine import Progress
 from evgit.sync.store import Store
 
-FULL_LINES = 1 << 20
-"""A pack is closed behind the block that brings it to so many lines, and then left alone."""
 SMALL_PACKS = 32
 MERGE_RATIO = 4
 """Where there are so many packs, one is written anew with what follows it if that is at least a
 quarter as long: few files to get, and each line is written a few times at most."""
-PARTIAL = "partial-"
-_OURS = {FILE_NAME, "packs", "blobs", "lock"}
 
 
 @dataclass(slots=True)
@@ -79,41 +73,22 @@ def publish(
     """
     if outside(directory).exists() and not directory.is_dir():
         raise UsageError(f"{directory} is no directory", hint="name a new or empty directory")
-    with files.translate_errors(directory), _locked(directory):
-        return _Publishing(store, directory, progress, step).run(anew, force)
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    directory.mkdir(parents=True, exist_ok=True)
-    foreign = sorted({path.name for path in directory.iterdir()} - _OURS)
-    foreign = [name for name in foreign if not name.startswith(".")]
-    if foreign and not (directory / FILE_NAME).exists():
-        raise UsageError(
-            f"{directory} holds other things: {', '.join(foreign[:3])}",
-            hint="name a new or empty directory",
-        )
-    with (directory / "lock").open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Locked(
-                f"another process is publishing into {directory}", hint="wait for it to finish"
-            ) from None
-        yield
+    copy = CopyDirectory(directory, FILE_NAME)
+    busy = f"another process is publishing into {directory}"
+    with files.translate_errors(directory), copy.locked(busy):
+        return _Publishing(store, copy, progress, step).run(anew, force)
 
 
 class _Publishing:
     def __init__(
         self,
         store: Store,
-        directory: Path,
+        copy: CopyDirectory,
         progress: Progress | None,
         step: Callable[[str], None],
     ) -> None:
         self._store = store
-        self._directory = directory
-        self._packs = directory / "packs"
+        self._copy = copy
         self._progress = progress
         self._step = step
         self._total = 0
@@ -130,20 +105,19 @@ class _Publishing:
         packs = [] if anew or before is None else self._still_good(before.packs)
         packs, sent, tags = self._to_write(packs, wanted, tags)
         self._total = sent.events
-        self._packs.mkdir(exist_ok=True)
+        self._copy.packs.mkdir(exist_ok=True)
         for chunk in _chunks(sent):
             last = chunk.ranges[-1:] == sent.ranges[-1:]
             packs.append(self._write(chunk, tags if last else {}))
         if tags and not sent.ranges:
             packs.append(self._write(sent, tags))
-        files.sync_directory(self._packs)
+        files.sync_directory(self._copy.packs)
         self._step("packs")
         blobs = self._write_blobs(sent)
         self._step("blobs")
         root = store.history.commit_line(store.history.graph.get(store.repository))
         found = PublishedList(packs, refs, store.repository, root.decode(), gone=self._not_needed())
-        with files.replacing(self._directory / FILE_NAME) as file:
-            file.write(encode_list(found))
+        self._copy.write_list(encode_list(found))
         self._step("list")
         self._clear_away(before, found)
         done.blobs = blobs
@@ -152,18 +126,17 @@ class _Publishing:
 
     # ------------------------------------------------------------------ what to write
     def _before(self, force: bool) -> PublishedList | None:
-        path = self._directory / FILE_NAME
-        if not path.exists():
+        if not self._copy.list.exists():
             return None
-        found = decode_list(path.read_bytes())
+        found = decode_list(self._copy.list.read_bytes())
         if found.repository != self._store.repository:
             raise Conflict(
-                f"{self._directory} is of another repository, {found.repository[:12]}",
+                f"{self._copy.path} is of another repository, {found.repository[:12]}",
                 hint="name another directory, or remove that one first",
             )
         if not force:
             heads = {n: t for n, t in found.refs.items() if n.startswith("refs/heads/")}
-            refuse_newer(self._store.history, heads, f"the published directory {self._directory}")
+            refuse_newer(self._store.history, heads, f"the published directory {self._copy.path}")
         return found
 
     def _targets(self, refs: dict[str, str]) -> tuple[list[CommitRow], dict[str, bytes]]:
@@ -180,8 +153,7 @@ class _Publishing:
         """Those at the beginning that are there, and whose commits are all stored here."""
         found: list[PublishedPack] = []
         for pack in packs:
-            path = self._path(pack.name)
-            there = path.is_file() and path.stat().st_size == pack.bytes
+            there = is_there(self._copy.pack(pack.name), pack.bytes)
             if not there or not all(map(self._store.knows, pack.tips)):
                 break
             found.append(pack)
@@ -211,26 +183,19 @@ class _Publishing:
     # ------------------------------------------------------------------ writing
     def _write(self, sent: Outgoing, tags: dict[str, bytes]) -> PublishedPack:
         store, done = self._store, self.done
-        partial = self._packs / (PARTIAL + os.urandom(8).hex())
         requires, tips = ends(store, sent)
-        head = PackHead(store.repository, requires=requires)
-        try:
-            with partial.open("xb") as file:
-                writer = PackWriter(file.write, head)
-                for block in blocks_of(store, sent):
-                    writer.add_block(block.lines, block.commit_line)
-                    done.commits += 1
-                    done.events += len(block.lines)
-                    if self._progress:
-                        self._progress(done.events, self._total)
-                for line in tags.values():
-                    writer.add_object(line)
-                written = writer.finish()
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self._path(written.name))
-        finally:
-            partial.unlink(missing_ok=True)
+
+        def fill(writer: PackWriter) -> None:
+            for block in blocks_of(store, sent):
+                writer.add_block(block.lines, block.commit_line)
+                done.commits += 1
+                done.events += len(block.lines)
+                if self._progress:
+                    self._progress(done.events, self._total)
+            for line in tags.values():
+                writer.add_object(line)
+
+        written = self._copy.write_pack(PackHead(store.repository, requires=requires), fill)
         done.packs_written += 1
         return PublishedPack(
             bytes=written.bytes,
@@ -241,45 +206,30 @@ class _Publishing:
         )
 
     def _write_blobs(self, sent: Outgoing) -> int:
-        count = 0
-        for blob_id, size in blobs_of(self._store, sent).items():
-            path = self._blob(blob_id)
-            if path.is_file() and path.stat().st_size == size:
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with files.replacing(path) as file:
-                for chunk in self._store.blobs.chunks(blob_id):
-                    file.write(chunk)
-            count += 1
-        return count
+        blobs = blobs_of(self._store, sent)
+        return sum(self._copy.write_blob(self._store.blobs, *blob) for blob in blobs.items())
 
     # ------------------------------------------------------------------ clearing away
     def _not_needed(self) -> list[str]:
         """Blobs there that the repository has no more."""
-        there = (path.parent.name + path.name for path in self._directory.glob("blobs/??/*"))
+        there = (path.parent.name + path.name for path in self._copy.path.glob("blobs/??/*"))
         named = (
             name for name in there if len(name) == 64 and not set(name) - set("0123456789abcdef")
         )
         return sorted(name for name in named if self._store.blobs.size(name) is None)
 
     def _clear_away(self, before: PublishedList | None, now: PublishedList) -> None:
-        kept = {self._path(pack.name) for found in (before, now) if found for pack in found.packs}
-        for path in self._packs.iterdir():
+        copy = self._copy
+        kept = {copy.pack(pack.name) for found in (before, now) if found for pack in found.packs}
+        for path in copy.packs.iterdir():
             if path not in kept and (path.suffix == ".evpack" or path.name.startswith(PARTIAL)):
                 path.unlink()
                 self.done.packs_removed += path.suffix == ".evpack"
-        for path in self._directory.glob(f".{FILE_NAME}.*.partial"):  # of one that was killed
-            path.unlink()
-        for path in self._directory.glob("blobs/??/.*.partial"):
+        copy.remove_partial_lists()
+        for path in copy.path.glob("blobs/??/.*.partial"):
             path.unlink()
         for blob_id in set(before.gone if before else []) & set(now.gone):
-            self._blob(blob_id).unlink(missing_ok=True)
-
-    def _path(self, name: str) -> Path:
-        return self._packs / f"{name}.evpack"
-
-    def _blob(self, blob_id: str) -> Path:
-        return self._directory / "blobs" / blob_id[:2] / blob_id[2:]
+            copy.blob(blob_id).unlink(missing_ok=True)
 
 
 def _chunks(sent: Outgoing) -> Iterator[Outgoing]:
