@@ -174,7 +174,7 @@ evgit.history.line_ranges evgit.history.log evgit.history.points
 evgit.history.reading evgit.history.ref_names evgit.history.resolve evgit.history.revision_source
 evgit.history.revision_syntax evgit.history.stamps evgit.history.suggestions
 evgit.history.time_expression
-evgit.repository
+evgit.repository evgit.repository.facade evgit.repository.model_use
 evgit.cli evgit.cli.clock evgit.cli.command evgit.cli.command_table evgit.cli.commands
 evgit.cli.commands.log evgit.cli.commit_text evgit.cli.decorations evgit.cli.documents
 evgit.cli.event_text evgit.cli.history_end evgit.cli.invocation evgit.cli.main

@@ -1,7 +1,8 @@
-"""The repository: one façade over all layers, which the command line, bridges and servers share.
+"""`Repository`: opens the parts of all layers where a program asks for them, and passes on.
 
-It opens things, passes on, and adds nothing of its own but the clock and the author. It must not
-know the terminal, the environment, or any transport.
+It adds nothing of its own but the clock and the author. It must not know the terminal, the
+environment, or any transport. It is long because it is one list: what can be asked of a repository,
+a few lines each; what takes more than passing on has a module of its own.
 """
 
 from __future__ import annotations
@@ -10,19 +11,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
-import msgspec
-
 from evgit.errors import (
     AlreadyExists,
     EvgitError,
-    Locked,
     ModelError,
-    TransferInterrupted,
     UnknownObject,
     UsageError,
 )
@@ -31,197 +27,73 @@ from evgit.formats.event import Event, EventBatch, batch_from_events
 from evgit.formats.names import check_branch_name
 from evgit.formats.times import to_text
 from evgit.history import stamps
-from evgit.history.boundaries import BoundaryRow as BoundaryRow
+from evgit.history.boundaries import BoundaryRow
 from evgit.history.commit_row import CommitRow
-from evgit.history.heads import HEADS, Head as Head, Heads
+from evgit.history.heads import HEADS, Head, Heads
 from evgit.history.history import History
 from evgit.history.history_source import HistorySource
-from evgit.history.log import Log as Log
-from evgit.history.points import Point as Point
+from evgit.history.log import Log
+from evgit.history.points import Point
 from evgit.history.reading import (
-    CommitEntry as CommitEntry,
-    LogEvent as LogEvent,
+    CommitEntry,
+    LogEvent,
     Reader,
-    StreamEvent as StreamEvent,
-    StreamSummary as StreamSummary,
+    StreamEvent,
+    StreamSummary,
 )
 from evgit.history.resolve import Resolver
 from evgit.history.revision_source import (
-    FoundBlob as FoundBlob,
-    FoundDocument as FoundDocument,
-    FoundEvent as FoundEvent,
-    FoundTag as FoundTag,
-    Resolved as Resolved,
-    Selection as Selection,
+    FoundEvent,
+    Resolved,
 )
-from evgit.history.time_expression import parse_time as parse_time
+from evgit.repository.model_use import ModelUse
 from evgit.storage import database, files
-from evgit.storage.layout import Layout as Layout
-from evgit.storage.operations import Operation as Operation, OperationLog, RefChange as RefChange
-from evgit.storage.refs import Ref as Ref, RefStore
+from evgit.storage.layout import Layout
+from evgit.storage.operations import Operation, OperationLog, RefChange
+from evgit.storage.refs import Ref, RefStore
 
 if TYPE_CHECKING:
     from evgit.formats.tag import Tag
     from evgit.history.ancestry import Ancestry
-    from evgit.history.append import Append, Appended as Appended, Appender
+    from evgit.history.append import Appended, Appender
     from evgit.history.branches import Actor, Branches
-    from evgit.history.expected import Expected as Expected
-    from evgit.history.new_event import NewEvent as NewEvent
-    from evgit.maintenance.backup import BackupReport as BackupReport
-    from evgit.maintenance.backup_source import is_backup as is_backup
-    from evgit.maintenance.fsck import FsckReport as FsckReport
+    from evgit.history.expected import Expected
+    from evgit.history.new_event import NewEvent
+    from evgit.maintenance.backup import BackupReport
+    from evgit.maintenance.fsck import FsckReport
     from evgit.maintenance.gc import GcReport
     from evgit.maintenance.upkeep import Upkeep
-    from evgit.merging.conflicts import MergeConflict as MergeConflict
-    from evgit.merging.details import Detail as Detail, Details as Details, Seen as Seen
-    from evgit.merging.merged import Merged as Merged
     from evgit.merging.merging import Merging
-    from evgit.merging.problems import Problem as Problem
-    from evgit.merging.reappend import Reappended as Reappended
-    from evgit.merging.what_if import Tried as Tried
+    from evgit.repository.appending import Appending
     from evgit.state.diff import (
-        MISSING as MISSING,
-        DocumentChange as DocumentChange,
-        FieldChange as FieldChange,
-        field_changes as field_changes,
+        DocumentChange,
     )
-    from evgit.state.modelling.files import ModelFiles as ModelFiles
+    from evgit.state.modelling.files import ModelFiles
     from evgit.state.modelling.loaded import LoadedModel
     from evgit.state.modelling.model_states import ModelStates
     from evgit.state.modelling.models import ModelReport, Models
-    from evgit.state.modelling.schema_diff import TypeDiff as TypeDiff
-    from evgit.state.modelling.schema_review import (
-        FailedEvent as FailedEvent,
-        ListedType as ListedType,
-    )
-    from evgit.state.modelling.trust import (
-        Trust,
-        TrustedModel as TrustedModel,
-        TrustFile as TrustFile,
-    )
-    from evgit.state.provenance.attribution import Attribution as Attribution
-    from evgit.state.provenance.bisection import (
-        Bisection as Bisection,
-        Mark as Mark,
-        Verdict as Verdict,
-        search as search,
-    )
     from evgit.state.provenance.provenance import (
-        BlamedField as BlamedField,
-        BlamedLine as BlamedLine,
-        Provenance as Provenance,
+        Provenance,
     )
-    from evgit.state.provenance.stepping import EventChanges as EventChanges
-    from evgit.state.state import State as State
+    from evgit.state.state import State
     from evgit.state.states import States
     from evgit.storage.blobs import BlobStore
     from evgit.storage.cache import Cache
-    from evgit.storage.config import Config as Config, Setting as Setting
+    from evgit.storage.config import Config
     from evgit.storage.in_progress import Begun
-    from evgit.storage.jobs import MAX_JOBS as MAX_JOBS
-    from evgit.sync.bundles import (
-        Bundle as Bundle,
-        create_bundle as create_bundle,
-        read_bundle as read_bundle,
-        verify_bundle as verify_bundle,
-    )
-    from evgit.sync.cloning import directory_of as directory_of, refs_at as refs_at
-    from evgit.sync.fetching import Fetch as Fetch, Fetched as Fetched, RefMove as RefMove
-    from evgit.sync.messages import RefsReply as RefsReply, Update as Update
-    from evgit.sync.publishing import Published as Published, publish as publish
-    from evgit.sync.pushing import Pushed as Pushed, PushedRef as PushedRef
-    from evgit.sync.remotes import Remote as Remote, Upstream as Upstream
-    from evgit.sync.service import Policy as Policy, Service as Service
-    from evgit.sync.stdio import refuse as refuse, serve as serve
+    from evgit.sync.service import Service
     from evgit.sync.store import Store
-    from evgit.sync.sync import Sync as Sync
-    from evgit.sync.transports.address import masked as masked
-    from evgit.sync.transports.connecting import Connecting as Connecting
+    from evgit.sync.sync import Sync
+    from evgit.sync.transports.connecting import Connecting
     from evgit.worktree.working_tree import (
-        CheckoutResult as CheckoutResult,
-        Status as Status,
-        WorkingTree as WorkingTree,
-        content_of as content_of,
+        CheckoutResult,
+        WorkingTree,
     )
-
-# What goes in and out of the façade is found in it (`X as X` above and at the top says so), so that
-# those above it need nothing from the layers below.
-#
-# Appending, states, models, files and checks are most of what there is to import, and many
-# commands, `log` above all, need none of it: these are imported when somebody asks for them.
-_IMPORTED_LATER = {
-    "evgit.history.append": "Appended",
-    "evgit.history.expected": "Expected",
-    "evgit.history.new_event": "NewEvent",
-    "evgit.maintenance.backup": "BackupReport",
-    "evgit.maintenance.fsck": "FsckReport",
-    "evgit.maintenance.backup_source": "is_backup",
-    "evgit.merging.conflicts": "MergeConflict",
-    "evgit.merging.details": "Detail Details Seen",
-    "evgit.merging.merged": "Merged",
-    "evgit.merging.problems": "Problem",
-    "evgit.merging.reappend": "Reappended",
-    "evgit.merging.what_if": "Tried",
-    "evgit.state.diff": "MISSING DocumentChange FieldChange field_changes",
-    "evgit.state.modelling.files": "ModelFiles",
-    "evgit.state.modelling.schema_diff": "TypeDiff",
-    "evgit.state.modelling.schema_review": "FailedEvent ListedType",
-    "evgit.state.modelling.trust": "TrustedModel TrustFile",
-    "evgit.state.provenance.attribution": "Attribution",
-    "evgit.state.provenance.bisection": "Bisection Mark Verdict search",
-    "evgit.state.provenance.provenance": "BlamedField BlamedLine Provenance",
-    "evgit.state.provenance.stepping": "EventChanges",
-    "evgit.state.state": "State",
-    "evgit.storage.config": "Config Setting",
-    "evgit.storage.jobs": "MAX_JOBS",
-    "evgit.sync.bundles": "Bundle create_bundle read_bundle verify_bundle",
-    "evgit.sync.cloning": "directory_of refs_at",
-    "evgit.sync.messages": "RefsReply Update",
-    "evgit.sync.fetching": "Fetch Fetched RefMove",
-    "evgit.sync.publishing": "Published publish",
-    "evgit.sync.pushing": "Pushed PushedRef",
-    "evgit.sync.remotes": "Remote Upstream",
-    "evgit.sync.service": "Policy Service",
-    "evgit.sync.stdio": "refuse serve",
-    "evgit.sync.sync": "Sync",
-    "evgit.sync.transports.address": "masked",
-    "evgit.sync.transports.connecting": "Connecting",
-    "evgit.worktree.working_tree": "CheckoutResult Status WorkingTree content_of",
-}
 
 Progress = Callable[[int, int], None]
 """Called now and then with (done, total)."""
 
 ANONYMOUS = "unknown <unknown@localhost>"
-
-
-def __getattr__(name: str) -> Any:
-    for module, names in _IMPORTED_LATER.items():
-        if name in names.split():
-            value = globals()[name] = getattr(import_module(module), name)
-            return value
-    raise AttributeError(f"module 'evgit.repository' has no attribute {name!r}")
-
-
-class ModelUse(msgspec.Struct, frozen=True):
-    """Which model states are seen with, and whether it may run.
-
-    `wanted`: "head", "worktree" or a revision; None: the working tree's if it differs from HEAD's,
-    else HEAD's. `skip`: ids of events that states are to be without. `trust`: who says that code
-    may run; nobody does by default. `notify` is told of what a person should know.
-    `jobs`: how many processes may share a long replay, 1 for this one alone; None: as the setting
-    `model.jobs` has it.
-    """
-
-    wanted: str | None = None
-    skip: Sequence[str] = ()
-    trust: Trust | None = None
-    notify: Callable[[str], None] = lambda text: None
-    jobs: int | None = None
-
-
-class _ModelRecorded(Exception):
-    """Somebody has recorded a model since it was last looked for."""
 
 
 class Repository:
@@ -240,7 +112,6 @@ class Repository:
     ) -> None:
         self.layout = layout
         self.model_use = model or ModelUse()
-        self._model_recorded = False  # as far as an append has seen
         self._user_config = user_config
         self.clock = clock
         self._author = author
@@ -487,31 +358,7 @@ class Repository:
             command=operation,
             arguments=arguments or {},
         )
-        if verify and (self._model_recorded or self._model_at_hand()):
-            self._hold_to_model(request)
-        elif verify:
-            request.overtaken = self._refuse_recorded_model
-        try:
-            done = self._appender.append(request)
-        except _ModelRecorded:
-            request.overtaken = None
-            self._hold_to_model(request)
-            done = self._appender.append(request)
-        self._model_recorded = self._model_recorded or "$model" in batch.streams
-        return done
-
-    def _hold_to_model(self, request: Append) -> None:
-        """Have an append checked by the model, if there is one."""
-        if self._may_have_model():
-            ref = request.ref = request.ref or self._heads.current_ref()
-            self.models.check_events(request.batch.events, lambda event: self._is_in(event, ref))
-            request.judge = self.models.judge()
-
-    def _refuse_recorded_model(self) -> None:
-        """Asked under the lock, where a look at the database costs least."""
-        if self.history.streams.number("$model") is not None:
-            self._model_recorded = True
-            raise _ModelRecorded
+        return self._appending.append(request, verify=verify)
 
     def append_together(
         self,
@@ -530,47 +377,22 @@ class Repository:
         """
         from evgit.history.append import Append
 
-        model = self._may_have_model() or any("$model" in batch.streams for batch, _ in batches)
-        if len(batches) > 1 and not model:
-            requests = [
-                Append(
-                    batch=batch,
-                    ref=None if branch is None else HEADS + branch,
-                    author=author or self.author,
-                    now=self.clock(),
-                    actor=author or self.author,
-                    writer=self._writer,
-                    message=message,
-                    recorded_at_event_time=recorded_at_event_times,
-                    overtaken=self._refuse_recorded_model,
-                    command=operation,
-                    arguments=arguments or {},
-                )
-                for batch, message in batches
-            ]
-            stored: list[Appended] = []
-            try:
-                with database.in_bulk(self._connection):
-                    stored = self._appender.append_together(requests)
-            except Locked:
-                raise
-            except (EvgitError, _ModelRecorded):
-                pass  # nothing is stored; which of them it was shows below
-            if stored:
-                yield stored
-                return
-        for batch, message in batches:
-            yield [
-                self.append(
-                    batch,
-                    branch=branch,
-                    message=message,
-                    author=author,
-                    recorded_at_event_times=recorded_at_event_times,
-                    operation=operation,
-                    arguments=arguments,
-                )
-            ]
+        requests = [
+            Append(
+                batch=batch,
+                ref=None if branch is None else HEADS + branch,
+                author=author or self.author,
+                now=self.clock(),
+                actor=author or self.author,
+                writer=self._writer,
+                message=message,
+                recorded_at_event_time=recorded_at_event_times,
+                command=operation,
+                arguments=arguments or {},
+            )
+            for batch, message in batches
+        ]
+        return self._appending.append_together(requests)
 
     def _is_in(self, event: Event, ref: str) -> bool:
         """Is an event in the log of a branch already?"""
@@ -582,6 +404,20 @@ class Repository:
         from evgit.history.append import Appender
 
         return Appender(self.history, self._refs, self._operations)
+
+    @cached_property
+    def _appending(self) -> Appending:
+        from evgit.repository.appending import Appending
+
+        return Appending(
+            self._connection,
+            self.history,
+            self._heads,
+            self._appender,
+            models=lambda: self.models,
+            model_at_hand=self._model_at_hand,
+            is_in=self._is_in,
+        )
 
     def batch(self, events: Sequence[NewEvent | Event]) -> EventBatch:
         """Events, checked and stamped where they have no time. Raises InvalidEvent."""
@@ -1068,91 +904,3 @@ class Repository:
         from evgit.maintenance.reindex import reindex
 
         return reindex(self.history, progress)
-
-
-def init(path: Path | str, *, bare: bool = False, branch: str = "main") -> Repository:
-    """Make a repository and open it. See `Repository.init`."""
-    return Repository.init(path, bare=bare, branch=branch)
-
-
-def clone(
-    address: str,
-    path: Path | str,
-    *,
-    using: Connecting,
-    bare: bool = False,
-    branch: str | None = None,
-    user_config: Path | None = None,
-    model: ModelUse | None = None,
-    progress: Progress | None = None,
-    jobs: int | None = None,
-    depth: int = 0,
-) -> tuple[Repository, Fetched]:
-    """Make a clone of the repository at an address, and open it. No file is written.
-
-    `jobs`: how many processes check what comes while this one stores, 1 for none; None: two, if
-    there are as many cores and it is worth it. `depth`: bring only one branch, and of it only so
-    many commits along first parents; what came before is known by ids and streams alone, and by a
-    state that the other side vouches for. Of a shallow repository comes what it has. An interrupted
-    clone stays, and cloning to the same place again goes on. Raises AlreadyExists, and what
-    fetching raises; what was refused leaves nothing.
-    """
-    from evgit.sync.cloning import begin_clone, refuse_taken, remove_unfinished, whole_address
-
-    address = whole_address(address)
-    layout = Layout.at(Path(path), bare=bare)
-    begun = refuse_taken(layout, address)
-    there = begin_clone(address, using)
-    if not begun:
-        root_line = there.root.encode()
-        with files.translate_errors(layout.directory):  # before the database: it may be killed
-            layout.directory.mkdir(parents=True, exist_ok=True)
-            layout.unfinished.touch()
-        Repository.init(
-            path, bare=bare, author=using.author, clock=using.now, root_line=root_line
-        ).close()
-        layout.remove_abandoned_databases(0)
-    repository = Repository(
-        layout, author=using.author, clock=using.now, user_config=user_config, model=model
-    )
-    try:
-        repository.store.jobs = jobs
-        sync = repository.sync(using)
-        remote = sync.remotes.set_url("origin", address)
-        wanted = sync.wanted_for_clone(there, branch, depth)
-        fetched = sync.fetch(remote, wanted, progress)
-        fetched.resumed = begun
-        sync.begin_branch(fetched, remote, branch)
-        layout.unfinished.unlink()
-    except BaseException as error:
-        repository.close()
-        if not isinstance(error, TransferInterrupted | KeyboardInterrupt):
-            remove_unfinished(layout)
-        raise
-    return repository, fetched
-
-
-def restore(
-    source: Path | str,
-    path: Path | str,
-    *,
-    user_config: Path | None = None,
-    model: ModelUse | None = None,
-    progress: Progress | None = None,
-) -> tuple[Repository, FsckReport]:
-    """Make a repository at `path` of a backup, check all of it, and open it. No file is written.
-
-    It is bare where the one that was backed up was. Raises AlreadyExists, NotFound, InvalidObject
-    and Damage; nothing is left then.
-    """
-    from evgit.maintenance.backup_source import read_list
-    from evgit.maintenance.restoring import restore
-
-    layout = Layout.at(Path(path), bare=read_list(Path(source)).bare)
-    report = restore(Path(source), layout, progress)
-    return Repository(layout, user_config=user_config, model=model), report
-
-
-def open(path: Path | str = ".") -> Repository:  # noqa: A001 - evgit.open reads as gzip.open
-    """Open the repository that `path` is in. See `Repository.open`."""
-    return Repository.open(path)
