@@ -11,12 +11,10 @@ standard output, and with --output NAME to NAME.md.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import random
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
@@ -28,12 +26,12 @@ import evgit
 from benchmarks.contenders.git_repository import EventPerCommit
 from benchmarks.contenders.sqlite_table import SQLiteTable
 from benchmarks.events import Dataset, generated
+from benchmarks.measuring import Row, run
 from evgit.formats.event import batch_from_lines
 
 COMMIT = 1000
 MOST_SINGLE_COMMITS = 100_000
 STREAMS_READ = 200
-Row = tuple[str, str, str]
 
 
 def made(directory: Path, dataset: Dataset, commit: int) -> Path:
@@ -180,21 +178,7 @@ def _each(names: list[str], work: Callable[[str], object]) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="few events, one round")
-    parser.add_argument("--output", type=Path)
-    options = parser.parse_args()
-    events, rounds = (3000, 1) if options.quick else (options.events, options.rounds)
-    with tempfile.TemporaryDirectory() as directory:
-        rows = list(measure(events, rounds, Path(directory)))
-    text = "| figure | bound | measured |\n|---|---|---|\n"
-    text += "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    print(text)
-    if options.output:
-        options.output.with_suffix(".md").write_text(text, encoding="utf-8")
-    return 0
+    return run(__doc__, measure, rounds=5, few_events=3000)
 
 
 if __name__ == "__main__":

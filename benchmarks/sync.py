@@ -11,14 +11,12 @@ Markdown to standard output, and with --output NAME to NAME.md.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
 import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +25,7 @@ from time import perf_counter
 
 from benchmarks.contenders.git_repository import EventPerCommit
 from benchmarks.events import generated
+from benchmarks.measuring import Row, run
 from evgit.formats.event import batch_from_lines
 from evgit.formats.times import to_instant
 from evgit.repository import Connecting, NewEvent, Repository, clone
@@ -37,7 +36,6 @@ from evgit.sync.transports.local import LocalTransport
 COMMIT = 1000
 PUSHED = 10_000
 FETCHES = 20
-Row = tuple[str, str, str]
 
 
 def evgit(*words: str) -> None:
@@ -252,24 +250,10 @@ def opened(directory: Path) -> Repository:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="few events, one round")
-    parser.add_argument("--output", type=Path)
-    options = parser.parse_args()
-    events, rounds = (2000, 1) if options.quick else (options.events, options.rounds)
     os.environ.setdefault("EVGIT_AUTHOR_NAME", "Bench")
     checkout = str(Path(__file__).resolve().parents[1])
     os.environ["PYTHONPATH"] = os.pathsep.join([checkout, os.environ.get("PYTHONPATH", "")])
-    with tempfile.TemporaryDirectory() as directory:
-        rows = list(measure(events, rounds, Path(directory)))
-    text = "| figure | bound | measured |\n|---|---|---|\n"
-    text += "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    print(text)
-    if options.output:
-        options.output.with_suffix(".md").write_text(text, encoding="utf-8")
-    return 0
+    return run(__doc__, measure, rounds=3, few_events=2000)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+
+from hypothesis import strategies as st
 
 from evgit.errors import TransferInterrupted
 from evgit.repository import Connecting, Fetched, Repository, clone
@@ -12,7 +14,7 @@ from evgit.sync.pushing import Pushed, PushedRef, push
 from evgit.sync.remotes import Remote
 from evgit.sync.service import Policy, Service
 from evgit.sync.transport import Carried
-from tests.history.making import Clock
+from tests.history.making import Clock, events, ids, merge
 
 USING = Connecting("Bob <bob@example.org>", Clock())
 
@@ -91,3 +93,56 @@ def heads(repository: Repository) -> dict[str, str]:
 def tracked(repository: Repository) -> dict[str, str]:
     """The same of remote-tracking refs of `origin`."""
     return {ref.name[20:]: ref.target for ref in repository.refs("refs/remotes/origin/")}
+
+
+BRANCHES = ("main", "a", "b")
+Step = tuple[str, str, str, int]
+"""What is done, to which branch, with which other, how much."""
+
+
+def steps(*further: str, at_least: int = 1) -> st.SearchStrategy[list[Step]]:
+    """Steps that make a history of any shape; `further` are what else may be done between."""
+    return st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["append", "append", "append", "branch", "merge", "leave out", "again", *further]
+            ),
+            st.sampled_from(BRANCHES),
+            st.sampled_from(BRANCHES),
+            st.integers(1, 4),
+        ),
+        min_size=at_least,
+        max_size=25,
+    )
+
+
+def take(source: Repository, clock: Clock, step: Step, number: int) -> int:
+    """Take a step; what can't be done changes nothing. `number`: of the next new event; returns
+    that of the one after."""
+    action, one, other, count = step
+    clock.now += 1
+    here = heads(source)
+    if action == "append" and one in here:
+        source.append(events(number, number + count, streams=3), branch=one)
+        return number + count
+    if action == "branch" and one in here and other not in here:
+        source.branches.create(other, here[one])
+    elif action in ("merge", "leave out") and len({here.get(one), here.get(other), None}) == 3:
+        known = set() if count == 4 else set(ids(source, one))
+        news = [event_id for event_id in ids(source, other) if event_id not in known]
+        merge(source, one, [here[other]], left_out=news[-1:] if action == "leave out" else [])
+    elif action == "again" and one in here and other in here:
+        picked = [source.event(event_id) for event_id in ids(source, other)[-count:]]
+        source.append(picked, branch=one, allow_empty=True)
+    elif action == "gc":
+        source.gc()
+    return number
+
+
+def grow(source: Repository, clock: Clock, taken: Sequence[Step]) -> list[dict[str, str]]:
+    """Take steps; what the branches were at before and after each."""
+    number, seen = 0, [heads(source)]
+    for step in taken:
+        number = take(source, clock, step, number)
+        seen.append(heads(source))
+    return seen

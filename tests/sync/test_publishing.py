@@ -39,8 +39,7 @@ from evgit.sync.transports.http_files import HttpPlace
 from tests import independent_reader
 from tests.history.making import Clock, event, events, ids, new
 from tests.sync.file_servers import Elsewhere, Endless, Packed, Plain, Ranged, files_served
-from tests.sync.making import USING, cloned, heads, tracked
-from tests.sync.test_bundles import grow, steps
+from tests.sync.making import USING, Step, cloned, grow, heads, steps, tracked
 
 
 def fetch_from(target: Repository, address: object):  # type: ignore[no-untyped-def]
@@ -68,12 +67,9 @@ def source(tmp_path: Path) -> Iterator[Repository]:
 
 
 @settings(max_examples=10)
-@given(steps, steps, st.integers(1, 3), st.booleans())
+@given(steps("gc"), steps("gc"), st.integers(1, 3), st.booleans())
 def test_who_fetches_now_and_then_has_it_all(
-    first: list,  # type: ignore[type-arg]
-    second: list,  # type: ignore[type-arg]
-    most: int,
-    full: bool,
+    first: list[Step], second: list[Step], most: int, full: bool
 ) -> None:
     with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         patch.setattr(publishing, "SMALL_PACKS", most)

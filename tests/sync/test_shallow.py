@@ -13,9 +13,17 @@ from evgit.errors import BehindBoundary
 from evgit.repository import Repository, clone
 from evgit.sync.fetching import Fetch
 from tests.history.making import Clock, events, ids, merge, new
-from tests.sync.making import USING, cloned, fetched, heads, pushed, tracked
-
-BRANCHES = ("main", "a", "b")
+from tests.sync.making import (
+    USING,
+    Step,
+    cloned,
+    fetched,
+    grow,
+    heads,
+    pushed,
+    steps,
+    tracked,
+)
 
 
 def shallow(
@@ -55,47 +63,16 @@ def assert_sound(repository: Repository) -> None:
     assert {found.commit for found in report.boundaries} == {b.id for b in repository.boundaries}
 
 
-steps = st.lists(
-    st.tuples(
-        st.sampled_from(["append", "append", "append", "branch", "merge", "again"]),
-        st.sampled_from(BRANCHES),
-        st.sampled_from(BRANCHES),
-        st.integers(1, 4),
-    ),
-    min_size=3,
-    max_size=25,
-)
-
-
-def grow(source: Repository, clock: Clock, actions: list[tuple[str, str, str, int]]) -> None:
-    """Make a history of any shape."""
-    number = 0
-    for action, one, other, count in actions:
-        clock.now += 1
-        here = heads(source)
-        if action == "append" and one in here:
-            source.append(events(number, number + count, streams=3), branch=one)
-            number += count
-        elif action == "branch" and one in here and other not in here:
-            source.branches.create(other, here[one])
-        elif action == "merge" and len({here.get(one), here.get(other), None}) == 3:
-            left_out = ids(source, other)[-1:] if count == 4 else []
-            merge(source, one, [here[other]], left_out=left_out)
-        elif action == "again" and one in here and other in here and ids(source, other):
-            picked = [source.event(i) for i in ids(source, other)[-count:]]
-            source.append(picked, branch=one)
-
-
 @settings(max_examples=25)
-@given(steps, st.integers(1, 4), st.lists(st.integers(1, 3), max_size=3), st.booleans())
+@given(steps(at_least=3), st.integers(1, 4), st.lists(st.integers(1, 3), max_size=3), st.booleans())
 def test_a_shallow_clone_is_the_end_of_a_whole_one_and_grows_into_it(
-    actions: list[tuple[str, str, str, int]], depth: int, deeper: list[int], reindexed: bool
+    taken: list[Step], depth: int, deeper: list[int], reindexed: bool
 ) -> None:
     with TemporaryDirectory() as directory:
         place = Path(directory)
         clock = Clock()
         with new(place / "source", clock) as source:
-            grow(source, clock, actions)
+            grow(source, clock, taken)
             with shallow(source, place / "shallow", depth) as copy:
                 _grows_into_a_whole_one(source, copy, place, deeper, reindexed)
 
