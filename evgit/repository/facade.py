@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from evgit.storage.cache import Cache
     from evgit.storage.config import Config
     from evgit.storage.in_progress import Begun
+    from evgit.sync.refusals import Refusal
     from evgit.sync.service import Service
     from evgit.sync.store import Store
     from evgit.sync.sync import Sync
@@ -268,12 +269,15 @@ class Repository:
         *,
         write: bool = True,
         aside: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None,
+        refused: Callable[[Refusal], None] | None = None,
     ) -> Service:
         """What answers others who clone, fetch and push here, by the rules for their pushes.
 
-        `name`: what the rules call whoever asks. `aside`: what large answers go through.
+        `name`: what the rules call whoever asks. `aside`: what large answers go through. `refused`:
+        is told of pushes that are refused; without it, a file of the repository has them.
         """
         from evgit.storage.config import Config
+        from evgit.sync.refusals import RefusalFile
         from evgit.sync.rules import Judge, Rules, read_rules
         from evgit.sync.service import Policy, Service
 
@@ -287,7 +291,8 @@ class Repository:
         def rules() -> Rules:
             return read_rules(Config(self.layout.config))  # without the user's settings
 
-        return Service(self.store, Policy(write, name, rules, judge, aside))
+        noted = refused or RefusalFile(self.layout.refusals, self.clock).note
+        return Service(self.store, Policy(write, name, rules, judge, aside, refused=noted))
 
     @cached_property
     def store(self) -> Store:

@@ -7,6 +7,7 @@ the answer streams out of a thread of its own. It must not know how messages are
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -29,10 +30,12 @@ from evgit.server.settings import ServerSettings, repository_directory
 from evgit.state.modelling.trust import Trust
 from evgit.storage.layout import Layout
 from evgit.sync.messages import MAX_MESSAGE_BYTES, encode, error_reply
+from evgit.sync.refusals import Refusal, refusal_line
 from evgit.sync.stdio import framed, keep, keep_abandoned, read_body, read_message
 
 MEDIA_TYPE = "application/x-evgit"
 MAX_READING_BYTES = MAX_MESSAGE_BYTES + (1 << 16)  # whoever may only read has no more to say
+LOG = logging.getLogger("evgit.server")  # pushes that were refused, a line of JSON each
 ARRIVING = 16  # times as many requests may come in as are answered at the same time
 
 
@@ -104,13 +107,19 @@ class Server:
         layout = None if directory is None else Layout.exactly(directory)
         if layout is None:
             raise _Refused(404, "there is no such repository")
-        with self._slot("arriving", ARRIVING * self._settings.max_requests):
-            body = await self._body(request, access, layout)
+        try:
+            with self._slot("arriving", ARRIVING * self._settings.max_requests):
+                body = await self._body(request, access, layout)
+        except _Refused as refused:  # strangers can't fill the log
+            if access.write:
+                why = f"HTTP {refused.status}"
+                self._log(Refusal(access.name, "request", [], why, refused.text), name)
+            raise
         ending = ExitStack()  # what the answer holds until it is sent
         try:
             ending.callback(body.close)
             ending.enter_context(self._slot("active", self._settings.max_requests))
-            head, chunks = await run_in_threadpool(self._answer, layout, access, body, ending)
+            head, chunks = await run_in_threadpool(self._answer, name, layout, access, body, ending)
         except BaseException:
             ending.close()
             raise
@@ -127,11 +136,16 @@ class Server:
             self.metrics.leave(what)
 
     def _answer(
-        self, layout: Layout, access: Access, body: ArrivingBody, ending: ExitStack
+        self, name: str, layout: Layout, access: Access, body: ArrivingBody, ending: ExitStack
     ) -> tuple[bytes, Iterator[bytes]]:
         repository = self._open(layout, access)
         ending.callback(repository.close)
-        service = repository.service(access.name, write=access.write, aside=self._large.aside)
+        service = repository.service(
+            access.name,
+            write=access.write,
+            aside=self._large.aside,
+            refused=lambda refusal: self._log(refusal, name),
+        )
         if access.write:
             keep_abandoned(service, layout.incoming)
         try:
@@ -142,6 +156,9 @@ class Server:
             return service.answer(message, read_body(source))
         except (InvalidObject, TransferInterrupted) as error:
             raise _Refused(400, error.message) from None
+
+    def _log(self, refusal: Refusal, repository: str) -> None:
+        LOG.warning("%s", refusal_line(refusal, self._now(), repository))
 
     def _open(self, layout: Layout, access: Access) -> Repository:
         use = ModelUse(trust=self._trust, jobs=1)  # many may push at once

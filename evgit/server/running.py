@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import socket
 import ssl
@@ -12,7 +13,8 @@ from pathlib import Path
 import uvicorn
 
 from evgit.errors import Unavailable, UsageError
-from evgit.server.app import make_app
+from evgit.server.app import LOG, make_app
+from evgit.server.impatience import impatient
 from evgit.server.settings import ServerSettings
 from evgit.state.modelling.trust import Trust
 
@@ -41,6 +43,7 @@ def run(
     if cert is not None and key is not None:
         _refuse_bad_certificate(cert, key)
     allow_many_files()
+    _log_to_standard_error()
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
@@ -50,7 +53,7 @@ def run(
         ) from None
     config = uvicorn.Config(
         make_app(settings, version, trust=trust),
-        http="h11",
+        http=impatient(settings.silent_seconds),
         ws="none",
         lifespan="off",
         log_level="warning",
@@ -66,6 +69,14 @@ def run(
     say(f"serving {settings.root} on {scheme}://{name}:{listening.getsockname()[1]}")
     with listening, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _log_to_standard_error() -> None:
+    """Each line as it is: it is JSON, and says when."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    LOG.handlers[:] = [handler]
+    LOG.propagate = False
 
 
 def _refuse_bad_certificate(cert: str, key: str) -> None:

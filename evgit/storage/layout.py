@@ -67,6 +67,11 @@ class Layout(msgspec.Struct, frozen=True):
         return self.directory / "incoming"
 
     @property
+    def refusals(self) -> Path:
+        """Which pushes were refused here, a line each."""
+        return self.directory / "refused.jsonl"
+
+    @property
     def unfinished(self) -> Path:
         """Is there while this is a clone whose history is not all here yet."""
         return self.directory / "unfinished"

@@ -50,6 +50,7 @@ from evgit.sync.messages import (
 )
 from evgit.sync.outgoing import texts
 from evgit.sync.quarantine import Limits
+from evgit.sync.refusals import Refusal
 from evgit.sync.rules import Judge, Rules
 from evgit.sync.store import SHARED, Store
 
@@ -60,12 +61,16 @@ def _nobody() -> None:
     """No judge."""
 
 
+def _nowhere(refusal: Refusal) -> None:
+    """No log."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What others may do here. `write`: push at all; `name`: what rules call whoever asks;
     `rules`: gives the rules for refs when somebody pushes; `judge`: gives what holds events to the
     model, None where there is none; `aside`: what large answers go through, so that only few are
-    made at the same time."""
+    made at the same time; `refused`: is told of each push that is refused."""
 
     write: bool = True
     name: str = ""
@@ -73,6 +78,7 @@ class Policy:
     judge: Callable[[], Judge | None] = _nobody
     aside: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None
     limits: Limits = field(default_factory=Limits)
+    refused: Callable[[Refusal], None] = _nowhere
 
 
 Answer = tuple[bytes, Iterator[bytes]]
@@ -87,10 +93,29 @@ class Service:
 
     def answer(self, message: bytes, body: Iterable[bytes] = ()) -> Answer:
         """(reply, body of the reply). What is refused is a reply, too, and never an exception."""
+        request = None
         try:
-            return self._answer(decode_request(message), iter(body))
+            request = decode_request(message)
+            return self._answer(request, iter(body))
         except EvgitError as error:
+            self._note_refusal(request, error)
             return encode(error_reply(error)), iter(())
+
+    def _note_refusal(self, request: AnyRequest | None, error: EvgitError) -> None:
+        """Log what was to change something here. Questions are nobody's business but the asker's;
+        what makes no sense at all might have been anything."""
+        refs: list[str] = []
+        match request:
+            case None:
+                what = "request"
+            case PushRequest():
+                what, refs = "push", [update.ref for update in request.updates]
+            case PutBlobRequest():
+                what = "blob"
+            case _:
+                return
+        name = self._policy.name
+        self._policy.refused(Refusal(name, what, refs, type(error).__name__, error.message))
 
     def keep(self, message: bytes, body: Iterable[bytes]) -> None:
         """Keep what came whole of a request that was cut short, so that it needn't be sent again.

@@ -22,9 +22,11 @@ USING = Connecting("Bob <bob@example.org>", Clock())
 class Line:
     """A transport to a repository that is open already, which may be cut after some bytes."""
 
-    def __init__(self, repository: Repository, policy: Policy | None = None) -> None:
+    def __init__(
+        self, repository: Repository, policy: Policy | None = None, name: str = ""
+    ) -> None:
         self._service = (
-            repository.service() if policy is None else Service(repository.store, policy)
+            repository.service(name) if policy is None else Service(repository.store, policy)
         )
         self.round_trips = 0
         self.sent = 0

@@ -29,8 +29,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(root: Path, *options: str) -> Iterator[str]:
-    """`evgit serve` on loopback; gives its URL."""
+def serving(root: Path, *options: str, log: list[str] | None = None) -> Iterator[str]:
+    """`evgit serve` on loopback; gives its URL. `log`: gets what it wrote, when it has ended."""
     process = subprocess.Popen(
         [sys.executable, "-m", "evgit", "serve", str(root), "--port", "0", *options],
         stderr=subprocess.PIPE,
@@ -48,7 +48,10 @@ def serving(root: Path, *options: str) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        process.stderr.close()  # type: ignore[union-attr]
+        assert process.stderr is not None
+        with process.stderr:
+            if log is not None:
+                log += process.stderr.read().splitlines()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -378,6 +379,49 @@ def test_a_forced_command_says_who_it_is(person: Person, root: Path, tmp_path: P
         assert "till-7" in person("op", "log", "--json", at=str(root / "ledger"))
 
 
+def test_the_server_logs_refused_pushes(person: Person, root: Path, tmp_path: Path) -> None:
+    """Who (never a token), which repository and refs, why; nothing of what went through."""
+    (tmp_path / "server.toml").write_text("max_body_bytes = 100000\n" + CONFIG)
+    log: list[str] = []
+    with serving(root, "--config", str(tmp_path / "server.toml"), log=log) as url:
+        person.environment["EVGIT_TOKEN"] = TOKEN
+        person("clone", f"{url}/ledger", "copy")
+        person.commit("a-1", at="copy")
+        person("push", at="copy")
+        person.commit("a-2", at="copy")
+        person("-C", str(root / "ledger"), "config", "receive.main.writers", "owner")
+        person("push", at="copy", code=7)
+        person.environment["EVGIT_TOKEN"] = READER
+        person("push", at="copy", code=7)
+        bearer = {"Authorization": f"Bearer {TOKEN}"}
+        assert httpx.post(f"{url}/ledger/evgit", content=bytes(200_000), headers=bearer).is_error
+        assert httpx.post(f"{url}/ledger/evgit", content=bytes(200_000)).status_code == 401
+    lines = [json.loads(line) for line in log]
+    assert [(line["who"], line["repository"], line["refs"]) for line in lines] == [
+        ("writer", "ledger", ["refs/heads/main"]),
+        ("reader", "ledger", ["refs/heads/main"]),
+        ("writer", "ledger", []),
+    ]
+    assert "receive.main.writers" in lines[0]["message"]
+    assert "may not push" in lines[1]["message"]
+    assert "more than 100,000 bytes" in lines[2]["message"]
+    assert not any(secret in line for secret in (TOKEN, READER) for line in log)
+
+
+def test_over_ssh_refused_pushes_stand_in_the_repository(
+    person: Person, root: Path, tmp_path: Path
+) -> None:
+    with ssh_host(tmp_path / "ssh") as (command, host):
+        person.environment["EVGIT_SSH_COMMAND"] = command
+        person("clone", f"{host}:{root}/ledger", "copy")
+        person.commit("a-1", at="copy")
+        person("-C", str(root / "ledger"), "config", "receive.main.writers", "owner")
+        person("push", at="copy", code=7)
+    [line] = (root / "ledger" / "refused.jsonl").read_text().splitlines()
+    assert json.loads(line)["refs"] == ["refs/heads/main"]
+    assert "All is well" in person("fsck", at=str(root / "ledger"))
+
+
 def test_over_ssh_a_path_is_one_repository_and_none_above_it(
     person: Person, root: Path, tmp_path: Path
 ) -> None:
@@ -397,6 +441,50 @@ def test_idle_connections_hold_nobody_up(url: str, person: Person) -> None:
     finally:
         for each in idle:
             each.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"POST /open/evgit HTTP/1.1\r\nHo"])
+def test_a_connection_that_asks_nothing_is_ended(url: str, said: bytes) -> None:
+    """Also after an answer, and also one whose question does not come to its end."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 60) as idle:
+        idle.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" if said else b"")
+        if said:
+            answer = b""
+            while not answer.endswith(b"ok\n"):
+                answer += idle.recv(4096)
+        idle.sendall(said)
+        assert idle.recv(4096) == b""
+
+
+def test_a_slow_client_that_goes_on_is_answered(url: str) -> None:
+    """It takes longer than it may be silent (a second), a little at a time."""
+    host, port = url.removeprefix("http://").split(":")
+    pieces = [
+        b"POST /open/evgit HTTP/1.1\r\nHost: x\r\n",
+        b"Content-Length: 18\r\nConnection: close\r\n\r\n",
+        *(bytes([letter]) for letter in b'{"do":"refs"}'),
+        b"\n\0\0\0\0",
+    ]
+    with socket.create_connection((host, int(port)), 60) as slow:
+        for piece in pieces:
+            slow.sendall(piece)
+            time.sleep(0.1)
+        assert slow.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_over_standard_input_silence_ends_it(root: Path, person: Person) -> None:
+    words = ["evgit", "serve", "--stdio", "--silent-seconds", "0.2", str(root / "open")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=person.environment,
+    )
+    assert process.wait(60) == 7
+    _, said = process.communicate()
+    assert b"the other side was silent for 0.2 seconds" in said
 
 
 def test_the_server_says_how_it_is(url: str) -> None:

@@ -11,6 +11,8 @@ http://HOST:8470/shop/ledger. Without a configuration nobody may write. `/health
 --read-only refuses that. What may be pushed to which branch, say the repository's settings
 `receive.BRANCH.…`: see docs/server.md. There, people are called by the names of their tokens; over
 standard input by the user that they log in as, or by --as NAME, to be given in a forced command.
+Each push that is refused leaves a line of JSON: on standard error, or over standard input in the
+repository's `refused.jsonl`.
 """
 
 from __future__ import annotations
@@ -29,10 +31,12 @@ from evgit.cli.invocation import Invocation
 from evgit.cli.model_options import model_use
 from evgit.cli.opening import open_repository_at
 from evgit.cli.remotes import system_user
+from evgit.cli.silence import not_for_ever
 from evgit.errors import EvgitError, NotFound, UsageError
 from evgit.repository import refuse, serve
 
 PORT = 8470
+SILENT_SECONDS = 3600.0
 
 
 @documented(__doc__, "serve")
@@ -40,6 +44,13 @@ PORT = 8470
 @click.option("--stdio", is_flag=True, help="Speak over standard input and output.")
 @click.option("--as", "name", metavar="NAME", help="What rules and the op log call who asks.")
 @click.option("--read-only", is_flag=True, help="Refuse what would change anything.")
+@click.option(
+    "--silent-seconds",
+    type=click.FloatRange(0, 365 * 86_400, min_open=True),
+    default=SILENT_SECONDS,
+    metavar="N",
+    help="End when the other side of --stdio says nothing for so long [3600].",
+)
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Who may do what.")
 @click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="Listen on [127.0.0.1].")
 @click.option(
@@ -59,6 +70,7 @@ def command(
     stdio: bool,
     name: str | None,
     read_only: bool,
+    silent_seconds: float,
     config: Path | None,
     host: str,
     port: int,
@@ -77,7 +89,9 @@ def command(
         with opened as repository:
             repository.author = f"{name} <>" if name else identity(repository).author
             service = repository.service(name or system_user(), write=not read_only)
-            serve(service, sys.stdin.buffer, sys.stdout.buffer)
+            ends = sys.stdin.buffer.fileno(), sys.stdout.buffer.fileno()
+            with not_for_ever(*ends, silent_seconds) as (source, target):
+                serve(service, source, target)
     else:
         if not path.is_dir():
             raise NotFound(f"there is no directory {path}", hint="name the one to serve")
