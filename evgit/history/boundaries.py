@@ -16,7 +16,7 @@ import msgspec
 
 from evgit.errors import BehindBoundary
 from evgit.history.line_ranges import LineRange, LineSet
-from evgit.storage import database
+from evgit.storage import schema
 from evgit.storage.database import fetch_all
 
 WAY_ON = (
@@ -81,7 +81,7 @@ class Boundaries:
     def _loaded(self) -> dict[int, BoundaryRow]:
         if self._rows is None:
             self._rows = {}
-            if database.is_shallow(self._connection):
+            if schema.is_shallow(self._connection):
                 for values in fetch_all(
                     self._connection,
                     "SELECT number, lines, id, size, here, taken_from FROM boundaries"

@@ -16,6 +16,7 @@ from evgit.history.heads import HEADS
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
 from evgit.storage import database
+from evgit.storage.database_errors import translate_errors
 from evgit.storage.operations import OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, RefStore
 
@@ -45,7 +46,7 @@ def write_first_commit(
             )
         database.empty_log(connection)  # closing would do it too, but fail in silence
     finally:
-        with database.translate_errors(path):
+        with translate_errors(path):
             connection.close()
 
 

@@ -14,7 +14,7 @@ import zstandard
 
 from evgit.errors import Damage
 from evgit.formats.block import decode_frame
-from evgit.storage import database
+from evgit.storage import schema
 from evgit.storage.database import fetch_all
 
 PART_BYTES = 1 << 18
@@ -81,7 +81,7 @@ class GivenState:
         self._held, self._size, self._part = [], 0, self._part + 1
 
     def _rows(self, select: str, end: str) -> list[tuple[bytes]]:
-        if not database.is_shallow(self._connection):
+        if not schema.is_shallow(self._connection):
             return []
         return fetch_all(
             self._connection,

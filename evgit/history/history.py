@@ -17,7 +17,7 @@ from evgit.history.commit_row import CommitRow
 from evgit.history.graph import CommitGraph
 from evgit.history.log import Log
 from evgit.history.points import Point
-from evgit.storage import database
+from evgit.storage import database, schema
 from evgit.storage.blocks import LINE_LIMIT, BlockStore
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class History:
         self.connection = connection
         self.blocks = BlockStore(connection)
         self.graph = CommitGraph(connection, self.blocks, lambda: self.runs)
-        if database.is_shallow(connection):
+        if schema.is_shallow(connection):
             self.blocks.closed = self.graph.boundaries
         self.blocks.name_lines = self.name_lines
         self._numbering: object = self  # not known yet
@@ -97,7 +97,7 @@ class History:
         """Drop everything remembered, after a roll-back or when the index was made again."""
         self.graph.forget_chains()
         self.graph.boundaries.forget()
-        shallow = database.is_shallow(self.connection)
+        shallow = schema.is_shallow(self.connection)
         self.blocks.closed = self.graph.boundaries if shallow else None
         self.indexer.forget_last()
         self.streams.forget_names()

@@ -36,7 +36,7 @@ from evgit.formats.pack_writing import PackWriter
 from evgit.formats.times import to_text
 from evgit.history.history import History
 from evgit.maintenance.backup_place import MARK, refuse_another
-from evgit.storage import database, files
+from evgit.storage import database, files, schema
 from evgit.storage.blobs import BlobStore
 from evgit.storage.copy_directory import CopyDirectory, is_there
 from evgit.storage.database import fetch_all
@@ -274,7 +274,7 @@ class _Backup:
         if config.is_file():
             text = config.read_text("utf-8")
             yield msgspec.json.encode({"file": config.name, "text": text})
-        shallow = database.is_shallow(self._connection)
+        shallow = schema.is_shallow(self._connection)
         for table, columns in TABLES.items():
             if table in SHALLOW and not shallow:
                 continue

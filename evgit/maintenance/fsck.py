@@ -39,7 +39,8 @@ from evgit.maintenance.salvage import last_line, readable_blocks
 from evgit.maintenance.seen import Seen
 from evgit.storage.blobs import BlobStore
 from evgit.storage.blocks import LINE_LIMIT, BlockData, BlockEntry
-from evgit.storage.database import integrity_problems, reading, translate_errors
+from evgit.storage.database import integrity_problems, reading
+from evgit.storage.database_errors import translate_errors
 from evgit.storage.refs import RefStore
 
 Progress = Callable[[int, int], None]

@@ -22,8 +22,9 @@ from evgit.formats.pack_writing import NORMAL, THOROUGH, Effort, PackWriter
 from evgit.history.history import History
 from evgit.maintenance.index_folding import fold_index
 from evgit.maintenance.pruning import Pruned, joined
-from evgit.storage import database
+from evgit.storage import database, schema
 from evgit.storage.database import fetch_all, fetch_one
+from evgit.storage.database_errors import translate_errors
 from evgit.storage.layout import Layout
 from evgit.storage.pack_directory import LIVES_ON_SECONDS, PackDirectory
 from evgit.storage.packs import Packed
@@ -103,7 +104,7 @@ class _Gc:
     def run(self) -> GcReport:
         self.report.before = self._size()
         with database.writing(self._connection):
-            database.upgrade(self._connection)
+            schema.upgrade(self._connection)
         self._history.blocks.packs.reload()
         self._clear_away()
         if self._prune is not None:
@@ -285,7 +286,7 @@ class _Gc:
             for name in ("page_size", "page_count", "freelist_count")
         )
         if free * 4 > pages and (pages - free) * page <= VACUUM_BYTES:
-            with suppress(Locked), database.translate_errors(self._layout.database):
+            with suppress(Locked), translate_errors(self._layout.database):
                 self._connection.execute("PRAGMA temp_store=FILE")
                 try:
                     self._connection.execute("VACUUM")

@@ -15,7 +15,7 @@ from evgit.history.derive import commit_to_index, split_again
 from evgit.history.frontiers import Frontiers
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
-from evgit.storage import database
+from evgit.storage import database, schema
 
 
 def reindex(history: History, progress: Callable[[int, int], None] | None = None) -> int:
@@ -28,8 +28,8 @@ def reindex(history: History, progress: Callable[[int, int], None] | None = None
     try:
         with database.writing(connection):
             total, _ = history.blocks.end()
-            database.upgrade(connection)
-            for table in database.INDEX_TABLES:
+            schema.upgrade(connection)
+            for table in schema.INDEX_TABLES:
                 connection.execute(f"DELETE FROM {table}")
             history.forget()
             frontiers = Frontiers(history)

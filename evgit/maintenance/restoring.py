@@ -26,7 +26,7 @@ from evgit.maintenance.backup import SHALLOW, TABLES
 from evgit.maintenance.backup_source import Source, damaged, list_of, open_source, state_lines
 from evgit.maintenance.fsck import FsckReport, fsck
 from evgit.maintenance.reindex import reindex
-from evgit.storage import database, files
+from evgit.storage import database, files, schema
 from evgit.storage.blobs import BlobStore
 from evgit.storage.layout import Layout
 from evgit.storage.packs import Packed
@@ -181,7 +181,7 @@ def _insert(connection: apsw.Connection, table: str, row: list[Any]) -> None:
     if table == "objects":
         row = [id_bytes(str(row[0])), str(row[1]).encode()]
     if table in SHALLOW:
-        database.become_shallow(connection)
+        schema.become_shallow(connection)
     for place in _IN_HEX.get(table, ()):
         row[place] = None if row[place] is None else bytes.fromhex(row[place])
     marks = ",".join("?" * len(row))

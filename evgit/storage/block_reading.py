@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from evgit.errors import EvgitError
-from evgit.storage.database import translate_errors
+from evgit.storage.database_errors import translate_errors
 
 DIRECTORY = "first_line, latest, frames, checksum"
 SMALLEST_GROUP = 4096  # bytes of frames decompressed at once, to begin with

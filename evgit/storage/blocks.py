@@ -41,7 +41,8 @@ from evgit.storage.block_reading import (
     wanted,
     words_of,
 )
-from evgit.storage.database import fetch_all, fetch_one, translated
+from evgit.storage.database import fetch_all, fetch_one
+from evgit.storage.database_errors import translated
 
 if TYPE_CHECKING:
     from evgit.storage.packs import PackStore

@@ -1,8 +1,6 @@
-"""SQLite through apsw: connecting, the schema of `evgit.db`, transactions, errors in our words.
+"""SQLite through apsw: connecting to `evgit.db`, and transactions.
 
-Truth is in `blocks`, `objects`, `blobs`, `refs`, `operations` and `settings`. The other tables are
-indexes of the blocks, which `evgit reindex` can make again. This module must not know what
-a commit or an event is.
+This module must not know what a commit or an event is, nor what is in which table.
 
 apsw rather than the interpreter's sqlite3, because it brings a current SQLite of its own: older
 ones may carry a bug in resetting the write-ahead log that was fixed in 3.51.3 (sqlite.org).
@@ -18,23 +16,18 @@ from types import TracebackType
 from typing import Any
 
 import apsw
-import msgspec
 
 from evgit.errors import (
     Damage,
-    EvgitError,
-    Locked,
     NotADatabase,
-    ReadOnly,
-    StorageFull,
     Unavailable,
     UnsupportedFormat,
     UsageError,
 )
+from evgit.storage import schema
+from evgit.storage.database_errors import translate_errors, translated
 
 APPLICATION_ID = 0x65766774  # "evgt", where file(1) and SQLite look for it
-SCHEMA_VERSION = 3
-SHALLOW_VERSION = 4  # with the tables of boundaries, whose blocks an earlier evgit can't read
 BUSY_TIMEOUT_MS = 30_000
 # Every changed page is written whole at each commit, and a commit touches some eight of them:
 # small pages make it cheaper (docs/decisions/storage.md has the figures).
@@ -43,215 +36,7 @@ CHECKPOINT_PAGES = 1000  # SQLite's own measure
 BULK_CHECKPOINT_PAGES = 8000
 _CREATE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
 
-PACKS = """
-CREATE TABLE packs(
-    first_line INTEGER PRIMARY KEY,
-    lines INTEGER NOT NULL,
-    name BLOB NOT NULL,
-    place INTEGER NOT NULL,
-    latest INTEGER NOT NULL,
-    checksum INTEGER NOT NULL
-);
-CREATE TABLE replaced_packs(name BLOB PRIMARY KEY, replaced INTEGER NOT NULL) WITHOUT ROWID;
-"""
-
-SHALLOW = """
-CREATE TABLE boundaries(
-    number INTEGER PRIMARY KEY,
-    lines INTEGER NOT NULL,
-    id BLOB NOT NULL,
-    size INTEGER NOT NULL,
-    here TEXT NOT NULL,
-    taken_from TEXT NOT NULL
-);
-CREATE TABLE boundary_states(
-    number INTEGER, projection BLOB, part INTEGER, data BLOB NOT NULL,
-    PRIMARY KEY(number, projection, part)
-) WITHOUT ROWID;
-"""
-
-TRUTH = """
-CREATE TABLE settings(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE blocks(
-    first_line INTEGER PRIMARY KEY,
-    latest INTEGER NOT NULL,
-    frames BLOB NOT NULL,
-    checksum INTEGER NOT NULL,
-    data BLOB NOT NULL
-);
-CREATE TABLE objects(id BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE blobs(id BLOB PRIMARY KEY, size INTEGER NOT NULL, data BLOB);
-CREATE TABLE refs(name TEXT PRIMARY KEY, target TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE operations(
-    number INTEGER PRIMARY KEY,
-    started INTEGER NOT NULL,
-    finished INTEGER NOT NULL,
-    actor TEXT NOT NULL,
-    writer TEXT NOT NULL,
-    command TEXT NOT NULL,
-    arguments TEXT NOT NULL,
-    changes TEXT NOT NULL
-);
-"""
-
-INDEXES = """
-CREATE TABLE commits(
-    number INTEGER PRIMARY KEY,
-    id BLOB NOT NULL,
-    events INTEGER NOT NULL,
-    chain INTEGER NOT NULL,
-    height INTEGER NOT NULL,
-    size INTEGER NOT NULL,
-    time INTEGER NOT NULL,
-    parent INTEGER,
-    further_parents BLOB,
-    segment BLOB,
-    held_back INTEGER,
-    checksum INTEGER NOT NULL,
-    postings BLOB,
-    fingerprints BLOB,
-    keys BLOB
-);
-CREATE INDEX commits_by_prefix ON commits(substr(id, 1, 4));
-CREATE UNIQUE INDEX commits_by_chain ON commits(chain, size, height);
-CREATE TABLE chains(
-    number INTEGER PRIMARY KEY,
-    parent INTEGER,
-    fork_height INTEGER NOT NULL,
-    fork_size INTEGER NOT NULL,
-    height INTEGER NOT NULL,
-    size INTEGER NOT NULL,
-    covered INTEGER NOT NULL,
-    frontier BLOB NOT NULL,
-    checksum INTEGER NOT NULL
-);
-CREATE TABLE merkle_nodes(
-    chain INTEGER, level INTEGER, place INTEGER, hash BLOB NOT NULL, checksum INTEGER NOT NULL,
-    PRIMARY KEY(chain, level, place)
-) WITHOUT ROWID;
-CREATE TABLE streams(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE runs(
-    number INTEGER PRIMARY KEY,
-    family INTEGER NOT NULL,
-    level INTEGER NOT NULL,
-    last INTEGER NOT NULL,
-    entries INTEGER NOT NULL
-);
-CREATE INDEX runs_by_family ON runs(family, number);
-CREATE TABLE run_pages(
-    run INTEGER, first BLOB, ordinal INTEGER NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY(run, first)
-) WITHOUT ROWID;
-CREATE TABLE merged_lines(
-    block INTEGER, number INTEGER, place INTEGER,
-    first_line INTEGER NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY(block, number, place)
-) WITHOUT ROWID;
-CREATE TABLE held_back(number INTEGER PRIMARY KEY, lines BLOB NOT NULL);
-"""
-
-COMMIT_PAGES = """
-CREATE TABLE commit_pages(
-    first INTEGER PRIMARY KEY,
-    last INTEGER NOT NULL,
-    chain INTEGER NOT NULL,
-    size INTEGER NOT NULL,
-    height INTEGER NOT NULL,
-    data BLOB NOT NULL
-);
-CREATE INDEX commit_pages_by_chain ON commit_pages(chain, size, height);
-"""
-
-RUN_PAGE_DATA = """
-CREATE TABLE IF NOT EXISTS run_page_data(number INTEGER PRIMARY KEY, data BLOB NOT NULL);
-"""
-
-INDEX_TABLES = (
-    "commits",
-    "chains",
-    "merkle_nodes",
-    "streams",
-    "runs",
-    "run_pages",
-    "merged_lines",
-    "held_back",
-    "commit_pages",
-    "run_page_data",
-)
-
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ncpfs"})
-
-
-@contextmanager
-def translate_errors(path: Path) -> Iterator[None]:
-    """Raise SQLite's errors about the file at `path` as evgit's."""
-    try:
-        yield
-    except (apsw.Error, UnicodeDecodeError) as error:
-        raise translated(error, path) from error
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    """What evgit says where SQLite says `errors`, about the file at {path}."""
-
-    errors: tuple[type[Exception], ...]
-    raised: type[EvgitError]
-    message: str
-    hint: str = ""
-
-
-# The first line that fits is taken; the last one fits everything.
-_ANSWERS = (
-    _Answer(
-        (apsw.BusyError, apsw.LockedError),
-        Locked,
-        "{path} is locked by another process (waited as long as allowed)",
-        "wait for the other evgit to finish, then run the same command again; nothing was changed",
-    ),
-    _Answer(
-        (apsw.ReadOnlyError, apsw.PermissionsError, apsw.AuthError),
-        ReadOnly,
-        "{path} can't be written: {detail}",
-        "check the permissions of the file and of its directory",
-    ),
-    _Answer(
-        (apsw.CantOpenError,),
-        ReadOnly,
-        "{path} can't be opened: {detail}",
-        "check that it exists and that you may read it and write its directory",
-    ),
-    _Answer(
-        (apsw.FullError,),
-        StorageFull,
-        "no space left to write {path}; the transaction was undone, nothing was changed",
-        "free some space, then run the same command again",
-    ),
-    _Answer(
-        (apsw.NotADBError,),
-        NotADatabase,
-        "{path} is not an evgit database (or its first page is damaged)",
-        "restore it from a clone or a backup; nothing was changed",
-    ),
-    _Answer(  # no row that evgit writes breaks a constraint, unless others are wrong
-        (apsw.CorruptError, apsw.ConstraintError, UnicodeDecodeError),
-        Damage,
-        "{path} is damaged: {detail}",
-        "run `evgit fsck` for the extent, `evgit reindex` if only indexes are hit",
-    ),
-    _Answer(
-        (apsw.IOError,),
-        Unavailable,
-        "reading or writing {path} failed: {detail}",
-        "check the disk (full, failing, or taken away?) and try again",
-    ),
-    _Answer((Exception,), Unavailable, "the database {path} refused: {detail}"),
-)
-
-
-def translated(error: apsw.Error | UnicodeDecodeError, path: Path) -> EvgitError:
-    """The evgit error for an SQLite error, or undecodable text, in the database at `path`."""
-    answer = next(answer for answer in _ANSWERS if isinstance(error, answer.errors))
-    return answer.raised(answer.message.format(path=path, detail=error), hint=answer.hint)
 
 
 def refuse_network_file_system(path: Path) -> None:
@@ -298,14 +83,7 @@ def create(path: Path) -> apsw.Connection:
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute("PRAGMA journal_mode=WAL")
         with writing(connection):
-            connection.execute(
-                TRUTH
-                + PACKS
-                + INDEXES
-                + COMMIT_PAGES
-                + RUN_PAGE_DATA
-                + f"PRAGMA user_version={SCHEMA_VERSION};"
-            )
+            connection.execute(schema.CREATE)
         _configure(connection)
         return connection
 
@@ -354,9 +132,9 @@ def _check_identity(connection: apsw.Connection, path: Path, busy_timeout_ms: in
             f"{path} is a SQLite database, but not an evgit one",
             hint="restore it from a clone or a backup; nothing was changed",
         )
-    if version > SHALLOW_VERSION:
+    if version > schema.SHALLOW_VERSION:
         raise UnsupportedFormat(
-            f"{path} has storage format {version}; this evgit reads up to {SHALLOW_VERSION}",
+            f"{path} has storage format {version}; this evgit reads up to {schema.SHALLOW_VERSION}",
             hint="use a newer evgit",
         )
 
@@ -504,37 +282,6 @@ class Answers:
         if view != self._view or len(self._known) >= self._limit:
             self._view, self._known = view, {}
         return self._known
-
-
-def upgrade(connection: apsw.Connection) -> None:
-    """Give a database made by an earlier evgit the tables that it lacks, inside a transaction."""
-    version = connection.pragma("user_version")
-    if version < 2:
-        connection.execute(PACKS)
-    if version < SCHEMA_VERSION:
-        connection.execute(COMMIT_PAGES + f"PRAGMA user_version={SCHEMA_VERSION};")
-    connection.execute(RUN_PAGE_DATA)
-
-
-def is_shallow(connection: apsw.Connection) -> bool:
-    """Are there tables of boundaries?"""
-    return bool(connection.pragma("user_version") >= SHALLOW_VERSION)
-
-
-def become_shallow(connection: apsw.Connection) -> None:
-    """Make the tables of boundaries, inside a transaction."""
-    upgrade(connection)
-    if not is_shallow(connection):
-        connection.execute(SHALLOW + f"PRAGMA user_version={SHALLOW_VERSION};")
-
-
-def become_whole(connection: apsw.Connection) -> None:
-    """Drop the tables of boundaries, inside a transaction."""
-    if is_shallow(connection):
-        connection.execute(
-            "DROP TABLE boundaries; DROP TABLE boundary_states;"
-            f"PRAGMA user_version={SCHEMA_VERSION};"
-        )
 
 
 @contextmanager

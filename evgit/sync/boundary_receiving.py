@@ -27,7 +27,7 @@ from evgit.history.boundary_index import unfold
 from evgit.history.given_states import GivenState
 from evgit.history.history import History
 from evgit.history.recording import latest_received, refuse_received
-from evgit.storage import database
+from evgit.storage import schema
 
 MAX_BOUNDARIES = 4096
 _COMMIT = b'{"author":'
@@ -83,7 +83,7 @@ class BoundaryReceiver:
 
         Raises InvalidObject; nothing may be kept then.
         """
-        database.become_shallow(self._history.connection)
+        schema.become_shallow(self._history.connection)
         self._history.blocks.closed = self._history.graph.boundaries
         rest = iter(frames)
         for lines in rest:

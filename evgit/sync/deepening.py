@@ -28,7 +28,7 @@ from evgit.history.first_commit import index_of_root
 from evgit.history.given_states import GivenState
 from evgit.history.history import NUMBERING, SEEN, History
 from evgit.state.states import States
-from evgit.storage import database
+from evgit.storage import database, schema
 from evgit.storage.blocks import LINE_LIMIT
 from evgit.storage.cache import Cache
 from evgit.storage.database import fetch_all
@@ -85,7 +85,7 @@ def deepening(
             database.set_setting(store.history.connection, NUMBERING, numbering)
             database.set_setting(store.history.connection, SEEN, "[]")  # other lines, all new
             if not still_shallow:
-                database.become_whole(store.history.connection)
+                schema.become_whole(store.history.connection)
             store.history.forget()
             yield received
     finally:
@@ -122,7 +122,7 @@ def _begin_anew(store: Store) -> None:
         (store.actor.now(),),
     )
     connection.execute("UPDATE boundary_states SET number=-1-number")
-    for table in ("blocks", "packs", "boundaries", *database.INDEX_TABLES):
+    for table in ("blocks", "packs", "boundaries", *schema.INDEX_TABLES):
         connection.execute(f"DELETE FROM {table}")
     history.forget()
     history.blocks.put(0, encode_block([], line), -1)

@@ -166,7 +166,8 @@ evgit.formats evgit.formats.again evgit.formats.block evgit.formats.canonical ev
 evgit.formats.event evgit.formats.event_batch evgit.formats.event_rules evgit.formats.fast_json
 evgit.formats.json_value evgit.formats.merkle evgit.formats.names evgit.formats.times
 evgit.storage evgit.storage.ahead evgit.storage.block_reading evgit.storage.blocks
-evgit.storage.database evgit.storage.files evgit.storage.layout evgit.storage.operations
+evgit.storage.database evgit.storage.database_errors evgit.storage.files evgit.storage.layout
+evgit.storage.operations evgit.storage.schema
 evgit.storage.refs
 evgit.history evgit.history.boundaries evgit.history.commit_row evgit.history.commit_table
 evgit.history.graph evgit.history.heads evgit.history.history evgit.history.history_source

@@ -21,7 +21,7 @@ from evgit.errors import (
     UnsupportedFormat,
 )
 from evgit.repository import Repository
-from evgit.storage import database
+from evgit.storage import schema
 from tests.faults.making import ids, numbered, small_history
 
 NOBODY = 65534
@@ -92,10 +92,10 @@ def test_a_database_of_something_else(path):
 
 def test_a_newer_format(path):
     connection = apsw.Connection(str(path))
-    connection.execute(f"PRAGMA user_version={database.SHALLOW_VERSION + 1}")
+    connection.execute(f"PRAGMA user_version={schema.SHALLOW_VERSION + 1}")
     connection.close()
     with pytest.raises(
-        UnsupportedFormat, match=f"storage format {database.SHALLOW_VERSION + 1}"
+        UnsupportedFormat, match=f"storage format {schema.SHALLOW_VERSION + 1}"
     ) as told:
         Repository.open(path.parent)
     assert "newer evgit" in told.value.hint

@@ -39,8 +39,8 @@ from evgit.maintenance.backup import Subject, back_up
 from evgit.repository import Repository, clone, publish, restore
 from tests import independent_reader
 from tests.history.making import Clock, event, events, ids, new
-from tests.sync.making import USING, cloned, fetched, tracked
-from tests.sync.test_bundles import bundled, fetch_bundle, grow, steps
+from tests.sync.making import USING, Step, cloned, fetched, grow, steps, tracked
+from tests.sync.test_bundles import bundled, fetch_bundle
 
 
 def seen(repository: Repository) -> object:
@@ -80,8 +80,10 @@ def source(tmp_path: Path) -> Iterator[Repository]:
 
 
 @settings(max_examples=10)
-@given(steps, steps, st.booleans())
-def test_what_comes_back_is_what_there_was(first: list, second: list, full: bool) -> None:  # type: ignore[type-arg]
+@given(steps("gc"), steps("gc"), st.booleans())
+def test_what_comes_back_is_what_there_was(
+    first: list[Step], second: list[Step], full: bool
+) -> None:
     with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         if full:
             patch.setattr(backup, "FULL_LINES", 5)

@@ -17,7 +17,7 @@ from evgit.errors import Damage, DamagedObject, EvgitError, Locked
 from evgit.maintenance import gc as gc_module, index_folding
 from evgit.maintenance.gc import GcReport, gc
 from evgit.repository import NewEvent, Repository
-from evgit.storage import database
+from evgit.storage import database, schema
 from evgit.storage.blocks import WHOLE_READ_BYTES
 from tests import independent_reader
 from tests.faults.making import ids, numbered, small_history
@@ -264,7 +264,7 @@ def test_a_repository_made_before_there_were_packs(tmp_path: Path) -> None:
         assert repository.fsck().problems == []
         consolidate(repository)
         assert ids(repository)[: len(history)] == history
-        assert repository.history.connection.pragma("user_version") == database.SCHEMA_VERSION
+        assert repository.history.connection.pragma("user_version") == schema.SCHEMA_VERSION
         assert repository.fsck().problems == []
 
 

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from evgit.errors import Damage, InvalidObject
 from evgit.repository import Repository
-from evgit.storage.database import INDEX_TABLES, fetch_all
+from evgit.storage.database import fetch_all
+from evgit.storage.schema import INDEX_TABLES
 from tests.history.making import SECOND, Clock, event, events, ids, merge, new, row
 
 

@@ -11,14 +11,14 @@ from hypothesis import given, settings, strategies as st
 
 from evgit.errors import DamagedObject
 from evgit.formats.block import encode_block
-from evgit.storage import blocks as blocks_module, database
+from evgit.storage import blocks as blocks_module, schema
 from evgit.storage.block_reading import READ_AHEAD_BYTES, ReadAhead
 from evgit.storage.blocks import BlockStore
 
 
 def new_store() -> BlockStore:
     connection = apsw.Connection(":memory:")
-    connection.execute(database.TRUTH)
+    connection.execute(schema.TRUTH)
     return BlockStore(connection)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from evgit.errors import Conflict, NotFound
-from evgit.storage import database
+from evgit.storage import schema
 from evgit.storage.operations import OperationLog, RefChange
 from evgit.storage.refs import Ref, RefStore
 
@@ -17,7 +17,7 @@ class Stores:
 
     def __init__(self) -> None:
         self.connection = apsw.Connection(":memory:")
-        self.connection.execute(database.TRUTH)
+        self.connection.execute(schema.TRUTH)
         self.refs = RefStore(self.connection)
         self.operations = OperationLog(self.connection)
         self.clock = 0

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from evgit.errors import Damage
-from evgit.storage import database, sorted_runs
+from evgit.storage import database, schema, sorted_runs
 from evgit.storage.run_directory import RunDirectory
 from evgit.storage.sorted_runs import KEY_LIMIT, MERGE_CHUNK_KEYS, PAGE_KEYS, SortedRuns
 
@@ -26,7 +26,7 @@ bounds = st.one_of(keys, st.just(KEY_LIMIT))
 
 def new_runs() -> SortedRuns:
     connection = apsw.Connection(":memory:")
-    connection.execute(database.INDEXES)
+    connection.execute(schema.INDEXES)
     return SortedRuns(connection)
 
 
@@ -88,7 +88,7 @@ def test_a_directory_leads_where_statements_lead(
 ) -> None:
     """Asked again and again while nobody writes, runs remember where their pages are."""
     connection = database._Connection(":memory:", database._CREATE)
-    connection.execute(database.INDEXES + database.RUN_PAGE_DATA)
+    connection.execute(schema.INDEXES + schema.RUN_PAGE_DATA)
     runs, model = SortedRuns(connection), set[int]()
     for number, (start, count) in enumerate(additions):
         fresh = set(range(start, start + 7 * count, 7)) - model
