@@ -30,7 +30,8 @@ from evgit.history.history import History
 from evgit.history.points import Point
 from evgit.state.modelling.declarations import AnyProjection
 from evgit.state.modelling.files import ModelFiles
-from evgit.state.modelling.loader import load, modules_of
+from evgit.state.modelling.importing import modules_of
+from evgit.state.modelling.loader import load
 from evgit.state.modelling.model_states import ModelStates
 from evgit.storage import database
 from evgit.storage.cache import Cache
