@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import zstandard
 
@@ -30,6 +30,20 @@ _MAX_WINDOW = 1 << 25  # covers MAX_FRAME_BYTES; a frame that asks for more memo
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _LONGEST_HEADER = 18
 _REPEATED_BYTE = 1
+
+
+class Text(Protocol):
+    """What one frame held, not yet as bytes of its own."""
+
+    def tobytes(self) -> bytes: ...
+
+
+class Texts(Protocol):
+    """What several frames held."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Text]: ...
 
 
 class EncodedBlock(NamedTuple):
@@ -119,20 +133,37 @@ def decode_frames(frames: Sequence[bytes]) -> list[bytes] | None:
 
     None where that can't be done, or a frame is not as it should be: `decode_frame` knows which.
     """
-    decode = getattr(_zstd.decompressor, "multi_decompress_to_buffer", None)
-    if decode is None or not frames:  # only zstandard's C backend has it
-        return None
+    found = decompress_frames(frames) if can_decompress(frames) else None
+    return None if found is None else [text.tobytes() for text in found]
+
+
+def can_decompress(frames: Sequence[bytes]) -> bool:
+    """Do these say of themselves that each is a frame that `decompress_frames` may be given?"""
     try:
         declared = [zstandard.get_frame_parameters(frame) for frame in frames]
         sizes = [found.content_size for found in declared]
-        if not all(found.has_checksum for found in declared) or 0 in sizes:
-            return None
+        if not frames or not all(found.has_checksum for found in declared) or 0 in sizes:
+            return False
         if sum(sizes) > MAX_FRAME_BYTES:  # what doesn't say how much it holds says 2**64 - 1
-            return None
-        if any(frame_end(frame) != len(frame) for frame in frames):
-            return None
-        return [text.tobytes() for text in decode(frames)]
-    except (zstandard.ZstdError, DamagedObject, ValueError, MemoryError):
+            return False
+        return all(frame_end(frame) == len(frame) for frame in frames)
+    except (zstandard.ZstdError, DamagedObject):
+        return False
+
+
+def decompress_frames(frames: Sequence[bytes]) -> Texts | None:
+    """The texts of several frames that were looked at (`can_decompress`), each with `tobytes`.
+
+    None as in `decode_frames`. It takes one call, for which Python is not needed: another thread
+    can do it ahead.
+    """
+    decode = getattr(_zstd.decompressor, "multi_decompress_to_buffer", None)
+    if decode is None:  # only zstandard's C backend has it
+        return None
+    try:
+        found: Texts = decode(frames)
+        return found
+    except (zstandard.ZstdError, ValueError, MemoryError):
         return None
 
 

@@ -18,7 +18,10 @@ from evgit.storage.database_errors import translate_errors
 
 DIRECTORY = "first_line, latest, frames, checksum"
 SMALLEST_GROUP = 4096  # bytes of frames decompressed at once, to begin with
-LARGEST_GROUP = 65_536  # in the end: their text stays in the processor's cache
+LARGEST_GROUP = 262_144
+"""In the end: who decompresses ahead waits for Python before and after each, up to 5 ms where
+another thread is folding, so that each has to be worth more than 10 ms of that."""
+LEAST_COUNTED = 2048  # bytes: as many counts a smaller frame, which is as much work for Python
 TEXT_BYTES = 16_384
 READ_AHEAD_BYTES = 1 << 20
 READ_AHEAD_BLOCKS = 512
@@ -94,7 +97,7 @@ def grouped(frames: Iterable[StoredFrame]) -> Iterator[list[StoredFrame]]:
     try:
         for frame in frames:
             group.append(frame)
-            held += len(frame.data)
+            held += max(len(frame.data), LEAST_COUNTED)
             if held >= limit:
                 yield group
                 group, held, limit = [], 0, min(limit * 2, LARGEST_GROUP)

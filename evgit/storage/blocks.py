@@ -24,9 +24,10 @@ import apsw
 from evgit.errors import Damage, DamagedObject, EvgitError
 from evgit.formats.block import (
     EncodedBlock,
+    can_decompress,
     count_lines,
     decode_frame,
-    decode_frames,
+    decompress_frames,
     directory_of,
     ended_lines,
 )
@@ -45,6 +46,7 @@ from evgit.storage.database import fetch_all, fetch_one
 from evgit.storage.database_errors import translated
 
 if TYPE_CHECKING:
+    from evgit.formats.block import Texts
     from evgit.storage.packs import PackStore
 
 CACHED_FRAMES = 256
@@ -276,10 +278,10 @@ class BlockStore:
         self, ranges: Iterable[tuple[int, int]], moved: list[tuple[int, int]], alone: bool
     ) -> Iterator[bytes]:
         """The same of hot blocks. What was moved meanwhile, and ends it, is put into `moved`."""
-        groups = grouped(self._wanted_frames(ranges, moved))
-        made = map(self._whole_texts, groups) if alone else made_ahead(self._whole_texts, groups)
-        for texts in made:
-            yield from texts
+        groups = map(_looked_at, grouped(self._wanted_frames(ranges, moved)))
+        made = map(_decompressed, groups) if alone else made_ahead(_decompressed, groups)
+        for group, texts in made:
+            yield from joined_texts(self._wanted_texts(group, texts))
 
     def _wanted_frames(
         self, ranges: Iterable[tuple[int, int]], moved: list[tuple[int, int]]
@@ -318,21 +320,20 @@ class BlockStore:
                     frame_first += lines
                 first = frame_first
 
-    def _whole_texts(self, group: list[StoredFrame]) -> Iterable[bytes]:
-        """The wanted lines of a group of frames, as texts of some 16 KiB and more."""
-        texts = decode_frames([frame.data for frame in group])
-        if texts is None or any(
-            count_lines(text) != frame.lines for text, frame in zip(texts, group, strict=True)
-        ):
-            return self._texts_up_to_damage(group)
-        return list(joined_texts(map(wanted, texts, group)))
+    def _wanted_texts(self, group: list[StoredFrame], texts: Texts | None) -> Iterator[bytes]:
+        """The wanted lines of each frame of a group. `texts`: of all of them, if they are known.
 
-    def _texts_up_to_damage(self, group: list[StoredFrame]) -> Iterator[bytes]:
-        """The same, frame by frame: raises DamagedObject behind those that can be read."""
-        return joined_texts(
-            wanted(self._decode(frame.data, 0, len(frame.data), frame.first, frame.lines), frame)
-            for frame in group
-        )
+        Raises DamagedObject behind those that can be read.
+        """
+        known = iter(() if texts is None else texts)
+        for frame in group:
+            text = next(known, None)
+            found = b"" if text is None else text.tobytes()
+            if text is None or count_lines(found) != frame.lines:
+                # Alone, it is found out what is wrong with it.
+                data = frame.data
+                found = self._decode(data, 0, len(data), frame.first, frame.lines)
+            yield wanted(found, frame)
 
     def blocks(self, after: int = -1, at_once: int = 16) -> Iterator[tuple[BlockEntry, BlockData]]:
         """(directory, contents) of every block in order, for checking and re-indexing.
@@ -530,6 +531,21 @@ class BlockStore:
             hint="`evgit fsck` shows the extent; other reads and appends go on. "
             "Restore the objects from a clone or a backup",
         )
+
+
+def _looked_at(group: list[StoredFrame]) -> tuple[list[StoredFrame], list[bytes] | None]:
+    """A group, and its frames if they can be decompressed together."""
+    frames = [frame.data for frame in group]
+    return group, frames if can_decompress(frames) else None
+
+
+def _decompressed(
+    looked_at: tuple[list[StoredFrame], list[bytes] | None],
+) -> tuple[list[StoredFrame], Texts | None]:
+    """The group, and the texts of its frames if they could be decompressed together. Whatever
+    needs more Python is done before or after: it would hold up the thread that reads."""
+    group, frames = looked_at
+    return group, None if frames is None else decompress_frames(frames)
 
 
 def _has_packs(connection: apsw.Connection) -> bool:

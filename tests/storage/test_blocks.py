@@ -208,14 +208,22 @@ def test_damage_to_a_large_block_and_to_a_directory(store: BlockStore) -> None:
         store.line(1)
 
 
+@pytest.mark.parametrize("damage", ["no frame", "a line less"])
 @pytest.mark.parametrize("bad", [0, 1, 3, 40, 240, 299])
-def test_all_lines_before_a_damaged_block_are_read(store: BlockStore, bad: int) -> None:
+def test_all_lines_before_a_damaged_block_are_read(
+    store: BlockStore, bad: int, damage: str
+) -> None:
     """However far ahead another thread has come meanwhile."""
     rng = random.Random(8)
     blocks = [[*(line_of(rng, 300) for _ in range(20)), b"commit"] for _ in range(300)]
     lines = fill(store, blocks)
+    (data,) = store._connection.execute(
+        "SELECT data FROM blocks WHERE first_line=?", (bad * 21,)
+    ).fetchone()
+    other = encode_block(blocks[bad][:-2], b"commit").data
     store._connection.execute(
-        "UPDATE blocks SET data=zeroblob(length(data)) WHERE first_line=?", (bad * 21,)
+        "UPDATE blocks SET data=? WHERE first_line=?",
+        (bytes(len(data)) if damage == "no frame" else other, bad * 21),
     )
     found: list[bytes] = []
     with pytest.raises(DamagedObject):
