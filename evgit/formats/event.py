@@ -307,10 +307,16 @@ def _strict_decoder() -> msgspec.json.Decoder[Event]:
     return msgspec.json.Decoder(Event[fast_json.strict_type()])  # type: ignore[misc]
 
 
-def _decode(lines: Sequence[bytes]) -> tuple[list[Event], bool] | None:
+def _decode(lines: Sequence[bytes], stored: bytes | None = None) -> tuple[list[Event], bool] | None:
     """(events whose sorted encoding is canonical but for astral keys, are all numbers in them
-    integers that were written as such), or None in doubt."""
+    integers that were written as such), or None in doubt.
+
+    `stored`: the lines as one text, of which that encoding is to be the very same.
+    """
     try:
+        if stored is not None:
+            events = _strict_decoder().decode_lines(stored)  # passes over empty lines
+            return (events, True) if len(events) == len(lines) else None
         return list(map(_strict_decoder().decode, lines)), True
     except _NOT_DECODED:  # perhaps only for a float, or for depth
         pass
@@ -383,7 +389,7 @@ def _fast(lines: Sequence[bytes], rules: Rules, given: bytes | None = None) -> E
     """Events and canonical lines of what a user gave, or None where there is any doubt.
 
     `given`: the lines as one text, each with a newline, if it is at hand. They may have theirs."""
-    decoded = _decode(lines)
+    decoded = _decode(lines, given if rules.stored else None)
     if decoded is None:
         return None
     events, only_integers = decoded
@@ -478,4 +484,6 @@ def _fast_event(event: Event, reserved: bool) -> EventBatch | None:
 def _fast_stored(lines: Sequence[bytes], rules: Rules) -> EventBatch | None:
     given = b"\n".join(lines) + b"\n"
     found = _fast(lines, rules, given)
-    return found if found is not None and found.text == given else None
+    if found is None or found.text != given:
+        return None
+    return EventBatch(found.events, list(lines), found.streams, found.times)

@@ -15,18 +15,17 @@ from functools import cache
 import msgspec
 
 from evgit.errors import EvgitError
-from evgit.formats.again import AGAIN_START
-from evgit.formats.block import directory_of, encode_block
+from evgit.formats.block import EncodedBlock, directory_of, encode_block
 from evgit.formats.canonical import id_bytes
 from evgit.formats.commit import Commit, verified_commits
 from evgit.formats.event import EventBatch, verified_batch
 from evgit.formats.event_batch import ID_BYTES, hashed, joined_ids
 from evgit.formats.merkle import Frontier, Subtrees, first_wrong_root, subtrees
 from evgit.formats.times import to_instants
-from evgit.formats.transfer import COMMIT_START, TAG_START
+from evgit.formats.transfer import COMMIT_START
 from evgit.history.indexing import LEAST_EVENTS
 
-_SPECIAL = (AGAIN_START, TAG_START, b'{"blobs":')
+_PLAIN_START = b'{"data":'  # an event without blobs: members stand in alphabetical order
 _EVENTS_A_COMMIT = 32
 """With so many, a commit's part of the log's tree is hashed by itself."""
 _NO_EVENT = -1
@@ -91,20 +90,23 @@ Part = tuple[int, int, SoundChain | None]
 
 def parts_of(lines: Sequence[bytes]) -> list[Part]:
     """What whole blocks, one after another, consist of."""
-    ends = [place for place, line in enumerate(lines) if line.startswith(COMMIT_START)]
+    others = [place for place, line in enumerate(lines) if not line.startswith(_PLAIN_START)]
+    ends = [place for place in others if lines[place].startswith(COMMIT_START)]
     doubtful: list[Part] = [(0, len(lines), None)]
     try:
         commits = verified_commits([lines[end] for end in ends])
     except EvgitError:
         return doubtful
-    special = [place for place, line in enumerate(lines) if line.startswith(_SPECIAL)]
+    ids = hashed([lines[end] for end in ends])
+    special = set(others).difference(ends)
     found: list[Part] = []
-    for first, behind in _chains(lines, ends, commits, set(special)):
+    for first, behind in _chains(ids, ends, commits, special):
         start = ends[first - 1] + 1 if first else 0
         stop = ends[behind - 1] + 1
-        chain = _chain(
-            lines[start:stop], [end - start for end in ends[first:behind]], commits[first:behind]
-        )
+        chain = None
+        if not special or special.isdisjoint(range(start, stop)):
+            places = [end - start for end in ends[first:behind]]
+            chain = _chain(lines[start:stop], places, commits[first:behind], ids[first:behind])
         if chain is None and found and found[-1][2] is None:
             start = found.pop()[0]
         found.append((start, stop, chain))
@@ -115,10 +117,9 @@ def parts_of(lines: Sequence[bytes]) -> list[Part]:
 
 
 def _chains(
-    lines: Sequence[bytes], ends: Sequence[int], commits: Sequence[Commit], special: set[int]
+    ids: Sequence[bytes], ends: Sequence[int], commits: Sequence[Commit], special: set[int]
 ) -> Iterator[tuple[int, int]]:
     """The commits cut into [first, behind) that may be chains."""
-    ids = [each.hex() for each in hashed([lines[end] for end in ends])]
     plain = [len(c.parents) == 1 and c.merge is None for c in commits]
     if special:
         place = 0
@@ -130,7 +131,7 @@ def _chains(
         before, commit = commits[number - 1], commits[number]
         if (
             not (plain[number] and plain[number - 1])
-            or commit.parents[0] != ids[number - 1]
+            or commit.parents[0] != ids[number - 1].hex()
             or commit.log.size != before.log.size + commit.events
             or commit.time < before.time
         ):
@@ -140,36 +141,38 @@ def _chains(
         yield first, len(commits)
 
 
-def _chain(lines: Sequence[bytes], ends: Sequence[int], commits: list[Commit]) -> SoundChain | None:
+def _chain(
+    lines: Sequence[bytes], ends: Sequence[int], commits: list[Commit], ids: Sequence[bytes]
+) -> SoundChain | None:
     """The chain that these blocks are, if they are one beyond doubt."""
     first = commits[0]
     own = len(lines) - len(ends)
     if own <= LEAST_EVENTS or len(first.parents) != 1 or first.merge is not None:
         return None
-    is_end = set(ends)
-    batch = verified_batch([line for place, line in enumerate(lines) if place not in is_end])
+    counts, blocks, events, before = list[int](), list[EncodedBlock](), list[bytes](), 0
+    for end, commit in zip(ends, commits, strict=True):
+        if commit.events != end - before:
+            return None
+        counts.append(end - before)
+        events += lines[before:end]
+        before = end + 1
+    batch = verified_batch(events)
     start = first.log.size - first.events
     if batch is None or start < 0 or not batch.all_differ:
         return None
-    if any(event.blobs for event in batch.events):
-        return None
-    counts, blocks, before = [], [], 0
-    for end, commit in zip(ends, commits, strict=True):
-        counts.append(end - before)
-        if commit.events != end - before:
-            return None
+    before = 0
+    for end in ends:
         blocks.append(encode_block(lines[before:end], lines[end]))
         before = end + 1
-    instants = to_instants(batch.times)
     return SoundChain(
         parent=id_bytes(first.parents[0]),
-        ids=b"".join(hashed([lines[end] for end in ends])),
+        ids=b"".join(ids),
         roots=bytes.fromhex("".join(commit.log.root for commit in commits)),
         counts=counts,
         times=to_instants([commit.time for commit in commits]),
-        latest=_latest(instants, counts),
+        latest=_latest(batch.times, counts),
         start=start,
-        earliest=min(instants),
+        earliest=to_instants([batch.first_time])[0],
         event_ids=joined_ids(batch.ids),
         joined_streams=_BETWEEN.join(batch.streams),
         keys=_keys(batch),
@@ -188,12 +191,13 @@ def _keys(batch: EventBatch) -> list[tuple[int, str, str]]:
     ]
 
 
-def _latest(instants: list[int], counts: list[int]) -> list[int]:
-    if len(instants) == len(counts) == sum(counts):
-        return instants if min(counts) else [_NO_EVENT]
+def _latest(times: Sequence[str], counts: list[int]) -> list[int]:
+    """The instants of the latest events of commits with so many: texts of times sort as they do."""
+    if len(times) == len(counts) and min(counts):
+        return to_instants(times)
     latest, place = [], 0
     for count in counts:
-        latest.append(max(instants[place : place + count], default=_NO_EVENT))
+        latest += to_instants([max(times[place : place + count])]) if count else [_NO_EVENT]
         place += count
     return latest
 
