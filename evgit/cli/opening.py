@@ -9,11 +9,16 @@ from pathlib import Path
 import click
 
 from evgit.cli.clock import now
-from evgit.cli.invocation import Invocation
+from evgit.cli.invocation import Invocation, say
 from evgit.cli.model_options import model_use, trust_file
 from evgit.cli.patience import be_patient
 from evgit.errors import NotARepository, ReadOnly
 from evgit.repository import Layout, Repository
+
+LOST_HINT = (
+    "evgit.db-wal was deleted or damaged, or evgit.db is an older copy: fetch what is missing from "
+    "a clone, or `evgit restore` a backup, and delete {file} when you have taken note"
+)
 
 
 def open_repository() -> Repository:
@@ -26,6 +31,9 @@ def open_repository() -> Repository:
         at_operation=_at_operation(),
     )
     be_patient(repository)
+    for loss in repository.lost:
+        say(f"warning: {loss.message}")
+        say(f"hint: {LOST_HINT.format(file=repository.layout.losses)}")
     return repository
 
 

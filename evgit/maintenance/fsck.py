@@ -58,7 +58,7 @@ class _Gap(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `kind`: damage, format, order, index, ref, blob or database."""
+    """One thing that is wrong. `kind`: damage, format, order, index, ref, blob, database, lost."""
 
     kind: str
     message: str

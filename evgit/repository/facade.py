@@ -48,6 +48,7 @@ from evgit.history.revision_source import (
 )
 from evgit.repository.model_use import ModelUse
 from evgit.storage import database, files
+from evgit.storage.acknowledged import losses
 from evgit.storage.layout import Layout
 from evgit.storage.operations import Operation, OperationLog, RefChange
 from evgit.storage.refs import Ref, RefStore
@@ -117,8 +118,12 @@ class Repository:
         self.clock = clock
         self._author = author
         self._connection = database.open_existing(
-            layout.database, busy_timeout_ms=round(busy_timeout * 1000)
+            layout.database,
+            busy_timeout_ms=round(busy_timeout * 1000),
+            marker=layout.acknowledged,
         )
+        self.lost = losses(self._connection, layout.acknowledged, layout.losses, clock())
+        """Operations that were acknowledged here, and are gone with the end of the database."""
         self._writer = os.urandom(8).hex()
         self.history = History(self._connection)
         self._refs = RefStore(self._connection)
@@ -857,9 +862,11 @@ class Repository:
     def fsck(self, progress: Progress | None = None, *, jobs: int | None = None) -> FsckReport:
         """Check every stored byte against what it must be. `jobs`: processes that do it, 1 for this
         one alone; by default as many as are worth it."""
-        from evgit.maintenance.fsck import fsck
+        from evgit.maintenance.fsck import Problem, fsck
 
-        return fsck(self.history, self._refs, self.blobs, progress, jobs)
+        report = fsck(self.history, self._refs, self.blobs, progress, jobs)
+        report.problems += [Problem("lost", loss.message) for loss in self.lost]
+        return report
 
     @cached_property
     def upkeep(self) -> Upkeep:

@@ -25,6 +25,7 @@ from evgit.errors import (
     UsageError,
 )
 from evgit.storage import schema
+from evgit.storage.acknowledged import Mark, Marker
 from evgit.storage.database_errors import translate_errors, translated
 
 APPLICATION_ID = 0x65766774  # "evgt", where file(1) and SQLite look for it
@@ -70,6 +71,8 @@ class _Connection(apsw.Connection):
         super().__init__(name, flags)
         self.process = os.getpid()
         self.view: tuple[int, int] | None = None
+        self.marker: Marker | None = None
+        self.mark: Mark | None = None
         self.refusal: tuple[str, str] | None = None
 
 
@@ -88,8 +91,10 @@ def create(path: Path) -> apsw.Connection:
         return connection
 
 
-def open_existing(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw.Connection:
-    """Connect to the `evgit.db` at `path`.
+def open_existing(
+    path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, marker: Path | None = None
+) -> apsw.Connection:
+    """Connect to the `evgit.db` at `path`. `marker`: where to say what was acknowledged.
 
     Raises NotADatabase, UnsupportedFormat (made by a newer evgit), ReadOnly or Locked. A database
     that can't be written (permissions, a read-only disk) can still be read.
@@ -108,6 +113,7 @@ def open_existing(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw
             connection = _Connection(uri, flags)
             _check_identity(connection, path, busy_timeout_ms)
         _configure(connection)
+        connection.marker = None if marker is None else Marker(marker)
         return connection
 
 
@@ -146,6 +152,12 @@ def _configure(connection: apsw.Connection) -> None:
         "PRAGMA synchronous=FULL; PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;"
         "PRAGMA journal_size_limit=16777216"
     )
+
+
+def will_acknowledge(connection: apsw.Connection, number: int, finished: int) -> None:
+    """Inside of `writing`: note this operation as acknowledged as soon as it is durable."""
+    if isinstance(connection, _Connection):
+        connection.mark = Mark(number, finished)
 
 
 def forbid_writing(connection: apsw.Connection, message: str, hint: str) -> None:
@@ -198,9 +210,15 @@ class writing:  # noqa: N801 - used as a function: `with writing(connection):`
         if error is None:
             try:
                 connection.execute("COMMIT")
+                if isinstance(connection, _Connection) and connection.mark is not None:
+                    if connection.marker is not None:
+                        connection.marker.write(connection.mark)
+                    connection.mark = None
                 return
             except BaseException as failure:
                 error = failure
+        if isinstance(connection, _Connection):
+            connection.mark = None
         if connection.in_transaction:
             with suppress(apsw.Error):  # the first error is the one to tell
                 connection.execute("ROLLBACK")

@@ -67,6 +67,16 @@ class Layout(msgspec.Struct, frozen=True):
         return self.directory / "incoming"
 
     @property
+    def acknowledged(self) -> Path:
+        """What was acknowledged at least."""
+        return self.directory / "acknowledged"
+
+    @property
+    def losses(self) -> Path:
+        """What was acknowledged and found to be gone, a line each."""
+        return self.directory / "lost.jsonl"
+
+    @property
     def refusals(self) -> Path:
         """Which pushes were refused here, a line each."""
         return self.directory / "refused.jsonl"

@@ -15,7 +15,7 @@ import apsw
 import msgspec
 
 from evgit.errors import Damage, NotFound
-from evgit.storage.database import fetch_all, fetch_one
+from evgit.storage.database import fetch_all, fetch_one, will_acknowledge
 
 ABORT = " --abort"
 SINCE = "since"
@@ -66,7 +66,7 @@ class OperationLog:
         """`last`: the number of the newest operation to be seen."""
         self._connection = connection
         self._newest = last
-        self._last: tuple[int, str, str, list[RefChange]] | None = None
+        self._last: tuple[int, str, str, list[RefChange], int] | None = None
 
     def record(
         self,
@@ -98,7 +98,8 @@ class OperationLog:
                 _encode(changes).decode(),
             ),
         )
-        self._last = number, writer, command, list(changes)
+        self._last = number, writer, command, list(changes), now
+        will_acknowledge(self._connection, number, now)
         return int(number)
 
     def forget_last(self) -> None:
@@ -109,24 +110,27 @@ class OperationLog:
         last = self._last or self._read_last()
         if last is None or last[1:3] != (writer, command):
             return False
-        number, _, _, before = last
+        number, _, _, before, finished = last
         if len(before) != 1 or before[0].ref != change.ref or before[0].new != change.old:
             return False
         grown = [RefChange(change.ref, before[0].old, change.new)]
+        finished = max(now, finished + 1)  # so that of two states of it the later one is known
         self._connection.execute(
             "UPDATE operations SET finished=?, changes=? WHERE number=?",
-            (now, _encode(grown).decode(), number),
+            (finished, _encode(grown).decode(), number),
         )
-        self._last = number, writer, command, grown
+        self._last = number, writer, command, grown, finished
+        will_acknowledge(self._connection, number, finished)
         return True
 
-    def _read_last(self) -> tuple[int, str, str, list[RefChange]] | None:
+    def _read_last(self) -> tuple[int, str, str, list[RefChange], int] | None:
         row = fetch_one(
             self._connection,
-            "SELECT number, writer, command, changes FROM operations ORDER BY number DESC LIMIT 1",
+            "SELECT number, writer, command, changes, finished FROM operations"
+            " ORDER BY number DESC LIMIT 1",
         )
         try:
-            return None if row is None else (*row[:3], _changes_decoder().decode(row[3]))
+            return None if row is None else (*row[:3], _changes_decoder().decode(row[3]), row[4])
         except (msgspec.MsgspecError, TypeError):
             return None  # damaged: leave it as it is
 

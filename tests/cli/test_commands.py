@@ -165,7 +165,8 @@ evgit evgit.errors
 evgit.formats evgit.formats.again evgit.formats.block evgit.formats.canonical evgit.formats.commit
 evgit.formats.event evgit.formats.event_batch evgit.formats.event_rules evgit.formats.fast_json
 evgit.formats.json_value evgit.formats.merkle evgit.formats.names evgit.formats.times
-evgit.storage evgit.storage.ahead evgit.storage.block_reading evgit.storage.blocks
+evgit.storage evgit.storage.acknowledged evgit.storage.ahead evgit.storage.block_reading
+evgit.storage.blocks
 evgit.storage.database evgit.storage.database_errors evgit.storage.files evgit.storage.layout
 evgit.storage.operations evgit.storage.schema
 evgit.storage.refs

@@ -139,6 +139,7 @@ def test_a_log_that_is_cut_off(path):
     unclosed(path.parent, 6)
     log = path.with_name("evgit.db-wal")
     whole, file = log.read_bytes(), path.read_bytes()
+    marked = path.with_name("acknowledged").read_bytes()
     lengths = set()
     for kept in range(0, len(whole) + 1, 3000):
         path.write_bytes(file)
@@ -148,8 +149,82 @@ def test_a_log_that_is_cut_off(path):
             found = ids(repository)
             lengths.add(len(found) - len(before))
             assert found[: len(before)] == before
-            assert repository.fsck().clean
+            kinds = {problem.kind for problem in repository.fsck().problems}
+            assert kinds == (set() if len(found) == len(before) + 6 else {"lost"})
+            repository.layout.losses.unlink(missing_ok=True)
+        path.with_name("acknowledged").write_bytes(marked)
     assert {0, 5} <= lengths
+
+
+def test_a_log_that_is_deleted_is_noticed(path):
+    """On opening, until somebody has taken note; also where others have appended since."""
+    with Repository.open(path.parent) as repository:
+        before = ids(repository)
+        assert repository.lost == []
+    unclosed(path.parent, 3)
+    path.with_name("evgit.db-wal").unlink()
+    with Repository.open(path.parent) as repository:
+        assert ids(repository) == before
+        [loss] = repository.lost
+        assert loss.operation == 1 + loss.found
+        for number in range(9):
+            repository.append(numbered(900 + number, 1))
+    with Repository.open(path.parent) as repository:
+        assert repository.lost == [loss]
+        assert [problem.kind for problem in repository.fsck().problems] == ["lost"]
+        repository.layout.losses.unlink()
+    with Repository.open(path.parent) as repository:
+        assert repository.lost == []
+        assert repository.fsck().clean
+
+
+def test_an_older_copy_of_the_database_is_noticed(path):
+    older = path.read_bytes()
+    with Repository.open(path.parent) as repository:
+        repository.append(numbered(900, 1))
+    path.write_bytes(older)
+    with Repository.open(path.parent) as repository:
+        assert len(repository.lost) == 1
+
+
+def test_a_part_of_an_operation_that_is_gone_is_noticed(path):
+    """One process's appends are one operation, which grows: its end counts, too."""
+    with Repository.open(path.parent) as repository:
+        repository.append(numbered(900, 1))
+        repository.history.connection.wal_checkpoint()
+        older = path.read_bytes()
+        repository.append(numbered(901, 1))
+        operation = next(repository.operations()).number
+    path.write_bytes(older)
+    with Repository.open(path.parent) as repository:
+        [loss] = repository.lost
+        assert loss.operation == loss.found == operation
+        assert "a shorter part of it" in loss.message
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\0" * 51, b"garbage", b"9" * 20 + b" " + b"9" * 20 + b" 00000000\n"]
+)
+def test_a_marker_that_is_not_whole_says_nothing(path, body):
+    """It is never synced: a power cut may leave an old one, an empty one, or any."""
+    path.with_name("acknowledged").write_bytes(body)
+    with Repository.open(path.parent) as repository:
+        assert repository.lost == []
+
+
+def test_a_marker_may_say_less_than_there_is(path):
+    marker = path.with_name("acknowledged")
+    unclosed(path.parent, 1)
+    older = marker.read_bytes()
+    unclosed(path.parent, 3)
+    marker.write_bytes(older)
+    with Repository.open(path.parent) as repository:
+        assert repository.lost == []
+        repository.branches.undo()
+        repository.append(numbered(950, 1))
+        repository.branches.expire_operations(repository.clock() + 10**12)
+    with Repository.open(path.parent) as repository:
+        assert repository.lost == []
 
 
 def test_shared_memory_that_is_gone(path):

@@ -64,6 +64,8 @@ def command(context: click.Context, quiet: bool, jobs: int | None, as_json: bool
                     )
     if report.clean:
         return
+    if all(problem.kind == "lost" for problem in report.problems):
+        context.exit(Damage.exit_code)  # said on opening, with what to do
     indexes_only = all(problem.kind == "index" for problem in report.problems)
     invocation.hint(
         "`evgit reindex` builds the indexes anew"
