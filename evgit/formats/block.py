@@ -35,6 +35,10 @@ _REPEATED_BYTE = 1
 class Text(Protocol):
     """What one frame held, not yet as bytes of its own."""
 
+    def __len__(self) -> int: ...
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
     def tobytes(self) -> bytes: ...
 
 

@@ -218,7 +218,7 @@ def decode_event(line: bytes) -> Event:
         ) from None
 
 
-def decode_events(text: bytes) -> list[Event]:
+def decode_events(text: bytes | memoryview) -> list[Event]:
     """The events of stored lines, one a line and nothing else between them."""
     try:
         return _stored_decoder().decode_lines(text)
@@ -226,7 +226,7 @@ def decode_events(text: bytes) -> list[Event]:
         raise DamagedObject(f"stored bytes are not lines of events: {error}") from None
 
 
-def decoder_into(form: type[Form]) -> Callable[[bytes], list[Form]]:
+def decoder_into(form: type[Form]) -> Callable[[bytes | memoryview], list[Form]]:
     """What `decode_events` is, into another type: one object of it for each event.
 
     `form`: any type that msgspec decodes objects to: a `msgspec.Struct`, a dataclass, a TypedDict,
@@ -238,7 +238,7 @@ def decoder_into(form: type[Form]) -> Callable[[bytes], list[Form]]:
     except TypeError as error:
         raise UsageError(f"events can't be read as {form!r}: {error}") from None
 
-    def decoded(text: bytes) -> list[Form]:
+    def decoded(text: bytes | memoryview) -> list[Form]:
         try:
             return decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from evgit.errors import UnknownObject
+from evgit.errors import DamagedObject, UnknownObject
 from evgit.formats.canonical import digest
 from evgit.formats.event import Event, decode_event, decode_events, decoder_into
 from evgit.history.commit_row import CommitRow
@@ -69,8 +69,19 @@ class Log:
         to make than a whole `Event`. Raises InvalidEvent for one that does not fit it.
         """
         decode = decode_events if into is Event else decoder_into(into)
-        for text in self.texts(start, stop):
-            yield decode(text)
+        for text, lines in self._blocks.pieces(self.ranges(start, stop)):
+            try:
+                events = decode(text)
+            except DamagedObject:
+                break
+            if len(events) != lines:
+                break
+            yield events
+            start += lines
+        else:
+            return
+        for careful in self.texts(start, stop):  # says what is wrong, behind what can be read
+            yield decode(careful)
 
     def events(self, start: int = 0, stop: int | None = None) -> Iterator[Event]:
         """Events at positions [start, stop), in order."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from evgit.errors import EvgitError
+from evgit.formats.block import Texts, count_lines
 from evgit.storage.database_errors import translate_errors
 
 DIRECTORY = "first_line, latest, frames, checksum"
@@ -26,6 +27,7 @@ TEXT_BYTES = 16_384
 READ_AHEAD_BYTES = 1 << 20
 READ_AHEAD_BLOCKS = 512
 NEWLINE = b"\n"
+_NEWLINE_BYTE = 10
 ONE_FRAME = 8
 """Bytes of the directory of a block of one frame."""
 
@@ -41,6 +43,14 @@ class StoredFrame(NamedTuple):
     lines: int
     start: int
     stop: int
+
+
+class Piece(NamedTuple):
+    """Stored lines, each with its newline. `lines`: how many there have to be; who takes them
+    counts what it finds in them, for nobody has before."""
+
+    text: bytes | memoryview
+    lines: int
 
 
 class ReadAhead:
@@ -116,6 +126,34 @@ def wanted(text: bytes, frame: StoredFrame) -> bytes:
     lines = text.split(NEWLINE)
     lines.pop()
     return NEWLINE.join(lines[frame.start : frame.stop]) + NEWLINE
+
+
+def pieces_of(texts: Texts, group: Sequence[StoredFrame]) -> list[Piece] | None:
+    """The wanted lines of frames whose texts these are, TEXT_BYTES of them and more at a time; None
+    where something is known to be wrong."""
+    pieces: list[Piece] = []
+    short: list[bytes] = []
+    held = lines = 0
+    for text, frame in zip(texts, group, strict=True):
+        if len(text) >= TEXT_BYTES and frame.stop - frame.start == frame.lines and not short:
+            whole = memoryview(text)
+            if whole[-1] != _NEWLINE_BYTE:
+                return None
+            pieces.append(Piece(whole, frame.lines))
+            continue
+        part = text.tobytes()
+        if count_lines(part) != frame.lines:
+            return None
+        part = wanted(part, frame)
+        short.append(part)
+        held += len(part)
+        lines += frame.stop - frame.start
+        if held >= TEXT_BYTES:
+            pieces.append(Piece(b"".join(short), lines))
+            short, held, lines = [], 0, 0
+    if short:
+        pieces.append(Piece(b"".join(short), lines))
+    return pieces
 
 
 def joined_texts(texts: Iterable[bytes]) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from zlib import crc32
 
 import apsw
@@ -35,10 +35,12 @@ from evgit.storage.ahead import made_ahead
 from evgit.storage.block_reading import (
     DIRECTORY,
     ONE_FRAME,
+    Piece,
     ReadAhead,
     StoredFrame,
     grouped,
     joined_texts,
+    pieces_of,
     wanted,
     words_of,
 )
@@ -48,6 +50,8 @@ from evgit.storage.database_errors import translated
 if TYPE_CHECKING:
     from evgit.formats.block import Texts
     from evgit.storage.packs import PackStore
+
+Form = TypeVar("Form")
 
 CACHED_FRAMES = 256
 CACHED_FRAME_BYTES = 65_536  # one that holds a huge line is not kept: there may be many
@@ -240,6 +244,22 @@ class BlockStore:
         also those that only stand for something. `alone`: without that thread, for who has other
         use for the processor's cores.
         """
+        return self._in_bulk(ranges, self._packed_texts, self._hot_texts, closed, alone)
+
+    def pieces(self, ranges: Iterable[tuple[int, int]]) -> Iterator[Piece]:
+        """The same for who counts lines anyway, as events: what doesn't have as many as it says has
+        to be read with `texts`, which says what is wrong."""
+        return self._in_bulk(ranges, self._packed_pieces, self._hot_pieces)
+
+    def _in_bulk(
+        self,
+        ranges: Iterable[tuple[int, int]],
+        packed_ones: Callable[[Iterable[tuple[int, int]]], Iterator[Form]],
+        hot_ones: Callable[[list[StoredFrame], Texts | None], Iterable[Form]],
+        closed: bool = False,
+        alone: bool = False,
+    ) -> Iterator[Form]:
+        """The lines of ranges, wherever they are, in the form that these functions give them."""
         if self.closed is not None and not closed:
             ranges = self.closed.open_ranges(ranges)
         left = iter(ranges)
@@ -248,14 +268,38 @@ class BlockStore:
             cut = self._cut_at_packs(left)
             for packed, some in groupby(cut, self._packed_ranges()):
                 if packed:
-                    yield from self.packs.texts(some)
+                    yield from packed_ones(some)
                 else:
-                    yield from self._hot_texts(some, moved, alone)
+                    for group, texts in self._groups(some, moved, alone):
+                        yield from hot_ones(group, texts)
                 if moved:
                     break
             if not moved:
                 return
             left = chain(moved, cut)
+
+    def _groups(
+        self, ranges: Iterable[tuple[int, int]], moved: list[tuple[int, int]], alone: bool
+    ) -> Iterator[tuple[list[StoredFrame], Texts | None]]:
+        """The frames of hot ranges, and their texts if they could be decompressed together. What
+        was moved meanwhile, and ends it, is put into `moved`."""
+        groups = map(_looked_at, grouped(self._wanted_frames(ranges, moved)))
+        return map(_decompressed, groups) if alone else made_ahead(_decompressed, groups)
+
+    def _packed_texts(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+        return self.packs.texts(ranges)
+
+    def _hot_texts(self, group: list[StoredFrame], texts: Texts | None) -> Iterator[bytes]:
+        return joined_texts(self._wanted_texts(group, texts))
+
+    def _packed_pieces(self, ranges: Iterable[tuple[int, int]]) -> Iterator[Piece]:
+        return (Piece(text, count_lines(text)) for text in self.packs.texts(ranges))
+
+    def _hot_pieces(self, group: list[StoredFrame], texts: Texts | None) -> Iterable[Piece]:
+        found = None if texts is None else pieces_of(texts, group)
+        if found is None:
+            return (Piece(text, count_lines(text)) for text in self._hot_texts(group, texts))
+        return found
 
     def _cut_at_packs(self, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         """The same lines in ranges that are wholly packed or wholly hot, as far as is known."""
@@ -273,15 +317,6 @@ class BlockStore:
                 first = stop
             if first < end:
                 yield first, end - first
-
-    def _hot_texts(
-        self, ranges: Iterable[tuple[int, int]], moved: list[tuple[int, int]], alone: bool
-    ) -> Iterator[bytes]:
-        """The same of hot blocks. What was moved meanwhile, and ends it, is put into `moved`."""
-        groups = map(_looked_at, grouped(self._wanted_frames(ranges, moved)))
-        made = map(_decompressed, groups) if alone else made_ahead(_decompressed, groups)
-        for group, texts in made:
-            yield from joined_texts(self._wanted_texts(group, texts))
 
     def _wanted_frames(
         self, ranges: Iterable[tuple[int, int]], moved: list[tuple[int, int]]
@@ -307,17 +342,19 @@ class BlockStore:
                         continue
                 words = words_of(row[2])
                 data = row[4] if isinstance(row[4], bytes) else b""  # damage may change types
+                start, stop = first - frame_first, end - frame_first  # of what is left of the block
                 for size, lines in zip(words[0::2], words[1::2], strict=True):
-                    if frame_first >= end:
+                    if stop <= 0:
                         break
-                    start, stop = first - frame_first, end - frame_first
                     if start < lines:
-                        frame = data[offset : offset + size]
-                        yield StoredFrame(
-                            frame, frame_first, lines, max(0, start), min(lines, stop)
-                        )
+                        low = start if start > 0 else 0
+                        high = stop if stop < lines else lines
+                        piece = data[offset : offset + size]
+                        yield StoredFrame(piece, frame_first, lines, low, high)
                     offset += size
                     frame_first += lines
+                    start -= lines
+                    stop -= lines
                 first = frame_first
 
     def _wanted_texts(self, group: list[StoredFrame], texts: Texts | None) -> Iterator[bytes]:

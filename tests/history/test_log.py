@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import tempfile
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from evgit.errors import InvalidEvent, UnknownObject, UsageError
+from evgit.errors import DamagedObject, InvalidEvent, UnknownObject, UsageError
 from evgit.formats.canonical import digest
+from evgit.formats.event import Event
 from evgit.history.points import Point
 from evgit.repository import Repository
+from evgit.storage.blocks import checksum
 from tests.history.making import event, events, ids, merge, new, row
 
 
@@ -180,6 +183,30 @@ def test_events_are_read_into_the_members_that_matter(merged: Repository) -> Non
         assert dated == [{"time": e.time} for e in whole]
         bare = [fact for batch in log.batches(start, stop, into=dict) for fact in batch]
         assert bare == [json.loads(line) for line in log.lines(start, stop)]
+
+
+@pytest.mark.parametrize("says", [-1, 1])
+def test_a_frame_with_another_number_of_events_is_damage(repository: Repository, says: int) -> None:
+    """Whoever decodes lines counts events; what is wrong is said as if lines had been counted."""
+    repository.append(events(0, 400, 3))
+    first = row(repository).number
+    connection = repository.history.connection
+    ((latest, directory),) = connection.execute(
+        "SELECT latest, frames FROM blocks WHERE first_line=?", (first,)
+    ).fetchall()
+    words = array("I", directory)
+    assert len(words) > 4
+    words[3] += says
+    connection.execute(
+        "UPDATE blocks SET frames=?, checksum=? WHERE first_line=?",
+        (words.tobytes(), checksum(first, latest, words.tobytes()), first),
+    )
+    for into in (Event, dict):
+        found: list[Any] = []
+        batches = repository.log().batches(into=into)
+        with pytest.raises(DamagedObject, match=r"a frame holds \d+ lines, not"):
+            found.extend(event for batch in batches for event in batch)
+        assert len(found) == words[1]
 
 
 def test_events_that_do_not_fit_are_refused(merged: Repository) -> None:

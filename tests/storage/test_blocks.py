@@ -145,6 +145,19 @@ def test_texts_in_any_order(store: BlockStore) -> None:
     assert b"".join(store.texts(ranges)).splitlines() == expected
 
 
+@pytest.mark.parametrize("size", [10, 700, 40_000])
+def test_pieces_are_the_same_lines_and_say_how_many(store: BlockStore, size: int) -> None:
+    rng = random.Random(size)
+    lines = fill(store, [[line_of(rng, size) for _ in range(n)] for n in (1, 3, 40, 2, 90, 1)])
+    for _ in range(20):
+        ranges = [(first, rng.randrange(len(lines) - first)) for first in rng.sample(range(137), 3)]
+        expected = [line for first, count in ranges for line in lines[first : first + count]]
+        pieces = list(store.pieces(ranges))
+        found = [bytes(text).splitlines() for text, _ in pieces]
+        assert [line for part in found for line in part] == expected
+        assert [len(part) for part in found] == [piece.lines for piece in pieces]
+
+
 def test_a_flipped_byte_names_its_lines_and_no_others(store: BlockStore) -> None:
     rng = random.Random(7)
     lines = fill(store, [[b"root"], [*(line_of(rng, 400) for _ in range(200)), b"commit"]])
