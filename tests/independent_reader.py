@@ -651,7 +651,7 @@ def blocks_of(lines: list[bytes]) -> Iterator[list[bytes]]:
         if parse(line).get("kind") == "commit":
             yield block
             block = []
-    need(not block, "a pack ends inside a block")
+    need(not block, "the last block has no commit")
 
 
 def check_pack(path: Path) -> Report:
@@ -707,7 +707,7 @@ def read(repository: Path) -> Report:
                     need(len(found.lines) >= where + lines, "it has fewer lines")
                     blocks = blocks_of(found.lines[where : where + lines])
                 else:
-                    blocks = iter([block_lines(*where)])
+                    blocks = blocks_of(block_lines(*where))
                 for block in blocks:
                     reader.block(block)
             except (Wrong, zstandard.ZstdError, KeyError, TypeError, OSError) as error:

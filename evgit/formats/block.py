@@ -28,6 +28,10 @@ MAX_FRAME_BYTES = FRAME_BYTES + MAX_OBJECT_BYTES + 1
 """Most text that a frame can hold: one that is almost full, and the largest line."""
 _MAX_WINDOW = 1 << 25  # covers MAX_FRAME_BYTES; a frame that asks for more memory is refused
 _MAGIC = b"\x28\xb5\x2f\xfd"
+COMMIT_START = b'{"author":'
+"""What the line of a commit begins with, by which a block ends, and no other canonical line."""
+_LEAST_LINES = 3
+"""Blocks that are joined have so many lines, so that none need be read to tell a small one."""
 _LONGEST_HEADER = 18
 _REPEATED_BYTE = 1
 
@@ -102,6 +106,52 @@ def encode_block(event_lines: Sequence[bytes], commit_line: bytes) -> EncodedBlo
     if sum(map(len, lines)) + len(lines) < FRAME_BYTES:
         return encode_frames(lines)
     return close_block(encode_frames(event_lines), commit_line)
+
+
+def encode_together(blocks: Sequence[Sequence[bytes]]) -> Iterator[tuple[int, EncodedBlock]]:
+    """(number of blocks, frames) of blocks, given as lines, their commit's last: small ones that
+    follow one another become one frame together, large ones are as `encode_block` has them."""
+    held: list[Sequence[bytes]] = []
+    held_bytes = 0
+    for lines in blocks:
+        size = sum(map(len, lines)) + len(lines)
+        if size >= FRAME_BYTES:
+            yield from _in_one_frame(held)
+            yield 1, encode_block(lines[:-1], lines[-1])
+            held, held_bytes = [], 0
+            continue
+        held.append(lines)
+        held_bytes += size
+        if held_bytes >= FRAME_BYTES:
+            yield from _in_one_frame(held)
+            held, held_bytes = [], 0
+    yield from _in_one_frame(held)
+
+
+def _in_one_frame(blocks: list[Sequence[bytes]]) -> Iterator[tuple[int, EncodedBlock]]:
+    lines = list(chain.from_iterable(blocks))
+    if len(lines) < _LEAST_LINES:
+        for block in blocks:
+            yield 1, encode_frames(block)
+        return
+    frame = _zstd.compressor.compress(b"\n".join(lines) + b"\n")
+    yield len(blocks), EncodedBlock(frame, [(len(frame), len(lines))])
+
+
+def may_be_joined(frames: int, lines: int) -> bool:
+    """May so many frames with so many lines be of several blocks?"""
+    return frames == 1 and lines >= _LEAST_LINES
+
+
+def split_blocks(lines: Sequence[bytes]) -> list[list[bytes]]:
+    """The lines of each of the blocks that these lines are; the last may lack its commit."""
+    blocks: list[list[bytes]] = []
+    start = 0
+    for place, line in enumerate(lines, 1):
+        if line.startswith(COMMIT_START):
+            blocks.append(list(lines[start:place]))
+            start = place
+    return [*blocks, list(lines[start:])] if start < len(lines) else blocks
 
 
 def directory_of(frames: Sequence[tuple[int, int]]) -> bytes:

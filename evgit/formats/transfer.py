@@ -14,7 +14,7 @@ from typing import NamedTuple
 import zstandard
 
 from evgit.errors import DamagedObject, InvalidObject
-from evgit.formats.block import decode_frame, frame_end, split_lines
+from evgit.formats.block import COMMIT_START, decode_frame, frame_end, split_lines
 from evgit.formats.canonical import MAX_OBJECT_BYTES
 from evgit.formats.commit import MAX_EVENTS
 
@@ -25,7 +25,6 @@ MAX_FRAME_BYTES = MAX_FRAME_TEXT + (1 << 16)  # what can't be compressed grows a
 MAX_BLOCK_BYTES = 256 << 20
 CHUNK_TEXT_BYTES = 1 << 17  # so much is worth looking at together
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
-COMMIT_START = b'{"author":'
 TAG_START = b'{"kind":"tag",'
 _TOLD_BY = 10  # bytes of a canonical line tell its kind
 _COMMIT, _TAG = COMMIT_START[:_TOLD_BY], TAG_START[:_TOLD_BY]

@@ -246,10 +246,7 @@ class _Gc:
                     packs.put(
                         Packed(new.end, row.lines - rest, row.name, row.place + rest, row.latest)
                     )
-            self._connection.execute(
-                "DELETE FROM blocks WHERE first_line>=? AND first_line<?",
-                (new.first_line, new.end),
-            )
+            self._history.blocks.drop(new.first_line, new.end)
             packs.put(new)
         self._history.blocks.forget()
 

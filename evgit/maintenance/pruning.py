@@ -198,9 +198,7 @@ def _drop_lines(history: History, ranges: list[tuple[int, int]], latest: int) ->
             if row.end > end:
                 rest = end - row.first_line
                 packs.put(Packed(end, row.lines - rest, row.name, row.place + rest, row.latest))
-        history.connection.execute(
-            "DELETE FROM blocks WHERE first_line>=? AND first_line<?", (first, end)
-        )
+        history.blocks.drop(first, end)
         packs.put(Packed(first, end - first, "", 0, latest))
 
 

@@ -29,7 +29,10 @@ from evgit.formats.block import (
     decode_frame,
     decompress_frames,
     directory_of,
+    encode_block,
     ended_lines,
+    may_be_joined,
+    split_blocks,
 )
 from evgit.storage.ahead import made_ahead
 from evgit.storage.block_reading import (
@@ -46,6 +49,7 @@ from evgit.storage.block_reading import (
 )
 from evgit.storage.database import fetch_all, fetch_one
 from evgit.storage.database_errors import translated
+from evgit.storage.schema import upgrade
 
 if TYPE_CHECKING:
     from evgit.formats.block import Texts
@@ -64,9 +68,9 @@ _TWO_NUMBERS = struct.Struct("<qq").pack
 
 
 class BlockEntry(NamedTuple):
-    """One block's directory. `frames`: (offset in it, compressed size, first line, lines) of a hot
-    block. `latest`: the latest event instant stored up to here, or -1; not known of a packed one.
-    `sound`: the checksum is right.
+    """The directory of a block, or of a row of several. `frames`: (offset in it, compressed size,
+    first line, lines) where it is hot. `latest`: the latest event instant stored up to here, or -1;
+    not known of a packed one. `sound`: the checksum is right.
     """
 
     first_line: int
@@ -150,6 +154,38 @@ class BlockStore:
             ],
         )
 
+    def put_together(self, rows: Iterable[tuple[int, int, bytes, bytes]]) -> None:
+        """The same for rows that may have several blocks each, in one frame."""
+        upgrade(self._connection)
+        self.put_all(rows)
+
+    def drop(self, first: int, end: int) -> None:
+        """Take whole blocks out of the rows, inside a write transaction: lines [first, end). Raises
+        DamagedObject where others stand in one row with them and can't be read."""
+        for line in (first, end):
+            self._part_row(line)
+        self._connection.execute(
+            "DELETE FROM blocks WHERE first_line>=? AND first_line<?", (first, end)
+        )
+
+    def _part_row(self, line: int) -> None:
+        """Give each block a row of its own, if a line begins one in the middle of a row."""
+        row = fetch_one(
+            self._connection,
+            f"SELECT {DIRECTORY}, data FROM blocks WHERE first_line<? ORDER BY first_line DESC"
+            " LIMIT 1",
+            (line,),
+        )
+        entry = None if row is None else _entry(*row[:4])
+        if entry is None or line >= entry.first_line + entry.line_count:
+            return
+        first, blocks = entry.first_line, self._blocks_in(entry, row[4])
+        self._connection.execute("DELETE FROM blocks WHERE first_line=?", (first,))
+        for lines in blocks:
+            self.put(first, encode_block(lines[:-1], lines[-1]), entry.latest)
+            first += len(lines)
+        self.forget()
+
     def forget(self) -> None:
         """Forget what was remembered, after a roll-back: its line numbers will be used again."""
         self._frames.clear()
@@ -185,7 +221,7 @@ class BlockStore:
                 start, frame = self._frame_of(first)
             except Damage:
                 if self._have_moved(first):
-                    return found + self.packs.lines(first, count)
+                    return found + self.lines(first, count)
                 raise
             taken = frame[first - start : first - start + count]
             found += [line[:-1] for line in taken]
@@ -375,7 +411,8 @@ class BlockStore:
     def blocks(self, after: int = -1, at_once: int = 16) -> Iterator[tuple[BlockEntry, BlockData]]:
         """(directory, contents) of every block in order, for checking and re-indexing.
 
-        Raises Damage where the database can't give the next ones, `at_once` at a time.
+        Several in one row that can't be read are given as one. `after`: the last line of a row or
+        pack. Raises Damage where the database can't give the next ones, `at_once` rows at a time.
         """
         self._look_again()
         for row in self.packs.rows() if self._any_packs() else ():
@@ -404,7 +441,26 @@ class BlockStore:
                 if not isinstance(directory[0], int) or directory[0] <= after:
                     raise DamagedObject(f"the block after line {after} is out of place")
                 after = directory[0]
-                yield _entry(*directory), data
+                entry = _entry(*directory)
+                if not may_be_joined(len(entry.frames), entry.line_count):
+                    yield entry, data
+                    continue
+                try:
+                    blocks = self._blocks_in(entry, data)
+                except DamagedObject:
+                    blocks = []  # who decodes it finds out what is wrong
+                if len(blocks) < 2:
+                    yield entry, data
+                    continue
+                first = entry.first_line
+                for lines in blocks:
+                    yield BlockEntry(first, len(lines), [], entry.latest, True), lines
+                    first += len(lines)
+
+    def _blocks_in(self, entry: BlockEntry, data: BlockData) -> list[list[bytes]]:
+        """The lines of every block in a row. Raises DamagedObject."""
+        lines = [line for _, some in self.decode(entry, data) for line in some]
+        return split_blocks(lines)
 
     def decode(self, entry: BlockEntry, data: BlockData) -> Iterator[tuple[int, list[bytes]]]:
         """(first line, lines) of each frame. Raises DamagedObject at the first bad one."""
@@ -452,12 +508,27 @@ class BlockStore:
         return is_packed
 
     def _have_moved(self, line: int) -> bool:
-        """Has another process moved a line that is not found any more into a pack?"""
-        if not self.packs.reload() or self.packs.holding(line) is None:
+        """Has another process moved a line that is not found any more into a pack, or parted the
+        row that it was in?"""
+        packed = self.packs.reload() and self.packs.holding(line) is not None
+        if not packed and not self._was_parted(line):
             return False
         self._frames.clear()
         self._entries.clear()
         return True
+
+    def _was_parted(self, line: int) -> bool:
+        """Is the block of a line no longer in the row that is remembered?"""
+        place = bisect_right(self._entries, line, key=_FIRST_LINE) - 1
+        row = None
+        if place >= 0 and not self._is_packed(line):
+            row = fetch_one(
+                self._connection,
+                f"SELECT {DIRECTORY} FROM blocks WHERE first_line<=? ORDER BY first_line DESC"
+                " LIMIT 1",
+                (line,),
+            )
+        return row is not None and _entry(*row) != self._entries[place]
 
     def _frame_of(self, line: int) -> tuple[int, list[bytes]]:
         """(first line, lines with their newlines) of the hot frame that holds a line."""

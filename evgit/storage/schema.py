@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import apsw
 
-SCHEMA_VERSION = 3
-SHALLOW_VERSION = 4  # with the tables of boundaries, whose blocks an earlier evgit can't read
+SCHEMA_VERSION = 5  # a row of `blocks` may hold several: 3 could not
+SHALLOW_VERSION = 6  # with the tables of boundaries besides, as 4 had them
+_SHALLOW_VERSIONS = (4, SHALLOW_VERSION)
 
 PACKS = """
 CREATE TABLE packs(
@@ -164,14 +165,16 @@ def upgrade(connection: apsw.Connection) -> None:
     version = connection.pragma("user_version")
     if version < 2:
         connection.execute(PACKS)
+    if version < 3:
+        connection.execute(COMMIT_PAGES)
     if version < SCHEMA_VERSION:
-        connection.execute(COMMIT_PAGES + f"PRAGMA user_version={SCHEMA_VERSION};")
-    connection.execute(RUN_PAGE_DATA)
+        raised = SHALLOW_VERSION if version in _SHALLOW_VERSIONS else SCHEMA_VERSION
+        connection.execute(f"{RUN_PAGE_DATA}PRAGMA user_version={raised};")
 
 
 def is_shallow(connection: apsw.Connection) -> bool:
     """Are there tables of boundaries?"""
-    return bool(connection.pragma("user_version") >= SHALLOW_VERSION)
+    return connection.pragma("user_version") in _SHALLOW_VERSIONS
 
 
 def become_shallow(connection: apsw.Connection) -> None:

@@ -75,10 +75,12 @@ class ChainRun:
         chains = self._chains
         counts = [count for found in chains for count in found.counts]
         *numbers, end = accumulate((count + 1 for count in counts), initial=self._number)
-        history.blocks.put_all(
+        lasts = [*accumulate(joined for chain in chains for joined in chain.joined)]
+        firsts = [0, *lasts[:-1]]
+        history.blocks.put_together(
             zip(
-                numbers,
-                self._latest,
+                [numbers[first] for first in firsts],
+                [self._latest[last - 1] for last in lasts],
                 chained.from_iterable(chain.directories for chain in chains),
                 chained.from_iterable(chain.data for chain in chains),
                 strict=True,

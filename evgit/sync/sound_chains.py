@@ -15,14 +15,13 @@ from functools import cache
 import msgspec
 
 from evgit.errors import EvgitError
-from evgit.formats.block import EncodedBlock, directory_of, encode_block
+from evgit.formats.block import COMMIT_START, directory_of, encode_together
 from evgit.formats.canonical import id_bytes
 from evgit.formats.commit import Commit, verified_commits
 from evgit.formats.event import EventBatch, verified_batch
 from evgit.formats.event_batch import ID_BYTES, hashed, joined_ids
 from evgit.formats.merkle import Frontier, Subtrees, first_wrong_root, subtrees
 from evgit.formats.times import to_instants
-from evgit.formats.transfer import COMMIT_START
 from evgit.history.indexing import LEAST_EVENTS
 
 _PLAIN_START = b'{"data":'  # an event without blobs: members stand in alphabetical order
@@ -41,7 +40,7 @@ class SoundChain(msgspec.Struct, array_like=True, frozen=True, gc=False):
     `counts`: of events. `times`, `latest`: instants of the commits, and of their latest events.
     `start`: events in the log before. `earliest`: instant of an event. `event_ids`, `streams`: of
     all events. `keys`: (place among them, stream, key). `trees`: of each commit, or one of all.
-    `directories` and `data`: of the blocks' frames.
+    `joined`: how many blocks each row has; `directories` and `data`: of the rows' frames.
     """
 
     parent: bytes
@@ -56,6 +55,7 @@ class SoundChain(msgspec.Struct, array_like=True, frozen=True, gc=False):
     joined_streams: str
     keys: list[tuple[int, str, str]]
     trees: list[Subtrees]
+    joined: list[int]
     directories: list[bytes]
     data: list[bytes]
 
@@ -149,7 +149,7 @@ def _chain(
     own = len(lines) - len(ends)
     if own <= LEAST_EVENTS or len(first.parents) != 1 or first.merge is not None:
         return None
-    counts, blocks, events, before = list[int](), list[EncodedBlock](), list[bytes](), 0
+    counts, events, before = list[int](), list[bytes](), 0
     for end, commit in zip(ends, commits, strict=True):
         if commit.events != end - before:
             return None
@@ -160,10 +160,11 @@ def _chain(
     start = first.log.size - first.events
     if batch is None or start < 0 or not batch.all_differ:
         return None
-    before = 0
+    blocks, before = [], 0
     for end in ends:
-        blocks.append(encode_block(lines[before:end], lines[end]))
+        blocks.append(lines[before : end + 1])
         before = end + 1
+    rows = list(encode_together(blocks))
     return SoundChain(
         parent=id_bytes(first.parents[0]),
         ids=b"".join(ids),
@@ -177,8 +178,9 @@ def _chain(
         joined_streams=_BETWEEN.join(batch.streams),
         keys=_keys(batch),
         trees=_trees(batch, start, counts),
-        directories=[directory_of(block.frames) for block in blocks],
-        data=[block.data for block in blocks],
+        joined=[count for count, _ in rows],
+        directories=[directory_of(block.frames) for _, block in rows],
+        data=[block.data for _, block in rows],
     )
 
 

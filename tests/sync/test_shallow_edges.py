@@ -21,7 +21,7 @@ from evgit.formats.tag import Tag
 from evgit.formats.transfer import decode_transfer, encode_transfer
 from evgit.history.history import SEEN
 from evgit.repository import Fetched, Repository
-from evgit.storage import database
+from evgit.storage import database, schema
 from evgit.sync.fetching import Fetch, fetch
 from evgit.sync.quarantine import Limits
 from evgit.sync.remotes import Remote
@@ -394,7 +394,7 @@ def test_a_shallow_repository_can_be_packed_and_deepened(
     fetched(copy, source, wanted=Fetch(all=True))
     copy.gc()
     assert_sound(copy)
-    assert copy.history.connection.pragma("user_version") == 3
+    assert copy.history.connection.pragma("user_version") == schema.SCHEMA_VERSION
 
 
 def test_what_gc_saw_of_lines_is_forgotten_when_they_get_other_numbers(

@@ -203,13 +203,13 @@ def _stored(repository: Repository) -> Iterator[object]:
     history = repository.history
     for row in sorted(history.graph.up_to(1 << 40, 1000)):
         yield row, history.blocks.lines(row.number, row.events + 1)
-        entry = history.blocks.entry(row.number)
-        yield entry.first_line, entry.frames, entry.latest
     for stream in ("s-0", "s-1", "s-6"):
         number = history.streams.number(stream)
         assert number is not None
         yield history.streams.positions(row, row.size, number)
-    yield [history.events.lines_with_key("s-0", "k")]
+    for entry, data in history.blocks.blocks():
+        yield entry.first_line, entry.line_count, list(history.blocks.decode(entry, data))
+    yield history.end(), history.events.lines_with_key("s-0", "k")
     yield repository.fsck().problems
 
 
