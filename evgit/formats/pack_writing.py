@@ -7,7 +7,7 @@ what lines say beyond the stream of an event, by which it puts lines together.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from typing import NamedTuple
@@ -31,7 +31,9 @@ from evgit.formats.pack_lines import shortened
 
 
 class Effort(NamedTuple):
-    """How a pack is compressed. Frames are closed by the line that brings them to so much text.
+    """How a pack is compressed. Frames are closed by the line that brings them to so much text,
+    those of clustered events by the end of its stream, if that brings them to no more than twice
+    as much: so reading a stream decompresses one frame of a window, most often.
 
     Levels are zstd's. Ids and roots, of which commit lines are full, can't be compressed at all:
     matches below seven bytes in them cost more than they save.
@@ -45,7 +47,7 @@ class Effort(NamedTuple):
 
 
 FAST = Effort(1 << 16, 1, 1 << 16, 1)
-NORMAL = Effort(1 << 16, 9, 1 << 16, 1, 2)
+NORMAL = Effort(24 << 10, 11, 1 << 16, 1, 2)
 THOROUGH = Effort(1 << 16, 15, 1 << 18, 16, 2)
 
 
@@ -148,16 +150,20 @@ class PackWriter:
         events, commits, objects = self._events, self._commits, self._objects
         if not events and not commits and not objects:
             return
-        order = sorted(range(len(events)), key=list(map(stream_member, events)).__getitem__)
+        streams = list(map(stream_member, events)) if self._cluster else []
+        order = sorted(range(len(streams)), key=streams.__getitem__)
         ordered = not self._cluster or order == list(range(len(events)))
         places = array("I")
         if not ordered:
             events = list(map(events.__getitem__, order))
+            streams.sort()
             places = array("I", bytes(4 * len(order)))
             for place, number in enumerate(order):
                 places[number] = place
         frames = [
-            *self._frames(events, self._effort.event_frame_bytes, self._compress_events),
+            *self._frames(
+                events, self._effort.event_frame_bytes, self._compress_events, streams=streams
+            ),
             *self._frames(
                 commits, self._effort.commit_frame_bytes, self._compress_commits, shortened
             ),
@@ -195,10 +201,12 @@ class PackWriter:
         frame_bytes: int,
         compressor: zstandard.ZstdCompressor,
         stored: Callable[[list[bytes]], list[bytes]] = list,
+        streams: Sequence[bytes] = (),
     ) -> list[tuple[bytes, int]]:
         """(compressed, number of lines) of the frames that hold these lines.
 
-        `stored`: the lines of a frame as they stand in it.
+        `stored`: the lines of a frame as they stand in it. `streams`: of each line, ascending, if
+        frames are to end where one does.
         """
         texts: list[bytes | bytearray | memoryview[int]] = []
         counts: list[int] = []
@@ -207,6 +215,9 @@ class PackWriter:
         while start < len(lines):
             before = ends[start - 1] if start else 0
             stop = min(bisect_left(ends, before + frame_bytes, start) + 1, len(lines))
+            if streams:
+                end = bisect_right(streams, streams[stop - 1], stop)
+                stop = end if ends[end - 1] <= before + 2 * frame_bytes else stop
             texts.append(b"\n".join([*stored(lines[start:stop]), b""]))
             counts.append(stop - start)
             start = stop

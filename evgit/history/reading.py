@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from operator import attrgetter, countOf
 from typing import NamedTuple
 
 from evgit.errors import Damage, NotFound, UnknownObject
@@ -34,6 +35,7 @@ class StreamEvent(NamedTuple):
 
 _Part = tuple[range, list[int], list[int]]
 """Revisions in a stream, their positions, and their lines."""
+_STREAM = attrgetter("stream")
 # Half the time of calling it, which is a function in Python.
 _made: Callable[[tuple[int, int, Event]], StreamEvent] = partial(tuple.__new__, StreamEvent)
 
@@ -101,15 +103,16 @@ class Reader:
         """Events of a stream: those of the first part, and then the others chosen."""
         while chosen:
             revisions, asked, lines = part
-            texts = self._history.blocks.each(lines)
-            if isinstance(texts, list):
-                events = decode_events(b"\n".join(texts))
-                if [event.stream for event in events].count(name) == len(revisions):
-                    yield from map(_made, zip(revisions, asked, events, strict=True))
-                else:
-                    yield from _up_to_wrong(revisions, asked, events, name)
+            text = self._history.blocks.text_of(lines)
+            if text is None:
+                events = map(decode_event, map(self._history.blocks.line, lines))
+                yield from _up_to_wrong(revisions, asked, events, name)
             else:
-                yield from _up_to_wrong(revisions, asked, map(decode_event, texts), name)
+                decoded = decode_events(text)
+                if countOf(map(_STREAM, decoded), name) == len(revisions) == len(decoded):
+                    yield from map(_made, zip(revisions, asked, decoded, strict=True))
+                else:
+                    yield from _up_to_wrong(revisions, asked, decoded, name)
             chosen = chosen[len(revisions) :]
             if chosen:
                 with reading(self._history.connection):

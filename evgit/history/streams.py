@@ -16,7 +16,7 @@ import msgspec
 
 from evgit.history.commit_row import CommitRow, damaged_index
 from evgit.history.graph import CommitGraph, Stretch
-from evgit.history.words import decode_words, encode_words, paired
+from evgit.history.words import decode_words, encode_words, low_halves, paired
 from evgit.storage.database import Answers, fetch_all, fetch_one, reading
 from evgit.storage.sorted_runs import SortedRuns
 
@@ -170,9 +170,8 @@ class StreamIndex:
                 low = max(low, stream << POSITION_BITS | start)
                 if low < high:
                     words = self._runs.keys_between(stretch.chain, low, high)
-                    pending = self.pending(stretch.chain, low, high)
                     found += [word & POSITION_MASK for word in words]
-                    found += sorted(word & POSITION_MASK for word in pending)
+                    found += self._pending_positions(stretch.chain, low, high)
         return found
 
     def count(self, row: CommitRow, size: int, stream: int) -> int:
@@ -202,9 +201,8 @@ class StreamIndex:
                 words = self._runs.few_between(stretch.chain, low, high)
                 if words is None:
                     return None
-                found += [word & POSITION_MASK for word in words]
-                pending = self.pending(stretch.chain, low, high)
-                found += sorted(word & POSITION_MASK for word in pending)
+                found += low_halves(words)
+                found += self._pending_positions(stretch.chain, low, high)
         known[row.number, size, stream] = found
         return found
 
@@ -247,8 +245,11 @@ class StreamIndex:
                 " AND size>(SELECT covered FROM chains WHERE number=?1) ORDER BY size, height",
                 (chain,),
             )
-            words = known[chain] = [word for (data,) in rows for word in decode_words(data)]
-        return [word for word in words if low <= word < high]
+            words = known[chain] = sorted(word for (data,) in rows for word in decode_words(data))
+        return words[bisect_left(words, low) : bisect_left(words, high)] if words else []
+
+    def _pending_positions(self, chain: int, low: int, high: int) -> list[int]:
+        return [word & POSITION_MASK for word in self.pending(chain, low, high)]
 
 
 def _sound_number(name: str, number: object) -> int:

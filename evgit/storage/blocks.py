@@ -248,26 +248,36 @@ class BlockStore:
             raise
         return frame[number - start][:-1]
 
-    def each(self, numbers: Sequence[int]) -> Iterable[bytes]:
-        """Single lines anywhere, one after another; a list where all of them could be read."""
-        found = None
-        if self.closed is None:
-            found = self.packs.each(numbers) if self._any_packs() else self._each_hot(numbers)
-        return map(self.line, numbers) if found is None else found
+    def text_of(self, numbers: Sequence[int]) -> bytes | None:
+        """Single lines anywhere, one after another, as one text in which each has its newline; None
+        where that can't be had, and `line` says of each why."""
+        if self.closed is not None:
+            return None
+        found: list[bytes] = []
+        packs = self.packs if self._any_packs() else None
+        try:
+            while len(found) < len(numbers):
+                if packs is not None:
+                    found += packs.some_lines(numbers, len(found))
+                found += self._some_hot_lines(numbers, len(found), packs)
+        except Damage:
+            return None  # line by line, it is found out which
+        return b"".join(found)
 
-    def _each_hot(self, numbers: Sequence[int]) -> list[bytes] | None:
-        """Single lines, in order; None where one can't be read."""
+    def _some_hot_lines(
+        self, numbers: Sequence[int], start: int, packs: PackStore | None
+    ) -> list[bytes]:
+        """The lines of numbers[start:] with their newlines, up to the first that is packed."""
         found: list[bytes] = []
         frame: list[bytes] = []
         low = high = 0
-        try:
-            for number in numbers:
-                if not low <= number < high:
-                    low, frame = self._frame_of(number)
-                    high = low + len(frame)
-                found.append(frame[number - low][:-1])
-        except Damage:
-            return None  # line by line, it is found out which
+        for number in numbers[start:]:
+            if not low <= number < high:
+                if found and packs is not None and packs.holding(number) is not None:
+                    break
+                low, frame = self._frame_of(number)
+                high = low + len(frame)
+            found.append(frame[number - low])
         return found
 
     def texts(

@@ -29,7 +29,6 @@ from evgit.formats.pack import (
     check_page,
     decode_index,
     decode_order,
-    decode_page,
     decode_prefix,
     decode_tail,
     decode_window,
@@ -41,21 +40,63 @@ from evgit.formats.pack_lines import restored_in_frame
 from evgit.storage.files import translate_errors
 
 KEPT_WINDOWS = 16
-KEPT_PAGES = 256
-KEPT_FRAMES = 256
-KEPT_FRAME_BYTES = 1 << 18  # one that holds a huge line is not kept: there may be many
+KEPT_FRAME_BYTES = 1 << 25
+"""Of text, in all; no frame of more than a hundredth of that is kept."""
+KEPT_ORDERS = 32
+"""Of windows, of at most 1 MiB each, or 2 where all are commits of one event."""
+COMMITS_TO_A_PAGE = 16  # whose places are found in the time that reading a page of the order takes
 
-FrameCache = OrderedDict[tuple[str, int], list[bytes]]
-"""The lines of frames, by pack and offset; several packs may share one."""
+
+class PackCache:
+    """What has been read of packs and may be wanted again; several packs may share one.
+
+    By pack and offset: the lines of frames, with their newlines, and where the lines of windows
+    stand in their text.
+    """
+
+    def __init__(self) -> None:
+        self._frames: OrderedDict[tuple[str, int], tuple[list[bytes], int]] = OrderedDict()
+        self._frame_bytes = 0
+        self._places: OrderedDict[tuple[str, int], array[int]] = OrderedDict()
+
+    def frame(self, key: tuple[str, int]) -> list[bytes] | None:
+        """The lines of a frame, if they are kept."""
+        found = self._frames.get(key)
+        if found is None:
+            return None
+        self._frames.move_to_end(key)
+        return found[0]
+
+    def keep_frame(self, key: tuple[str, int], lines: list[bytes], size: int) -> None:
+        """Keep a frame's lines, which have so many bytes, for a while."""
+        if size > KEPT_FRAME_BYTES // 100 or key in self._frames:
+            return
+        self._frames[key] = lines, size
+        self._frame_bytes += size
+        while self._frame_bytes > KEPT_FRAME_BYTES:
+            self._frame_bytes -= self._frames.popitem(last=False)[1][1]
+
+    def places(self, key: tuple[str, int]) -> array[int] | None:
+        """Where the lines of a window stand, if that is kept."""
+        found = self._places.get(key)
+        if found is not None:
+            self._places.move_to_end(key)
+        return found
+
+    def keep_places(self, key: tuple[str, int], places: array[int]) -> None:
+        """Keep where a window's lines stand for a while."""
+        self._places[key] = places
+        if len(self._places) > KEPT_ORDERS:
+            self._places.popitem(last=False)
 
 
 class PackFile:
     """An open pack. Raises FileNotFoundError where there is none, DamagedObject where it is not
     sound. It can be read as long as it is open, also when its name is gone."""
 
-    def __init__(self, path: Path, frames: FrameCache | None = None) -> None:
+    def __init__(self, path: Path, cache: PackCache | None = None) -> None:
         self.path = path
-        self.frames: FrameCache = OrderedDict() if frames is None else frames
+        self.cache = PackCache() if cache is None else cache
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.close = weakref.finalize(self, os.close, self._descriptor)
         self.size = os.fstat(self._descriptor).st_size
@@ -168,7 +209,7 @@ class PackedWindow:
 
     def __init__(self, file: PackFile, entry: WindowEntry) -> None:
         self._file = weakref.ref(file)
-        self._cache, self._path = file.frames, str(file.path)
+        self._cache, self._path = file.cache, str(file.path)
         data = file.read(entry.offset, 8 + entry.header_bytes)
         self.header: WindowHeader = decode_window(data[8:])
         self._order_offset = entry.offset + 8 + entry.header_bytes
@@ -178,8 +219,7 @@ class PackedWindow:
         self._frame_starts = list(accumulate((n for _, n in self.header.frames), initial=0))
         self.commit_lines = array("I", (end + n for n, end in enumerate(self.header.ends)))
         """Which lines are commit lines."""
-        self._pages: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
-        self._decoded_pages: dict[int, array[int]] = {}
+        self._looked_up = 0
 
     @property
     def frame_count(self) -> int:
@@ -200,61 +240,56 @@ class PackedWindow:
         """Where the event-th event line, in the order of the blocks, stands in the text."""
         if self.header.ordered:
             return event
-        number = event // PAGE_EVENTS
-        decoded = self._decoded_pages.get(number)
-        if decoded is not None:
-            return decoded[event % PAGE_EVENTS]
-        if number not in self._pages:
-            page, count = self._order_page(number)
-            return place_in_page(page, count, event % PAGE_EVENTS)
-        # Decoding it whole takes as long as finding thirty places: for pages in demand.
-        page, count = self._pages.pop(number)
-        if len(self._decoded_pages) >= KEPT_PAGES:
-            del self._decoded_pages[next(iter(self._decoded_pages))]
-        decoded = self._decoded_pages[number] = array("I", decode_page(page, count))
-        return decoded[event % PAGE_EVENTS]
-
-    def _order_page(self, number: int) -> tuple[bytes, int]:
-        """A page of the order, kept for a while, and how many events it is of."""
-        offset, size, count = page_of(number * PAGE_EVENTS, self.header.events)
+        offset, size, count = page_of(event, self.header.events)
         page = check_page(self._read(self._order_offset + offset, size), count)
-        self._pages[number] = page, count
-        if len(self._pages) > KEPT_PAGES:
-            self._pages.popitem(last=False)
-        return page, count
+        return place_in_page(page, count, event % PAGE_EVENTS)
 
     def line(self, number: int) -> bytes:
         """One line."""
         return self.at_place(self.place(number))
 
     def some_lines(self, numbers: Sequence[int]) -> list[bytes]:
-        """Single lines, in this order: those that stand together cost one look-up of a frame."""
-        starts = self._frame_starts
+        """Single lines with their newlines, in this order: those that stand together cost one
+        look-up of a frame."""
+        starts, places = self._frame_starts, self._places_of(numbers)
+        first, end = places[0], places[0] + len(places)
+        at = bisect_right(starts, first) - 1
+        low, high, frame = starts[at], starts[at + 1], self.frame(at)
+        if places[-1] == end - 1 < high and places == tuple(range(first, end)):
+            return frame[first - low : end - low]  # as those of a stream do, most often
         found: list[bytes] = []
-        frame: list[bytes] = []
-        low = high = 0
-        for place in self._places(numbers):
+        for place in places:
             if not low <= place < high:
                 at = bisect_right(starts, place) - 1
                 low, high, frame = starts[at], starts[at + 1], self.frame(at)
-            found.append(frame[place - low][:-1])
+            found.append(frame[place - low])
         return found
 
-    def _places(self, numbers: Sequence[int]) -> list[int]:
-        """Where lines stand in the text: `place` of each."""
-        commits, events, pages = self.commit_lines, self.header.events, self._decoded_pages
-        ordered, behind = self.header.ordered, len(commits)
-        found: list[int] = []
-        for line in numbers:
-            before = bisect_left(commits, line)
-            if before < behind and commits[before] == line:
-                found.append(events + before)
-            elif ordered:
-                found.append(line - before)
-            else:
-                event = line - before
-                page = pages.get(event // PAGE_EVENTS)
-                found.append(self.event_place(event) if page is None else page[event % PAGE_EVENTS])
+    def _places_of(self, numbers: Sequence[int]) -> tuple[int, ...]:
+        """Where lines stand in the text. Who asks for many is worth reading all of the order."""
+        key = self._path, self._order_offset
+        places = self._cache.places(key)
+        if places is None:
+            self._looked_up += len(numbers)
+            pages = self.header.events // PAGE_EVENTS
+            if self._looked_up <= pages + self.header.commits // COMMITS_TO_A_PAGE:
+                return tuple(map(self.place, numbers))
+            self._looked_up = 0
+            places = self._line_places()
+            self._cache.keep_places(key, places)
+        if len(numbers) == 1:
+            return (places[numbers[0]],)
+        found: tuple[int, ...] = itemgetter(*numbers)(places)
+        return found
+
+    def _line_places(self) -> array[int]:
+        """Where each line of a block stands in the text."""
+        places, found, start = self.places(), array("I"), 0
+        for place, end in enumerate(self.header.ends, self.header.events):
+            found.extend(places[start:end])
+            found.append(place)
+            start = end
+        found.extend(places[start:])
         return found
 
     def at_place(self, place: int) -> bytes:
@@ -283,17 +318,12 @@ class PackedWindow:
 
     def frame(self, number: int) -> list[bytes]:
         """The lines of one frame with their newlines, kept for a while."""
-        cache, key = self._cache, (self._path, self._frame_offsets[number])
-        lines = cache.get(key)
+        key = self._path, self._frame_offsets[number]
+        lines = self._cache.frame(key)
         if lines is None:
             text = self.frame_text(number)
             lines = self._ended_lines_of(number, text)
-            if len(text) <= KEPT_FRAME_BYTES:
-                cache[key] = lines
-                if len(cache) > KEPT_FRAMES:
-                    cache.popitem(last=False)
-        else:
-            cache.move_to_end(key)
+            self._cache.keep_frame(key, lines, len(text))
         return lines
 
     def lines_of_frame(self, number: int) -> list[int]:

@@ -9,10 +9,11 @@ knows lines and files, not what lines say.
 from __future__ import annotations
 
 import struct
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -22,14 +23,16 @@ import apsw
 from evgit.errors import DamagedObject
 from evgit.storage.database import fetch_all, fetch_one
 from evgit.storage.layout import Layout
-from evgit.storage.pack_file import FrameCache, PackedWindow, PackFile
+from evgit.storage.pack_file import PackCache, PackedWindow, PackFile
 
 KEPT_FILES = 64
+KEPT_PLACED = 64
 TEXT_LINES = 96
 NO_LINE = 1 << 32
 """Behind all lines."""
 _COLUMNS = "first_line, lines, name, place, latest, checksum"
 _NUMBERS = struct.Struct("<4q").pack
+_FIRST = attrgetter("first")
 
 
 class Packed(NamedTuple):
@@ -68,7 +71,8 @@ class PackStore:
         self._rows: list[Packed] | None = None
         self._firsts: list[int] = []
         self._files: OrderedDict[str, PackFile] = OrderedDict()
-        self._frames: FrameCache = OrderedDict()
+        self._cache = PackCache()
+        self._placed: list[PlacedWindow] = []
 
     # ------------------------------------------------------------------ the table
     def rows(self) -> list[Packed]:
@@ -80,12 +84,14 @@ class PackStore:
 
     def reload(self) -> bool:
         """Look at the table again; has it changed?"""
-        before, self._rows = self._rows, None
+        before = self._rows
+        self.forget()
         return self.rows() != before
 
     def forget(self) -> None:
         """Forget what was remembered of the table."""
         self._rows = None
+        self._placed.clear()
 
     def holding(self, line: int) -> Packed | None:
         """The row that holds a line, or None."""
@@ -118,12 +124,12 @@ class PackStore:
     def put(self, row: Packed) -> None:
         """Let a pack's lines count, inside a write transaction."""
         self._connection.execute(f"INSERT INTO packs({_COLUMNS}) VALUES(?,?,?,?,?,?)", row.values())
-        self._rows = None
+        self.forget()
 
     def remove(self, row: Packed) -> None:
         """Let them count no longer, inside a write transaction."""
         self._connection.execute("DELETE FROM packs WHERE first_line=?", (row.first_line,))
-        self._rows = None
+        self.forget()
 
     def _read_rows(self) -> list[Packed]:
         if fetch_one(self._connection, "SELECT 1 FROM sqlite_schema WHERE name='packs'") is None:
@@ -155,7 +161,7 @@ class PackStore:
         file = self._files.get(row.name)
         if file is None:
             try:
-                file = PackFile(self.path(row.name), self._frames)
+                file = PackFile(self.path(row.name), self._cache)
             except FileNotFoundError:
                 if self.reload() and self.holding(row.first_line) != row:
                     raise _Gone from None
@@ -165,6 +171,7 @@ class PackStore:
             self._files[row.name] = file
             if len(self._files) > KEPT_FILES:
                 self._files.popitem(last=False)
+                self._placed.clear()
         else:
             self._files.move_to_end(row.name)
         return file
@@ -188,31 +195,22 @@ class PackStore:
                 return self._one(part, number)
             return None
 
-    def each(self, numbers: Sequence[int]) -> list[bytes] | None:
-        """Single lines, in order; None where they are not all packed, or one can't be read."""
+    def some_lines(self, numbers: Sequence[int], start: int = 0) -> list[bytes]:
+        """The lines of numbers[start:] with their newlines, up to the first that is not packed.
+        Raises DamagedObject, which need not name what is hit."""
         found: list[bytes] = []
-        window: PackedWindow | None = None
-        shift = low = high = 0
-        here: list[int] = []
-        try:
-            if numbers:  # most often one window has all of them
-                window, shift, low, high = self._window_of(numbers[0])
-                if window is None:
-                    return None
-                if low <= min(numbers) and max(numbers) < high:
-                    return window.some_lines([number - shift for number in numbers])
-            for number in numbers:
-                if not low <= number < high:
-                    if window is not None:
-                        found += window.some_lines(here)
-                    window, shift, low, high = self._window_of(number)
-                    if window is None:
-                        return None
-                    here = []
-                here.append(number - shift)
-            return found if window is None else found + window.some_lines(here)
-        except (DamagedObject, _Gone):
-            return None  # line by line, it is found out which
+        end = len(numbers)
+        with suppress(_Gone):
+            while start < end and (there := self.placed(numbers[start])) is not None:
+                window, shift, low, high = there[:4]
+                stop = bisect_left(numbers, high, start)  # if they ascend, as they do most often
+                lines = [number - shift for number in numbers[start:stop]]
+                if not low - shift <= min(lines) <= max(lines) < high - shift:
+                    stop = start + 1
+                    del lines[1:]
+                found += window.some_lines(lines)
+                start = stop
+        return found
 
     def lines(self, first: int, count: int) -> list[bytes]:
         """Lines that all are packed."""
@@ -331,13 +329,16 @@ class PackStore:
 
     def placed(self, line: int) -> PlacedWindow | None:
         """The window that holds a line; None if it is not packed. Raises DamagedObject."""
+        at = bisect_right(self._placed, line, key=_FIRST) - 1
+        if at >= 0 and line < self._placed[at].end:
+            return self._placed[at]
         row, file = self._open(line)
         if row is None or file is None:
             return None
         number = file.window_of(line - row.first_line + row.place)
         there = file.window_range(number)
         shift = there.start - row.place + row.first_line
-        return PlacedWindow(
+        found = PlacedWindow(
             file.window(number),
             shift,
             max(shift, row.first_line),
@@ -345,6 +346,10 @@ class PackStore:
             number,
             str(file.path),
         )
+        if len(self._placed) >= KEPT_PLACED:
+            self._placed.clear()
+        insort(self._placed, found, key=_FIRST)
+        return found
 
     def _window_of(self, line: int) -> tuple[PackedWindow | None, int, int, int]:
         """The first four of `placed`; None, 0, 0, 0 if the line is not packed."""

@@ -33,7 +33,7 @@ FAN_IN = 4
 MERGE_CHUNK_KEYS = 65_536
 KEY_LIMIT = 1 << 64
 FEW_PAGES = 16  # for which keys are counted one by one
-REMEMBERED_PAGES = 256  # 4 KiB of keys each, when decoded
+REMEMBERED_PAGES = 1024  # 4 or 8 KiB of keys each, when decoded
 RUN_KEYS = 64  # a run of four times as many is of level 1, of sixteen times as many of level 2
 GATHERED_KEYS = 131_072
 LOOK_UPS = 4  # so many look-ups, and one more for every 32 pages, are worth reading a directory
@@ -142,20 +142,21 @@ class SortedRuns:
 
     def keys_between(self, family: int, low: int, high: int) -> list[int]:
         """All keys k with low <= k < high, ascending."""
-        return self._keys_in(self._pages_between(family, low, high), low, high)
+        return self._keys_in(self._pages_between(family, low, high), low, high).tolist()
 
-    def few_between(self, family: int, low: int, high: int) -> list[int] | None:
+    def few_between(self, family: int, low: int, high: int) -> array[int] | None:
         """The same; None where they may stand on more than a few pages."""
         found = self._pages_between(family, low, high, FEW_PAGES + 1)
         return None if len(found) > FEW_PAGES else self._keys_in(found, low, high)
 
-    def _keys_in(self, pages: Sequence[Page], low: int, high: int) -> list[int]:
-        found: list[int] = []
-        for page in map(self._page, pages):
-            found += page[bisect_left(page, low) : bisect_left(page, high)]
-        if len(pages) > 1:
-            found.sort()
-        return found
+    def _keys_in(self, pages: Sequence[Page], low: int, high: int) -> array[int]:
+        found, ascending = array("Q"), True
+        for page in pages:
+            keys = self._page(page)
+            keys = keys[bisect_left(keys, low) : bisect_left(keys, high)]
+            ascending = ascending and not (found and keys and keys[0] < found[-1])
+            found += keys
+        return found if ascending else array("Q", sorted(found))
 
     def count_between(self, family: int, low: int, high: int) -> int:
         """How many keys k have low <= k < high, without reading them all where they are many."""
