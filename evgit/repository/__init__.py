@@ -96,6 +96,9 @@ if TYPE_CHECKING:
         open as open,  # noqa: A004 - evgit.open reads as gzip.open
         restore as restore,
     )
+    from evgit.repository.repairing import (
+        repair as repair,
+    )
     from evgit.state.diff import (
         MISSING as MISSING,
         DocumentChange as DocumentChange,
@@ -158,6 +161,9 @@ if TYPE_CHECKING:
         Fetched as Fetched,
         RefMove as RefMove,
     )
+    from evgit.sync.mending import (
+        Mended as Mended,
+    )
     from evgit.sync.messages import (
         RefsReply as RefsReply,
         Update as Update,
@@ -214,6 +220,7 @@ _IMPORTED_LATER = {
     "evgit.merging.reappend": "Reappended",
     "evgit.merging.what_if": "Tried",
     "evgit.repository.making": "clone init open restore",
+    "evgit.repository.repairing": "repair",
     "evgit.state.diff": "MISSING DocumentChange FieldChange field_changes",
     "evgit.state.modelling.files": "ModelFiles",
     "evgit.state.modelling.schema_diff": "TypeDiff",
@@ -228,6 +235,7 @@ _IMPORTED_LATER = {
     "evgit.storage.jobs": "MAX_JOBS",
     "evgit.sync.bundles": "Bundle create_bundle read_bundle verify_bundle",
     "evgit.sync.cloning": "directory_of refs_at",
+    "evgit.sync.mending": "Mended",
     "evgit.sync.messages": "RefsReply Update",
     "evgit.sync.fetching": "Fetch Fetched RefMove",
     "evgit.sync.publishing": "Published publish",

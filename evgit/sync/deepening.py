@@ -19,6 +19,7 @@ from itertools import islice, zip_longest
 from evgit.errors import BehindBoundary, InvalidObject, ModelError
 from evgit.formats.block import encode_block
 from evgit.formats.boundary import Boundary, absent_for, is_absent, line_id
+from evgit.formats.canonical import digest
 from evgit.formats.event import decode_event
 from evgit.formats.transfer import decode_transfer, encode_transfer
 from evgit.history.boundaries import BoundaryRow
@@ -71,7 +72,7 @@ def deepening(
             spools.append(aside)
             aside.fill(encode_transfer(_blocks_here(store.history)))
             believed = list(_believed(store, spools))
-            _begin_anew(store)
+            begin_anew(store, _root_line(store))
             source = boundaries_from if still_shallow else None
             frames = decode_transfer(spools[0].chunks())
             received = store.receive(frames, limits, progress, source)
@@ -111,22 +112,27 @@ def _believed(store: Store, spools: list[Spool]) -> Iterator[_Believed]:
         yield _Believed(row, told_of(history, row), spool)
 
 
-def _begin_anew(store: Store) -> None:
-    """Leave nothing of history but the root commit."""
+def _root_line(store: Store) -> bytes:
+    return store.history.commit_line(store.history.graph.get(store.repository))
+
+
+def begin_anew(store: Store, root_line: bytes) -> None:
+    """Leave nothing of history but the root commit, inside a write transaction."""
     history, connection = store.history, store.history.connection
-    root = history.graph.get(store.repository)
-    line = history.commit_line(root)
     connection.execute(
         "INSERT OR REPLACE INTO replaced_packs(name, replaced)"
         " SELECT DISTINCT name, ? FROM packs WHERE length(name)>0",
         (store.actor.now(),),
     )
-    connection.execute("UPDATE boundary_states SET number=-1-number")
-    for table in ("blocks", "packs", "boundaries", *schema.INDEX_TABLES):
+    tables = ["blocks", "packs", *schema.INDEX_TABLES]
+    if schema.is_shallow(connection):
+        connection.execute("UPDATE boundary_states SET number=-1-number")
+        tables.append("boundaries")
+    for table in tables:
         connection.execute(f"DELETE FROM {table}")
     history.forget()
-    history.blocks.put(0, encode_block([], line), -1)
-    history.indexer.index(index_of_root(root.id))
+    history.blocks.put(0, encode_block([], root_line), -1)
+    history.indexer.index(index_of_root(digest(root_line)))
 
 
 @contextmanager

@@ -104,7 +104,12 @@ def test_lists_print_a_line_for_each(bank) -> None:  # type: ignore[no-untyped-d
         ("`op log`", ["op", "show", "1"], {"ref", "old", "new"}),
         ("`op log`", ["undo"], {"ref", "old", "new"}),
         ("`config`", ["config", "--list"], set()),
-        ("`fsck`", ["fsck"], {"kind", "message", "ids", "commit", "size", "absent"}),
+        (
+            "`fsck`",
+            ["fsck"],
+            {"kind", "message", "ids", "commit", "size", "absent"}
+            | {"repaired", "received", "blobs_missing"},
+        ),
         ("`import`", ["import", "-"], set()),
         ("`commit`", ["commit", "-s", "a-1", "-t", "made"], set()),
     ],

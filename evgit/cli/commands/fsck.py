@@ -4,6 +4,13 @@ Reads everything that is stored and computes it anew: the ids of events, commits
 canonical form, the order of the log and its Merkle roots, what commits expected of streams, the
 indexes and refs. Changes nothing. Where there is much, several processes share the work; what is
 found does not depend on how many. Exits with 0 if all is well, else with 6.
+
+With --repair-from, what is damaged is got from another repository that has it, and everything is
+stored anew and checked, in one transaction: all of it is mended, or nothing has changed. Branches,
+tags and operations stay as they are.
+
+    evgit fsck --repair-from origin
+    evgit fsck --repair-from ../clone --repair-from /mnt/stick/monday.evpack
 """
 
 from __future__ import annotations
@@ -13,12 +20,15 @@ import click
 from evgit.cli.command import documented
 from evgit.cli.commit_text import plural
 from evgit.cli.event_text import plain, short
+from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
 from evgit.cli.opening import open_repository
 from evgit.cli.output import shown_in_line
 from evgit.cli.parameters import Count, json_option
 from evgit.cli.progress import ProgressBar
+from evgit.cli.remotes import connecting
 from evgit.errors import Damage
+from evgit.repository import FsckReport, Mended, Repository, masked, repair
 
 MOST_JOBS = 64
 
@@ -31,20 +41,35 @@ MOST_JOBS = 64
     metavar="N",
     help="Processes that check, 1 for no further one [one a core, where there is much to check].",
 )
+@click.option(
+    "--repair-from",
+    "sources",
+    multiple=True,
+    metavar="REMOTE|DIR|BUNDLE",
+    help="Mend what is damaged with what this one has.",
+)
 @json_option("one document")
 @click.pass_context
-def command(context: click.Context, quiet: bool, jobs: int | None, as_json: bool) -> None:
+def command(
+    context: click.Context, quiet: bool, jobs: int | None, sources: tuple[str, ...], as_json: bool
+) -> None:
     invocation: Invocation = context.obj
-    with open_repository() as repository:
-        with ProgressBar("checking", "objects") as bar:
-            report = repository.fsck(bar.update, jobs=jobs)
+    with open_to_change() if sources else open_repository() as repository:
+        report = _check(repository, jobs)
+        mended = None
+        if sources and not report.clean:
+            mended = _repair(invocation, repository, sources, report)
+            report = _check(repository, jobs)
         with invocation.output() as output:
             counts = (
                 f"{plural(report.commits, 'commit')}, {plural(report.events, 'event')}, "
                 f"{plural(report.blobs, 'blob')}"
             )
             if as_json:
-                output.json({"clean": report.clean} | plain(report))
+                done = (
+                    {} if not sources else {"repaired": None if mended is None else plain(mended)}
+                )
+                output.json({"clean": report.clean} | plain(report) | done)
             elif report.clean:
                 if not quiet:
                     output.line(f"All is well: {counts}")
@@ -70,6 +95,24 @@ def command(context: click.Context, quiet: bool, jobs: int | None, as_json: bool
     invocation.hint(
         "`evgit reindex` builds the indexes anew"
         if indexes_only
-        else "damaged objects come back from a clone or a backup; what is not named is sound"
+        else "damaged objects come back from a clone: `evgit fsck --repair-from REMOTE|DIR|BUNDLE`,"
+        " or from a backup; what is not named is sound"
     )
     context.exit(Damage.exit_code)
+
+
+def _check(repository: Repository, jobs: int | None) -> FsckReport:
+    with ProgressBar("checking", "objects") as bar:
+        return repository.fsck(bar.update, jobs=jobs)
+
+
+def _repair(
+    invocation: Invocation, repository: Repository, sources: tuple[str, ...], report: FsckReport
+) -> Mended:
+    mended = repair(repository, sources, report, using=connecting(repository.author))
+    invocation.note(
+        f"{plural(len(report.problems), 'problem')} found; stored anew: "
+        f"{plural(mended.commits, 'commit')}, {mended.received} of them from "
+        f"{', '.join(map(masked, sources))}, and {plural(mended.blobs, 'blob')}"
+    )
+    return mended
