@@ -93,6 +93,12 @@ def test_a_hostile_message_is_refused(name: str, repository: Repository, tmp_pat
     reply = msgspec.json.decode(answer.message, type=ErrorReply)
     assert reply.message
     assert before(repository) == known
+    log = repository.layout.refusals
+    if log.exists():  # of those that were to change something: one line that a terminal can show
+        [line] = log.read_text().splitlines()
+        assert line.isprintable()
+        assert len(line) < 20_000
+        log.unlink()
     assert files(tmp_path) == around
 
 
