@@ -14,6 +14,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from itertools import chain
+from operator import eq
 from typing import NamedTuple, Protocol
 
 import zstandard
@@ -59,6 +60,12 @@ class EncodedBlock(NamedTuple):
 
     data: bytes
     frames: list[tuple[int, int]]
+
+
+class WholeFrames(NamedTuple):
+    """Frames one after another that hold whole lines, each with its newline."""
+
+    data: bytes
 
 
 class _Zstd(threading.local):
@@ -108,16 +115,19 @@ def encode_block(event_lines: Sequence[bytes], commit_line: bytes) -> EncodedBlo
     return close_block(encode_frames(event_lines), commit_line)
 
 
-def encode_together(blocks: Sequence[Sequence[bytes]]) -> Iterator[tuple[int, EncodedBlock]]:
+def encode_together(
+    blocks: Sequence[Sequence[bytes]], kept: Sequence[EncodedBlock | None] = ()
+) -> Iterator[tuple[int, EncodedBlock]]:
     """(number of blocks, frames) of blocks, given as lines, their commit's last: small ones that
-    follow one another become one frame together, large ones are as `encode_block` has them."""
+    follow one another become one frame together, large ones are as `encode_block` has them, or as
+    they are in `kept`."""
     held: list[Sequence[bytes]] = []
     held_bytes = 0
-    for lines in blocks:
+    for number, lines in enumerate(blocks):
         size = sum(map(len, lines)) + len(lines)
         if size >= FRAME_BYTES:
             yield from _in_one_frame(held)
-            yield 1, encode_block(lines[:-1], lines[-1])
+            yield 1, (kept[number] if kept else None) or encode_block(lines[:-1], lines[-1])
             held, held_bytes = [], 0
             continue
         held.append(lines)
@@ -152,6 +162,19 @@ def split_blocks(lines: Sequence[bytes]) -> list[list[bytes]]:
             blocks.append(list(lines[start:place]))
             start = place
     return [*blocks, list(lines[start:])] if start < len(lines) else blocks
+
+
+def is_cut_alike(texts: Sequence[bytes]) -> bool:
+    """Are these the texts of the frames that `encode_block` would make of a large block?"""
+    *events, commit = texts
+    if not events or not all(texts) or commit.find(b"\n") != len(commit) - 1:
+        return False
+    ends = [text.find(b"\n", FRAME_BYTES - 1) + 1 or len(text) for text in events]
+    return (
+        all(map(eq, ends, map(len, events)))
+        and min(map(len, events[:-1]), default=FRAME_BYTES) >= FRAME_BYTES
+        and sum(map(len, texts)) >= FRAME_BYTES
+    )
 
 
 def directory_of(frames: Sequence[tuple[int, int]]) -> bytes:

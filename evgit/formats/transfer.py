@@ -14,7 +14,14 @@ from typing import NamedTuple
 import zstandard
 
 from evgit.errors import DamagedObject, InvalidObject
-from evgit.formats.block import COMMIT_START, decode_frame, frame_end, split_lines
+from evgit.formats.block import (
+    COMMIT_START,
+    WholeFrames,
+    count_lines,
+    decode_frame,
+    frame_end,
+    split_lines,
+)
 from evgit.formats.canonical import MAX_OBJECT_BYTES
 from evgit.formats.commit import MAX_EVENTS
 
@@ -26,9 +33,33 @@ MAX_BLOCK_BYTES = 256 << 20
 CHUNK_TEXT_BYTES = 1 << 17  # so much is worth looking at together
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 TAG_START = b'{"kind":"tag",'
-_TOLD_BY = 10  # bytes of a canonical line tell its kind
-_COMMIT, _TAG = COMMIT_START[:_TOLD_BY], TAG_START[:_TOLD_BY]
 _MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+class Frame(NamedTuple):
+    """A frame of a transfer, and the whole lines that it holds, each with its newline. `data` is
+    nothing where the lines came in another way."""
+
+    data: bytes
+    text: bytes
+
+
+class WholeBlocks(NamedTuple):
+    """Some blocks (and lines of tags) of a transfer, whole: their lines in several texts, each in
+    one of `frames`; there are none of those where they hold other lines as well."""
+
+    texts: list[bytes]
+    frames: list[bytes]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all lines."""
+        return sum(map(len, self.texts))
+
+    @property
+    def lines(self) -> list[bytes]:
+        """All lines, without newlines."""
+        return split_lines(b"".join(self.texts))
 
 
 class ReceivedBlock(NamedTuple):
@@ -38,15 +69,21 @@ class ReceivedBlock(NamedTuple):
     commit_line: bytes
 
 
-def encode_transfer(texts: Iterable[bytes]) -> Iterator[bytes]:
+def encode_transfer(texts: Iterable[bytes | WholeFrames]) -> Iterator[bytes]:
     """Frames of about 256 KiB that hold the texts: whole lines, each ending with a newline.
 
-    A longer text is cut between lines.
+    A longer text is cut between lines. What is in frames already stays in them.
     """
     compress = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress
     held: list[bytes] = []
     size = 0
     for whole in texts:
+        if isinstance(whole, WholeFrames):
+            if held:
+                yield compress(b"".join(held))
+                held, size = [], 0
+            yield whole.data
+            continue
         for text in _pieces(whole):
             if held and size + len(text) > FRAME_TEXT_BYTES:
                 yield compress(b"".join(held))
@@ -69,7 +106,17 @@ def _pieces(text: bytes) -> Iterator[bytes]:
 
 
 def decode_transfer(chunks: Iterable[bytes], *, cut_short: bool = False) -> Iterator[list[bytes]]:
-    """The lines of each frame of a transfer that comes in chunks of any size.
+    """The lines of each frame of a transfer, as `transfer_frames` gives them."""
+    return (split_lines(frame.text) for frame in transfer_frames(chunks, cut_short=cut_short))
+
+
+def frames_of_lines(groups: Iterable[list[bytes]]) -> Iterator[Frame]:
+    """Lines (without newlines) that were frames, or parts of them, as `transfer_frames` gives."""
+    return (Frame(b"", b"\n".join([*lines, b""])) for lines in groups if lines)
+
+
+def transfer_frames(chunks: Iterable[bytes], *, cut_short: bool = False) -> Iterator[Frame]:
+    """The frames of a transfer that comes in chunks of any size.
 
     With `cut_short`, an end in the middle is the end, and so is the last whole block: what follows
     it is left out.
@@ -77,79 +124,106 @@ def decode_transfer(chunks: Iterable[bytes], *, cut_short: bool = False) -> Iter
     Holds one frame at a time, never more than 17 MiB of text, whatever size a frame declares.
     Raises InvalidObject for what is no zstd, is damaged or too big, or ends in the middle.
     """
-    held = b""
-    open_block: list[bytes] = []
+    held, start = b"", 0
+    open_block: list[Frame] = []
     for chunk in chunks:
-        held = held + chunk if held else bytes(chunk)
-        while frame := _first_frame(held):
-            held = held[len(frame) :]
+        held = held[start:] + chunk if start < len(held) else bytes(chunk)
+        start = 0
+        while frame := _first_frame(held, start):
+            start += len(frame)
             if frame[:4] != _MAGIC:
                 continue  # a skippable frame holds nothing that a transfer needs
             try:
-                lines = split_lines(decode_frame(frame, MAX_FRAME_TEXT))
+                text = decode_frame(frame, MAX_FRAME_TEXT)
             except DamagedObject as error:
                 raise InvalidObject(f"a transfer is not sound: {error}") from None
-            if cut_short:
-                lines, open_block = _whole_blocks(open_block + lines, 0)
-            yield lines
-    if held and not cut_short:
+            if text and not text.endswith(b"\n"):
+                raise InvalidObject("a transfer is not sound: a frame's last line has no end")
+            if not cut_short:
+                yield Frame(frame, text)
+            elif end := _end_of_last(text):
+                yield from open_block
+                yield Frame(frame if end == len(text) else b"", text[:end])
+                open_block = [Frame(b"", text[end:])] if end < len(text) else []
+            else:
+                open_block.append(Frame(frame, text))
+    if start < len(held) and not cut_short:
         raise InvalidObject("a transfer ends in the middle of a frame")
 
 
-def _whole_blocks(lines: list[bytes], least: int) -> tuple[list[bytes], list[bytes]]:
-    """(lines up to the last commit or tag, lines after it). It is not among the first `least`."""
-    starts = [line[:_TOLD_BY] for line in reversed(lines[least:])]
-    places = [starts.index(start) for start in (_COMMIT, _TAG) if start in starts]
-    if not places:
-        return [], lines
-    end = len(lines) - min(places)
-    return lines[:end], lines[end:]
+def _end_of_last(text: bytes) -> int:
+    """Where the last line of a commit or a tag ends in whole lines; 0 where there is none."""
+    last = text.rfind(b"\n", 0, -1) + 1
+    if text.startswith((COMMIT_START, TAG_START), last):
+        return len(text)  # as in most cases
+    last = max(text.rfind(b"\n" + COMMIT_START), text.rfind(b"\n" + TAG_START))
+    if last < 0 and not text.startswith((COMMIT_START, TAG_START)):
+        return 0
+    return text.index(b"\n", last + 1) + 1
 
 
-def _first_frame(held: bytes) -> bytes:
-    """The first frame if all of it is there, else nothing. Raises InvalidObject."""
-    if len(held) < 8:
+def _first_frame(held: bytes, start: int) -> bytes:
+    """The frame that begins there if all of it is there, else nothing. Raises InvalidObject."""
+    there = len(held) - start
+    if there < 8:
         return b""
-    if held[:4] == _MAGIC:
-        size = _size_of_frame(held)
-    elif int.from_bytes(held[:4], "little") in _SKIPPABLE:
-        size = 8 + int.from_bytes(held[4:8], "little")
+    magic = held[start : start + 4]
+    if magic == _MAGIC:
+        size = _size_of_frame(held, start)
+    elif int.from_bytes(magic, "little") in _SKIPPABLE:
+        size = 8 + int.from_bytes(held[start + 4 : start + 8], "little")
     else:
         raise InvalidObject("a transfer holds something that is not zstd")
-    if max(size, len(held) if not size else 0) > MAX_FRAME_BYTES:
+    if max(size, there if not size else 0) > MAX_FRAME_BYTES:
         raise InvalidObject(f"a frame of more than {MAX_FRAME_BYTES:,} bytes in a transfer")
-    return held[:size] if 0 < size <= len(held) else b""
+    return held[start : start + size] if 0 < size <= there else b""
 
 
-def _size_of_frame(held: bytes) -> int:
-    """Bytes of the zstd frame that `held` begins with; 0 while it is not all there."""
+def _size_of_frame(held: bytes, start: int) -> int:
+    """Bytes of the zstd frame that begins there; 0 while it is not all there."""
     try:
-        return frame_end(held)
+        return frame_end(held, start) - start
     except DamagedObject:
         return 0
 
 
-def whole_blocks(frames: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
+def whole_blocks(frames: Iterable[Frame]) -> Iterator[WholeBlocks]:
     """The lines of some frames, cut behind a commit or a tag. Raises InvalidObject as
-    `received_blocks` does, and for an end in the middle of a block."""
-    held: list[bytes] = []
-    size = checked = 0
+    `received_blocks` does; what comes last may end in the middle of a block."""
+    held: list[Frame] = []
+    size = looked_at = lines = 0
     for frame in frames:
-        held = held + frame if held else frame
-        size += sum(map(len, frame)) + len(frame)
+        held.append(frame)
+        size += len(frame.text)
         if size < CHUNK_TEXT_BYTES:
             continue
-        chunk, held = _whole_blocks(held, checked)
-        if chunk:
-            yield chunk
-            size = sum(map(len, held)) + len(held)
-        checked = len(held)
-        if len(held) > MAX_EVENTS or size > MAX_BLOCK_BYTES:
+        for place in range(len(held) - 1, looked_at - 1, -1):
+            end = _end_of_last(held[place].text)
+            if end:
+                yield _cut(held, place, end)
+                rest = [Frame(b"", held[place].text[end:])] if end < len(held[place].text) else []
+                held = rest + held[place + 1 :]
+                size, looked_at, lines = sum(len(one.text) for one in held), 0, 0
+                break
+        lines += sum(count_lines(one.text) for one in held[looked_at:])
+        looked_at = len(held)
+        if lines > MAX_EVENTS or size > MAX_BLOCK_BYTES:
             raise InvalidObject(
                 f"a block of more than {MAX_EVENTS:,} events or {MAX_BLOCK_BYTES:,} bytes"
             )
     if held:
-        yield held
+        yield _cut(held, len(held) - 1, len(held[-1].text))
+
+
+def _cut(held: list[Frame], place: int, end: int) -> WholeBlocks:
+    """The lines of frames up to a byte of the text of one of them."""
+    taken = held[: place + 1]
+    texts = [frame.text for frame in taken]
+    frames = [frame.data for frame in taken]
+    if end < len(texts[-1]) or not all(frames):
+        texts[-1] = texts[-1][:end]
+        frames = []
+    return WholeBlocks(texts, frames)
 
 
 def received_blocks(frames: Iterable[list[bytes]]) -> Iterator[ReceivedBlock | bytes]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from evgit.errors import EvgitError
-from evgit.formats.block import Texts, count_lines
+from evgit.formats.block import COMMIT_START, Texts, WholeFrames, count_lines
 from evgit.storage.database_errors import translate_errors
 
 DIRECTORY = "first_line, latest, frames, checksum"
@@ -24,6 +24,8 @@ LARGEST_GROUP = 262_144
 another thread is folding, so that each has to be worth more than 10 ms of that."""
 LEAST_COUNTED = 2048  # bytes: as many counts a smaller frame, which is as much work for Python
 TEXT_BYTES = 16_384
+GOOD_TEXT_BYTES = 12_288  # in frames with so much on average, compression loses hardly anything
+SMALL_FRAMES = 2  # at the end of every large block: its last events, and its commit
 READ_AHEAD_BYTES = 1 << 20
 READ_AHEAD_BLOCKS = 512
 NEWLINE = b"\n"
@@ -117,6 +119,26 @@ def grouped(frames: Iterable[StoredFrame]) -> Iterator[list[StoredFrame]]:
         raise
     if group:
         yield group
+
+
+def as_stored(group: Sequence[StoredFrame], texts: Texts | None) -> WholeFrames | None:
+    """The frames of a group, to be read by others as they are; None where they are not sound, not
+    wanted whole, or of small blocks, which are better compressed together. `texts`: theirs."""
+    if texts is None or any(frame.start or frame.stop != frame.lines for frame in group):
+        return None
+    found = [text.tobytes() for text in texts]
+    if sum(map(len, found)) < GOOD_TEXT_BYTES * (len(group) - SMALL_FRAMES):
+        return None
+    if list(map(count_lines, found)) != [frame.lines for frame in group]:
+        return None
+    if any(map(_holds_blocks, found)):
+        return None
+    return WholeFrames(b"".join([frame.data for frame in group]))
+
+
+def _holds_blocks(text: bytes) -> bool:
+    last = text.rfind(NEWLINE, 0, -1) + 1
+    return last > 0 and text.startswith(COMMIT_START, last)
 
 
 def wanted(text: bytes, frame: StoredFrame) -> bytes:

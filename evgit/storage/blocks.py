@@ -24,6 +24,7 @@ import apsw
 from evgit.errors import Damage, DamagedObject, EvgitError
 from evgit.formats.block import (
     EncodedBlock,
+    WholeFrames,
     can_decompress,
     count_lines,
     decode_frame,
@@ -41,6 +42,7 @@ from evgit.storage.block_reading import (
     Piece,
     ReadAhead,
     StoredFrame,
+    as_stored,
     grouped,
     joined_texts,
     pieces_of,
@@ -292,6 +294,11 @@ class BlockStore:
         """
         return self._in_bulk(ranges, self._packed_texts, self._hot_texts, closed, alone)
 
+    def sendable(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes | WholeFrames]:
+        """The same to be sent elsewhere: hot lines of large blocks in the frames that they are
+        stored in, which can be read."""
+        return self._in_bulk(ranges, self._packed_texts, self._hot_frames, alone=True)
+
     def pieces(self, ranges: Iterable[tuple[int, int]]) -> Iterator[Piece]:
         """The same for who counts lines anyway, as events: what doesn't have as many as it says has
         to be read with `texts`, which says what is wrong."""
@@ -337,6 +344,12 @@ class BlockStore:
 
     def _hot_texts(self, group: list[StoredFrame], texts: Texts | None) -> Iterator[bytes]:
         return joined_texts(self._wanted_texts(group, texts))
+
+    def _hot_frames(
+        self, group: list[StoredFrame], texts: Texts | None
+    ) -> Iterable[bytes | WholeFrames]:
+        whole = as_stored(group, texts)
+        return self._hot_texts(group, texts) if whole is None else [whole]
 
     def _packed_pieces(self, ranges: Iterable[tuple[int, int]]) -> Iterator[Piece]:
         return (Piece(text, count_lines(text)) for text in self.packs.texts(ranges))

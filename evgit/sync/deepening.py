@@ -21,7 +21,7 @@ from evgit.formats.block import encode_block
 from evgit.formats.boundary import Boundary, absent_for, is_absent, line_id
 from evgit.formats.canonical import digest
 from evgit.formats.event import decode_event
-from evgit.formats.transfer import decode_transfer, encode_transfer
+from evgit.formats.transfer import decode_transfer, encode_transfer, transfer_frames
 from evgit.history.boundaries import BoundaryRow
 from evgit.history.boundary_index import told_of
 from evgit.history.commit_row import CommitRow
@@ -74,12 +74,12 @@ def deepening(
             believed = list(_believed(store, spools))
             begin_anew(store, _root_line(store))
             source = boundaries_from if still_shallow else None
-            frames = decode_transfer(spools[0].chunks())
+            frames = transfer_frames(spools[0].chunks())
             received = store.receive(frames, limits, progress, source)
             with _telling_lies(believed):
                 store.history.forget()
                 again = Quarantine(store.history, store.blobs.size, limits)
-                again.take(decode_transfer(aside.chunks()))
+                again.take(transfer_frames(aside.chunks()))
                 for one in believed:
                     _compare(store, one)
             numbering = os.urandom(8).hex()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from evgit.errors import BehindBoundary, Damage, EvgitError, InvalidObject, UnknownObject
 from evgit.formats.canonical import digest
-from evgit.formats.transfer import decode_transfer, encode_transfer
+from evgit.formats.transfer import encode_transfer, transfer_frames
 from evgit.history.heads import HEADS, TAGS
 from evgit.history.history import NUMBERING, SEEN
 from evgit.storage import database
@@ -73,14 +73,14 @@ def mend_history(
             begin_anew(store, _root_line(store, sources))
             done = Mended()
             for spool in spools:
-                frames = decode_transfer(spool.chunks())
+                frames = transfer_frames(spool.chunks())
                 received = store.receive(frames, Limits(), progress)
                 done.blobs_missing += received.blobs
                 done.received += received.commits
                 done.events += received.events
             store.history.forget()
             kept = Quarantine(store.history, store.blobs.size).take(
-                decode_transfer(aside.chunks()), progress
+                transfer_frames(aside.chunks()), progress
             )
             done.commits = done.received + kept.commits
             done.events += kept.events

@@ -5,13 +5,16 @@ It must not know how anything is transported, nor check anything: that is the re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from operator import attrgetter
+from typing import TypeVar
 
 from evgit.errors import BehindBoundary, DamagedObject
 from evgit.formats.again import again_id, is_again
+from evgit.formats.block import WholeFrames
 from evgit.formats.boundary import is_absent
 from evgit.formats.canonical import id_bytes
 from evgit.formats.event import decode_event
@@ -19,6 +22,7 @@ from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.storage.database import fetch_all
 
+Piece = TypeVar("Piece")
 _SMALLEST_PAGE, _LARGEST_PAGE = 16, 4096
 SENT_HINT = (
     "ask for less (`--depth N`), ask the repository that it was cloned from, or have it fetch the "
@@ -119,16 +123,29 @@ def _straight(
 
 def texts(history: History, sent: Outgoing) -> Iterator[bytes]:
     """The blocks as text. An event stored in another block that is not sent stands in full."""
+    return _read(history, sent, partial(history.blocks.texts, alone=True))
+
+
+def pieces(history: History, sent: Outgoing) -> Iterator[bytes | WholeFrames]:
+    """The same, to be sent: in part in the frames that they are stored in."""
+    return _read(history, sent, history.blocks.sendable)
+
+
+def _read(
+    history: History,
+    sent: Outgoing,
+    read: Callable[[list[tuple[int, int]]], Iterator[Piece]],
+) -> Iterator[bytes | Piece]:
     plain: list[tuple[int, int]] = []
     numbers = {first for first, _ in sent.ranges} if sent.special else set()
     for first, count in sent.ranges:
         if first not in sent.special:
             plain.append((first, count))
             continue
-        yield from history.blocks.texts(plain, alone=True)
+        yield from read(plain)
         plain = []
         yield _in_full(history, history.blocks.lines(first, count), first, numbers)
-    yield from history.blocks.texts(plain, alone=True)
+    yield from read(plain)
 
 
 def _in_full(history: History, lines: list[bytes], number: int, sent: set[int]) -> bytes:

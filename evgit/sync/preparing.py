@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from evgit.errors import EvgitError
-from evgit.formats.transfer import decode_transfer, whole_blocks
+from evgit.formats.transfer import WholeBlocks, transfer_frames, whole_blocks
 from evgit.storage.jobs import jobs_to_use
 from evgit.storage.workers import Workers
 from evgit.sync.sound_chains import (
@@ -37,7 +37,7 @@ MAX_WAITING_BYTES = 32 << 20
 
 Refuse = Callable[[int, bytes], None]
 """Called with the number of the commit whose root is wrong, and the root that its log has."""
-Blocks = tuple[list[bytes], list[Part]]
+Found = tuple[WholeBlocks, list[Part]]
 
 
 class _Asked:
@@ -91,10 +91,10 @@ class Preparing:
         coming = _Coming(chain(first, chunks))
         first = []
         try:
-            for lines in whole_blocks(decode_transfer(coming)):
+            for blocks in whole_blocks(transfer_frames(coming)):
                 if self._early_bytes > MAX_WAITING_BYTES:
                     break
-                self._early.append(self._ask(request_of(lines)))
+                self._early.append(self._ask(request_of(blocks)))
                 while self._workers.has_answer():
                     self._early_bytes += len(self._take_answer().answer or b"")
         except EvgitError:
@@ -104,27 +104,27 @@ class Preparing:
             pass
 
     # ------------------------------------------------------------------ while it is stored
-    def parts(self, chunks: Iterable[list[bytes]]) -> Iterator[Blocks]:
-        """Some whole blocks' lines and what they consist of, for each of `chunks`, in order.
+    def parts(self, chunks: Iterable[WholeBlocks]) -> Iterator[Found]:
+        """Some whole blocks and what they consist of, for each of `chunks`, in order.
 
         Behind the last, all claims have been found right.
         """
-        waiting: deque[tuple[list[bytes], _Asked]] = deque()
+        waiting: deque[tuple[WholeBlocks, _Asked]] = deque()
         held = 0
-        for lines in chunks:
+        for blocks in chunks:
             asked = self._early.popleft() if self._early else None
             if asked is None:
-                request = request_of(lines) if self._workers else b""
+                request = request_of(blocks) if self._workers else b""
                 while (asked := self._ask(request)) is None and waiting:
-                    held -= sum(map(len, waiting[0][0]))
+                    held -= waiting[0][0].size
                     yield self._parts(*waiting.popleft())
             if asked is None:
-                yield lines, parts_of(lines)
+                yield blocks, parts_of(blocks)
                 continue
-            waiting.append((lines, asked))
-            held += sum(map(len, lines))
+            waiting.append((blocks, asked))
+            held += blocks.size
             while waiting and (waiting[0][1].done or held > MAX_WAITING_BYTES):
-                held -= sum(map(len, waiting[0][0]))
+                held -= waiting[0][0].size
                 yield self._parts(*waiting.popleft())
         while waiting:
             yield self._parts(*waiting.popleft())
@@ -164,11 +164,11 @@ class Preparing:
             asked.check(asked.answer)
         return asked
 
-    def _parts(self, lines: list[bytes], asked: _Asked) -> Blocks:
+    def _parts(self, blocks: WholeBlocks, asked: _Asked) -> Found:
         while not asked.done:
             self._take_answer()
         answer, asked.answer = asked.answer, None
-        return lines, parts_in(answer) if answer else parts_of(lines)
+        return blocks, parts_in(answer) if answer else parts_of(blocks)
 
 
 class _Coming:

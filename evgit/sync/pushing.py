@@ -33,6 +33,7 @@ from evgit.sync.outgoing import (
     between,
     blobs_in,
     outgoing,
+    pieces,
     samples,
     texts,
     to_send,
@@ -123,7 +124,7 @@ def push(
         if update.new is not None
         for line in store.behind(update.new)[0]
     ]
-    body = _counted(encode_transfer(chain(texts(store.history, sent), tags)), done, progress, sent)
+    body = _counted(encode_transfer(chain(pieces(store.history, sent), tags)), done, progress, sent)
     ask(transport, PushRequest(done.updates), PushReply, body)
     _follow(store, remote, there | {update.ref: update.new for update in done.updates})
     return done

@@ -21,7 +21,7 @@ from evgit.formats.event import EventBatch, verified_batch, verify_event_lines
 from evgit.formats.event_batch import ID_BYTES
 from evgit.formats.tag import decode_tag
 from evgit.formats.times import to_instant
-from evgit.formats.transfer import ReceivedBlock, received_blocks, whole_blocks
+from evgit.formats.transfer import Frame, ReceivedBlock, received_blocks, whole_blocks
 from evgit.history.commit_row import CommitRow
 from evgit.history.derive import commit_to_index, order_problem, split_again
 from evgit.history.frontiers import Frontiers
@@ -79,7 +79,7 @@ class Quarantine:
 
     def take(
         self,
-        frames: Iterable[list[bytes]],
+        frames: Iterable[Frame],
         progress: Progress | None = None,
         preparing: Preparing | None = None,
     ) -> Received:
@@ -92,13 +92,13 @@ class Quarantine:
         return self.received
 
     def _take(
-        self, frames: Iterable[list[bytes]], progress: Progress | None, preparing: Preparing
+        self, frames: Iterable[Frame], progress: Progress | None, preparing: Preparing
     ) -> None:
         done = self.received
-        for lines, parts in preparing.parts(whole_blocks(self._measured(frames))):
+        for blocks, parts in preparing.parts(whole_blocks(self._measured(frames))):
             for start, stop, chain in parts:
                 if chain is None or not self._chain(chain, preparing):
-                    self._one_by_one(lines[start:stop])
+                    self._one_by_one(blocks.lines[start:stop])
                 if done.commits > self._limits.commits:
                     raise InvalidObject(f"a transfer of more than {self._limits.commits:,} commits")
                 if progress:
@@ -155,12 +155,12 @@ class Quarantine:
             else:
                 self._block(found)
 
-    def _measured(self, frames: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
-        for lines in frames:
-            self._text += sum(map(len, lines)) + len(lines)
+    def _measured(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            self._text += len(frame.text)
             if self._text > self._limits.text_bytes:
                 raise InvalidObject(f"a transfer of more than {self._limits.text_bytes:,} bytes")
-            yield lines
+            yield frame
 
     def _block(self, block: ReceivedBlock) -> None:
         history = self._history

@@ -48,7 +48,7 @@ from evgit.sync.messages import (
     encode,
     error_reply,
 )
-from evgit.sync.outgoing import texts
+from evgit.sync.outgoing import pieces
 from evgit.sync.quarantine import Limits
 from evgit.sync.refusals import Refusal
 from evgit.sync.rules import Judge, Rules
@@ -188,7 +188,7 @@ class Service:
         had = set(request.have)
         lines = dict.fromkeys(line for some, _ in tags for line in some)
         tag_lines = (line + b"\n" for line in lines if object_id(line) not in had)
-        body = encode_transfer(chain(first, texts(store.history, sent), tag_lines))
+        body = encode_transfer(chain(first, pieces(store.history, sent), tag_lines))
         if self._policy.aside is not None and sent.events + sent.commits > LARGE:
             body = self._policy.aside(body)
         return reply, body

@@ -15,20 +15,22 @@ from functools import cache
 import msgspec
 
 from evgit.errors import EvgitError
-from evgit.formats.block import COMMIT_START, directory_of, encode_together
+from evgit.formats.block import COMMIT_START, directory_of, encode_together, iter_frames
 from evgit.formats.canonical import id_bytes
 from evgit.formats.commit import Commit, verified_commits
 from evgit.formats.event import EventBatch, verified_batch
 from evgit.formats.event_batch import ID_BYTES, hashed, joined_ids
 from evgit.formats.merkle import Frontier, Subtrees, first_wrong_root, subtrees
 from evgit.formats.times import to_instants
+from evgit.formats.transfer import MAX_FRAME_TEXT, WholeBlocks
 from evgit.history.indexing import LEAST_EVENTS
+from evgit.sync.kept_frames import KeptFrames
 
 _PLAIN_START = b'{"data":'  # an event without blobs: members stand in alphabetical order
 _EVENTS_A_COMMIT = 32
 """With so many, a commit's part of the log's tree is hashed by itself."""
 _NO_EVENT = -1
-_BLOCKS, _CLAIM = b"b", b"c"
+_TEXT, _FRAMES, _CLAIM = b"t", b"f", b"c"
 RIGHT, WRONG = b"right", b"wrong"
 _BETWEEN = "\n"  # names of streams hold no control characters
 
@@ -88,8 +90,9 @@ Part = tuple[int, int, SoundChain | None]
 """Lines [start, stop) of what was given: a chain, or blocks to be looked at one by one."""
 
 
-def parts_of(lines: Sequence[bytes]) -> list[Part]:
+def parts_of(blocks: WholeBlocks) -> list[Part]:
     """What whole blocks, one after another, consist of."""
+    lines, kept = blocks.lines, KeptFrames(blocks)
     others = [place for place, line in enumerate(lines) if not line.startswith(_PLAIN_START)]
     ends = [place for place in others if lines[place].startswith(COMMIT_START)]
     doubtful: list[Part] = [(0, len(lines), None)]
@@ -105,8 +108,9 @@ def parts_of(lines: Sequence[bytes]) -> list[Part]:
         stop = ends[behind - 1] + 1
         chain = None
         if not special or special.isdisjoint(range(start, stop)):
-            places = [end - start for end in ends[first:behind]]
-            chain = _chain(lines[start:stop], places, commits[first:behind], ids[first:behind])
+            chain = _chain(
+                lines, start, ends[first:behind], commits[first:behind], ids[first:behind], kept
+            )
         if chain is None and found and found[-1][2] is None:
             start = found.pop()[0]
         found.append((start, stop, chain))
@@ -142,14 +146,20 @@ def _chains(
 
 
 def _chain(
-    lines: Sequence[bytes], ends: Sequence[int], commits: list[Commit], ids: Sequence[bytes]
+    lines: Sequence[bytes],
+    begin: int,
+    ends: Sequence[int],
+    commits: list[Commit],
+    ids: Sequence[bytes],
+    kept: KeptFrames,
 ) -> SoundChain | None:
-    """The chain that these blocks are, if they are one beyond doubt."""
+    """The chain that some blocks are, if they are one beyond doubt: `lines` from `begin` on, each
+    block up to its one of `ends`."""
     first = commits[0]
-    own = len(lines) - len(ends)
+    own = ends[-1] + 1 - begin - len(ends)
     if own <= LEAST_EVENTS or len(first.parents) != 1 or first.merge is not None:
         return None
-    counts, events, before = list[int](), list[bytes](), 0
+    counts, events, before = list[int](), list[bytes](), begin
     for end, commit in zip(ends, commits, strict=True):
         if commit.events != end - before:
             return None
@@ -160,11 +170,9 @@ def _chain(
     start = first.log.size - first.events
     if batch is None or start < 0 or not batch.all_differ:
         return None
-    blocks, before = [], 0
-    for end in ends:
-        blocks.append(lines[before : end + 1])
-        before = end + 1
-    rows = list(encode_together(blocks))
+    firsts = [begin, *(end + 1 for end in ends[:-1])]
+    blocks = [lines[first : end + 1] for first, end in zip(firsts, ends, strict=True)]
+    rows = list(encode_together(blocks, kept.blocks(firsts, ends)))
     return SoundChain(
         parent=id_bytes(first.parents[0]),
         ids=b"".join(ids),
@@ -220,9 +228,11 @@ def begin(_setup: bytes) -> Callable[[bytes], bytes]:
     return _answer
 
 
-def request_of(lines: Sequence[bytes]) -> bytes:
+def request_of(blocks: WholeBlocks) -> bytes:
     """A request for `parts_of`."""
-    return _BLOCKS + b"\n".join(lines)
+    if blocks.frames:
+        return b"".join([_FRAMES, *blocks.frames])
+    return b"".join([_TEXT, *blocks.texts])
 
 
 def parts_in(answer: bytes) -> list[Part]:
@@ -239,7 +249,14 @@ def _answer(request: bytes) -> bytes:
     if request.startswith(_CLAIM):
         claim = _claim_decoder().decode(memoryview(request)[1:])
         return RIGHT if wrong_claim(claim) is None else WRONG
-    return msgspec.msgpack.encode(parts_of(request[1:].split(b"\n")))
+    if request.startswith(_TEXT):
+        blocks = WholeBlocks([request[1:]], [])
+    else:
+        data = request[1:]
+        found = list(iter_frames(data, MAX_FRAME_TEXT))
+        frames = [data[offset : offset + size] for offset, size, _ in found]
+        blocks = WholeBlocks([text for _, _, text in found], frames)
+    return msgspec.msgpack.encode(parts_of(blocks))
 
 
 def wrong_claim(claim: Claim) -> tuple[int, bytes] | None:

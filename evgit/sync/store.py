@@ -13,9 +13,10 @@ from functools import cached_property
 from typing import Any
 
 from evgit.errors import BehindBoundary, EvgitError, InvalidInput, InvalidObject
+from evgit.formats.block import split_lines
 from evgit.formats.canonical import id_bytes
 from evgit.formats.tag import decode_tag
-from evgit.formats.transfer import decode_transfer
+from evgit.formats.transfer import Frame, frames_of_lines, transfer_frames
 from evgit.history.boundaries import WAY_ON
 from evgit.history.branches import Actor, Branches
 from evgit.history.commit_row import CommitRow
@@ -167,7 +168,7 @@ class Store:
             with Preparing(self.jobs) as preparing:
                 self._spool(spool, body, limits, None if boundaries_from else preparing)
                 with self.changing():
-                    frames = decode_transfer(spool.chunks())
+                    frames = transfer_frames(spool.chunks())
                     yield self.receive(frames, limits, progress, boundaries_from, preparing)
         finally:
             spool.discard()
@@ -198,11 +199,11 @@ class Store:
 
     def _salvage(self, spool: Spool, limits: Limits) -> None:
         with suppress(EvgitError), self.changing():
-            self.receive(decode_transfer(spool.chunks(), cut_short=True), limits, None)
+            self.receive(transfer_frames(spool.chunks(), cut_short=True), limits, None)
 
     def receive(
         self,
-        frames: Iterable[list[bytes]],
+        frames: Iterable[Frame],
         limits: Limits,
         progress: Progress | None,
         boundaries_from: str | None = None,
@@ -214,7 +215,8 @@ class Store:
         blobs: dict[str, int] = {}
         if boundaries_from is not None:
             boundaries = BoundaryReceiver(self.history, boundaries_from, limits.boundary_lines, now)
-            frames, blobs = boundaries.take(frames), boundaries.blobs
+            lines = (split_lines(frame.text) for frame in frames)
+            frames, blobs = frames_of_lines(boundaries.take(lines)), boundaries.blobs
         received = Quarantine(self.history, self.blobs.size, limits, now=now).take(
             frames, progress, preparing
         )
