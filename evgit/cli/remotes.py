@@ -11,7 +11,7 @@ from evgit.cli.commit_text import plural
 from evgit.cli.credentials import token_for
 from evgit.cli.event_text import short
 from evgit.cli.identity import identity
-from evgit.cli.output import Output
+from evgit.cli.output import Output, shown_in_line
 from evgit.errors import UsageError
 from evgit.repository import Connecting, Fetched, RefMove, Repository, Sync
 
@@ -52,6 +52,10 @@ def system_user() -> str:
 def write_moves(output: Output, moves: list[RefMove]) -> None:
     """A line for each ref that moved, or could not."""
     for move in moves:
+        if move.kind == "unnameable":
+            there = shown_in_line(move.remote_ref[:300])
+            output.line(f" ! {'[left out]':<22} {there}  (nothing may be called so here)")
+            continue
         if move.kind == "untracked":
             there = move.remote_ref.removeprefix("refs/heads/")
             output.line(f" * {short(move.new or ''):<22} {there}  (no ref here follows it)")

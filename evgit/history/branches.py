@@ -265,7 +265,7 @@ class Branches(Heads):
     def _existing(self, ref: str, called: str) -> str:
         target = self._refs.get(ref)
         if target is None:
-            raise NotFound(f"there is no {called}", hint="`evgit for-each-ref` lists all refs")
+            raise NotFound(f"there is no {called}", hint="`evgit branch`, `evgit tag` list them")
         return target
 
     def refuse_path_prefix(self, ref: str, apart_from: str = "") -> None:

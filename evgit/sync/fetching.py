@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from evgit.errors import InvalidObject, NotFound, UnsupportedFormat, UsageError
+from evgit.errors import InvalidName, InvalidObject, NotFound, UnsupportedFormat, UsageError
 from evgit.formats.canonical import object_id
 from evgit.formats.names import check_ref_name
 from evgit.history.commit_row import CommitRow
@@ -36,7 +36,7 @@ MAX_HAVE = 256
 MAX_ROUNDS = 40
 MAX_REFS = 100_000
 BETWEEN = 8
-STAYS = ("refused", "untracked", "behind")
+STAYS = ("refused", "untracked", "behind", "unnameable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,10 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class RefMove:
-    """What became of a ref here. `kind`: new, forward, rewound, deleted, refused, untracked or
-    behind.
+    """What became of a ref here. `kind`: new, forward, rewound, deleted, refused, untracked, behind
+    or unnameable.
+
+    unnameable: no branch or tag may be called so here, so it is left out; `ref` is empty.
 
     behind: what it is at lies behind a boundary of this shallow repository, and is not here.
     untracked: the other repository has no name here, so that no ref here stands for its branch;
@@ -117,7 +119,7 @@ def fetch(
     if wanted.tags:
         prefixes.append(TAGS)
     reply, body = _negotiate(store, transport, remote, prefixes, wanted, done)
-    _check(store, reply, wanted)
+    unnameable = _check(store, reply, wanted)
     done.refs, done.head = reply.refs, reply.head
     counted = _counted(body, done)
     first, _ = store.history.end()
@@ -132,7 +134,7 @@ def fetch(
     blobs |= store.blobs_owed(reply.refs.values(), first)
     done.blobs = _fetch_blobs(store, transport, blobs)
     with store.changing():
-        done.moves = _moves(store, reply.refs, remote, wanted)
+        done.moves = [*unnameable, *_moves(store, reply.refs, remote, wanted)]
         changes = [RefChange(m.ref, m.old, m.new) for m in done.moves if m.kind not in STAYS]
         if changes:
             store.move(changes, "fetch", {"remote": remote.name})
@@ -266,7 +268,8 @@ def _refuse_lying_refs(store: Store, reply: FetchReply) -> None:
             raise InvalidObject(f"{name} is at {target} there, but no such commit was sent")
 
 
-def _check(store: Store, reply: FetchReply, wanted: Fetch) -> None:
+def _check(store: Store, reply: FetchReply, wanted: Fetch) -> list[RefMove]:
+    """Refuse a reply that can't be true. Refs whose names can't be had here are taken out of it."""
     if reply.repository != store.repository:
         raise InvalidObject(
             f"the other repository is {reply.repository[:12]}, this one {store.repository[:12]}: "
@@ -275,16 +278,24 @@ def _check(store: Store, reply: FetchReply, wanted: Fetch) -> None:
         )
     if len(reply.refs) > MAX_REFS:
         raise InvalidObject(f"the other repository names more than {MAX_REFS:,} refs")
-    for name, target in reply.refs.items():
-        check_ref_name(name)
-        check_shared_name(name)
+    unnameable = []
+    for name, target in sorted(reply.refs.items()):
         check_commit_id(target)
+        try:
+            check_ref_name(name)
+            check_shared_name(name)
+        except InvalidName:
+            if name.removeprefix(HEADS) in wanted.branches:
+                raise
+            unnameable.append(RefMove(name, "", None, target, "unnameable"))
+            del reply.refs[name]
     for name in wanted.branches:
         if HEADS + name not in reply.refs:
             raise NotFound(
                 f"the other repository has no branch {name!r}",
                 hint="`evgit ls-remote` lists what it has",
             )
+    return unnameable
 
 
 # ---------------------------------------------------------------- bodies

@@ -49,7 +49,8 @@ ASKED = 256  # commits that are asked for at once
 
 @dataclass(frozen=True, slots=True)
 class PushedRef:
-    """A ref to push: `source` here (a full name; None: delete it there) to `target` there.
+    """A ref to push: `source` here (a full name, or a commit's id; None: delete it there) to
+    `target` there.
 
     `lease`: where it must be there, or the push is refused ("" for not there); None: anywhere that
     can be moved forward. `force`: off its first-parent chain, too.
@@ -139,8 +140,12 @@ def _is_rewound(store: Store, update: Update) -> bool:
     return not store.history.graph.on_first_parents(before, after)
 
 
+def _target_of(store: Store, source: str) -> str | None:
+    return store.refs.get(source) or (None if "/" in source else source)
+
+
 def _row_of(store: Store, ref: str) -> CommitRow:
-    target = store.refs.get(ref)
+    target = _target_of(store, ref)
     row = None if target is None else store.behind(target)[1]
     if row is None:
         raise NotFound(f"there is no {ref} to push", hint="`evgit branch` lists the branches")
@@ -149,7 +154,7 @@ def _row_of(store: Store, ref: str) -> CommitRow:
 
 def _update(store: Store, ref: PushedRef, there: str | None) -> Update | None:
     """The move to ask for; None where the ref is there already. Raises what can be known here."""
-    new = None if ref.source is None else store.refs.get(ref.source)
+    new = None if ref.source is None else _target_of(store, ref.source)
     short = ref.target.removeprefix(HEADS).removeprefix(TAGS)
     if new is None and there is None:
         raise NotFound(

@@ -117,6 +117,15 @@ class Remotes:
         self._config.set(join_key("branch", branch, "remote"), upstream.remote)
         self._config.set(join_key("branch", branch, "merge"), upstream.ref)
 
+    def unfollow(self, branch: str) -> bool:
+        """Let a branch (short name) follow nothing; False if it did not follow anything."""
+        followed = [
+            self._config.unset(join_key("branch", branch, name))
+            for name in ("remote", "merge")
+            if self._config.get(join_key("branch", branch, name)) is not None
+        ]
+        return bool(followed)
+
     def _followers(self, name: str) -> list[str]:
         return [
             setting.parts[1]

@@ -21,7 +21,7 @@ from evgit.sync.messages import RefsReply
 from evgit.sync.outgoing import to_send
 from evgit.sync.pushing import Pushed, PushedRef, push
 from evgit.sync.quarantine import Progress
-from evgit.sync.remotes import Remote, Remotes, Upstream
+from evgit.sync.remotes import TRACKING, Remote, Remotes, Upstream
 from evgit.sync.store import Store
 from evgit.sync.transport import Transport
 from evgit.sync.transports.connecting import Connecting, connect
@@ -133,7 +133,8 @@ class Sync:
     ) -> list[PushedRef]:
         """What `push` with these words means: `NAME`, `HERE:THERE`, `:THERE`, `+…` for force.
 
-        Without words: the current branch, to what it follows, or to its own name.
+        Without words: the current branch, to what it follows, or to its own name. HERE may be a
+        commit's full id.
         """
         if not names:
             if branch is None:
@@ -152,6 +153,8 @@ class Sync:
             return PushedRef(None, _full(target), force)
         if colon:
             check_shared_name(_full(target))
+            if self._is_commit(source):
+                return PushedRef(source, _full(target), force)
         found = next(
             (p + source for p in ("", HEADS, TAGS) if self._store.refs.get(p + source)), ""
         )
@@ -161,7 +164,24 @@ class Sync:
             )
         return PushedRef(found, _full(target, found) if colon else found, force)
 
+    def _is_commit(self, text: str) -> bool:
+        full = len(text) == 64 and set(text) <= set("0123456789abcdef")
+        return full and self._store.row(text) is not None
+
     # ------------------------------------------------------------------ tracking
+    def upstream_named(self, name: str) -> Upstream:
+        """The branch of a remote that `origin/main` means. Raises NotFound."""
+        short = name.removeprefix(TRACKING).removeprefix("remotes/")
+        for remote in self.remotes.all():
+            branch = short.removeprefix(f"{remote.name}/")
+            if branch != short and self._store.refs.get(remote.tracking + branch) is not None:
+                return Upstream(remote.name, HEADS + branch)
+        raise NotFound(
+            f"no branch of a remote is called {name!r} here",
+            hint="`evgit branch -r` lists those that were fetched; `evgit push -u REMOTE BRANCH` "
+            "makes one there, and follows it",
+        )
+
     def tracking(self, branch: str) -> AheadBehind | None:
         """How a branch (short name) stands to what it follows; None where that is not known."""
         upstream = self.remotes.upstream(branch)

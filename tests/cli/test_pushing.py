@@ -223,6 +223,27 @@ def test_names_elsewhere_follow_the_same_rules(pair: Any, name: str) -> None:
             decode_reply(answer, PushReply)
 
 
+def test_a_branch_that_nothing_here_may_be_called_is_left_out(pair: Any) -> None:
+    """Made there by another program, or another version. All others come, and it is said."""
+    with Repository.open(pair.directory.parent / "there") as there:
+        connection, commit = there.history.connection, there.head().point.commit
+        for name in ("-x", "a#b", "fine"):
+            connection.execute("INSERT INTO refs VALUES(?,?)", (f"refs/heads/{name}", commit))
+    done = pair.evgit("fetch")
+    assert done.code == 0
+    assert "! [left out]             refs/heads/-x  (nothing may be called so here)" in done.out
+    assert "fine -> origin/fine" in done.out
+    kinds = {r["there"]: r["kind"] for r in json.loads(pair.evgit("fetch", "--json").out)["refs"]}
+    assert kinds == {"refs/heads/-x": "unnameable", "refs/heads/a#b": "unnameable"}
+    refused = pair.evgit("fetch", "origin", "a#b")
+    assert refused.code == 5
+    assert "a#b" in refused.err
+    cloned = pair.evgit("clone", "../there", "../again")
+    assert cloned.code == 0
+    assert "warning: refs/heads/-x is left out" in cloned.err
+    assert pair.evgit("-C", "../again", "fsck", "-q").code == 0
+
+
 def test_what_is_not_there_can_not_be_deleted(pair: Any) -> None:
     refused = pair.evgit("push", "-d", "origin", "nope")
     assert refused.code == 3

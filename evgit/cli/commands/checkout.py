@@ -19,12 +19,13 @@ import click
 from evgit.cli.command import documented
 from evgit.cli.commands.restore import restore_documents
 from evgit.cli.documents import split_words
+from evgit.cli.following import branch_of_remote, follow_start
 from evgit.cli.head_moves import branch_named, go_to_branch, go_to_point
 from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
 from evgit.cli.model_options import state_options
 from evgit.cli.parameters import Revision
-from evgit.errors import UsageError
+from evgit.errors import UnknownRevision, UsageError
 from evgit.repository import FoundDocument
 
 
@@ -46,7 +47,13 @@ def command(
     with open_to_change() as repository:
         revisions = list(words)
         if not paths:
-            revisions, found = split_words(repository, revisions)
+            try:
+                revisions, found = split_words(repository, revisions)
+            except UnknownRevision:
+                there = branch_of_remote(repository, words[0]) if len(words) == 1 else None
+                if there is None or new_branch is not None or detach:
+                    raise
+                new_branch, revisions, found = words[0], [there], []
             paths = tuple(found)
         if len(revisions) > 1:
             raise UsageError(
@@ -70,6 +77,7 @@ def command(
                 always=True,
                 make_at=commit,
             )
+            follow_start(invocation, repository, new_branch, revision)
             return
         branch = (
             repository.head().branch if revision is None else branch_named(repository, revision)

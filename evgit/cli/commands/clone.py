@@ -30,6 +30,7 @@ from evgit.cli.identity import identity_without_repository
 from evgit.cli.invocation import Invocation
 from evgit.cli.model_options import model_use
 from evgit.cli.opening import user_config
+from evgit.cli.output import shown_in_line
 from evgit.cli.parameters import Count, json_option
 from evgit.cli.progress import ProgressBar
 from evgit.cli.remotes import came, connecting
@@ -95,6 +96,10 @@ def command(
         elif not quiet:
             rest = "the rest, " if fetched.resumed else ""
             output.line(f"Cloned {address} into {where}: {rest}{came(fetched)}")
+        for move in fetched.moves:
+            if move.kind == "unnameable":
+                name = shown_in_line(move.remote_ref[:300])
+                invocation.warn(f"{name} is left out: nothing may be called so here")
         if repository.boundaries and depth is None and not quiet:
             invocation.hint(
                 "what was cloned is shallow, and so is this clone: `evgit status` says where it "

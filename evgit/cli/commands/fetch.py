@@ -67,6 +67,13 @@ def command(
         raise UsageError("--all means every remote", hint="leave the name out, or --all")
     if sum(map(bool, (depth, deepen, unshallow))) > 1:
         raise UsageError("--depth, --deepen and --unshallow exclude each other")
+    for word in branches:
+        if ":" in word or word.startswith("+"):
+            raise UsageError(
+                f"{word!r}: a branch there always comes as REMOTE/BRANCH here",
+                hint="name the branch alone; `evgit branch NAME REMOTE/BRANCH` makes one of it",
+            )
+    branches = tuple(word.removeprefix("refs/heads/") for word in branches)
     with open_repository() as repository, invocation.output() as output:
         sync = sync_of(repository)
         found = sync.remotes.all() if every else [sync.remote(remote, repository.head().branch)]

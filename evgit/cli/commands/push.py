@@ -2,7 +2,9 @@
 
     evgit push                      the current branch to what it follows, or to origin
     evgit push -u origin trial      and let `trial` follow it from now on
+    evgit push origin HEAD          the current branch, to its own name there
     evgit push origin trial:main    under another name there; :trial deletes it
+    evgit push origin main~2:main   only up to a commit
     evgit push --all --tags         every branch and tag
 
 A branch moves there only along its first parents, so that nobody who reads it sees a position
@@ -114,10 +116,36 @@ def _refs(
     if every:
         found += [PushedRef(ref.name, ref.name) for ref in repository.refs(HEADS)]
     elif words or not tags:
-        found += sync.pushed_refs(remote, words, repository.head().branch)
+        here = [_here(repository, word) for word in words]
+        found += sync.pushed_refs(remote, here, repository.head().branch)
     if tags:
         found += [PushedRef(ref.name, ref.name) for ref in repository.refs(TAGS)]
     return found
+
+
+def _here(repository: Repository, word: str) -> str:
+    """HERE[:THERE] with HEAD as the branch that it is on, and any other revision as a commit."""
+    plus = "+" if word.startswith("+") else ""
+    source, colon, target = word.removeprefix("+").rpartition(":")
+    if not colon:
+        source, target = target, ""
+    if source in ("HEAD", "@"):
+        branch = repository.head().branch
+        if branch is not None:
+            return f"{plus}{HEADS}{branch}{colon}{target}"
+        if not colon:
+            raise UsageError(
+                "HEAD is on no branch, so it is not clear what to move there",
+                hint="name that: evgit push REMOTE HEAD:BRANCH",
+            )
+    if not colon or not source or _is_ref(repository, source):
+        return word
+    return f"{plus}{repository.resolve_commit(source)}:{target}"
+
+
+def _is_ref(repository: Repository, name: str) -> bool:
+    full = {name, HEADS + name, TAGS + name}
+    return any(ref.name in full for ref in repository.refs("refs/"))
 
 
 def _leased(

@@ -3,6 +3,7 @@
     evgit switch trial
     evgit switch -c trial              make it here, and switch to it
     evgit switch -c trial main~3       make it elsewhere
+    evgit switch topic                 if only origin has a branch `topic`: make it, and follow that
     evgit switch -                     back to the branch before
     evgit switch --detach main~5       look at a past point, without a branch
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import click
 
 from evgit.cli.command import documented
+from evgit.cli.following import branch_of_remote, follow_start
 from evgit.cli.head_moves import branch_named, go_to_branch, go_to_point
 from evgit.cli.identity import open_to_change
 from evgit.cli.invocation import Invocation
@@ -48,9 +50,10 @@ def command(
                 invocation, repository, repository.resolve(branch), command="switch", force=force
             )
             return
-        if create:
-            start = repository.resolve_commit(start or "HEAD")
         name = branch if create else branch_named(repository, branch)
+        if name is None and not back:
+            start = branch_of_remote(repository, branch)
+            name, create = (branch, True) if start else (None, False)
         if name is None:
             repository.resolve(branch)  # raises, with what may have been meant, if it is nothing
             raise UnknownRevision(
@@ -64,5 +67,6 @@ def command(
             name,
             command="switch",
             force=force,
-            make_at=start if create else None,
+            make_at=repository.resolve_commit(start or "HEAD") if create else None,
         )
+        follow_start(invocation, repository, name, start)
