@@ -23,7 +23,7 @@ import apsw
 import zstandard
 
 from evgit.formats.canonical import digest
-from evgit.history.commit_row import CommitRow, damaged_index
+from evgit.history.commit_row import NO_LINE, CommitRow, damaged_index
 from evgit.storage.blocks import BlockStore
 from evgit.storage.database import Answers, fetch_all, fetch_one
 
@@ -36,6 +36,7 @@ PAGE_COMMITS = 256
 LEAST_COMMITS = 16
 """Fewer that follow one another are left as rows."""
 REMEMBERED_PAGES = 64
+
 _COLUMNS = "first, last, chain, size, height, data"
 _HOLDING = "WHERE first<=? ORDER BY first DESC LIMIT 1"
 _HEAD = struct.Struct("<5qI")  # parent, first height, size before, held back, count, checksum
@@ -240,22 +241,32 @@ class CommitPages:
             (chain, size, height),
         )
 
-    def holding(self, chain: int, position: int) -> CommitPage | None:
-        """The first page of a chain whose log reaches beyond a position."""
-        known = self._answers.known()
-        ends, pages = known.setdefault(chain, ([], []))
-        place = bisect_right(ends, position)
-        if place < len(ends) and pages[place].size_before <= position:
-            found: CommitPage = pages[place]
-            return found
-        page = self.after(chain, position + 1, -1)
-        if page is not None and (place == len(ends) or ends[place] != page.sizes[-1]):
-            if len(ends) >= REMEMBERED_PAGES:
-                del ends[:], pages[:]
-                place = 0
-            ends.insert(place, page.sizes[-1])
-            pages.insert(place, page)
-        return page
+    def lines_of(self, chain: int, positions: Sequence[int]) -> list[int]:
+        """For each of these ascending positions the line of the event there, NO_LINE where no page
+        of the chain has it."""
+        lines = [NO_LINE] * len(positions)
+        ends, pages = self._answers.known().setdefault(chain, ([], []))
+        place = 0
+        while place < len(positions):
+            position = positions[place]
+            at = bisect_right(ends, position)
+            if at < len(ends) and pages[at].size_before <= position:
+                page: CommitPage = pages[at]
+            else:  # the first whose log reaches beyond the position
+                found = self.after(chain, position + 1, -1)
+                if found is None:
+                    break
+                page = found
+                if at == len(ends) or ends[at] != page.sizes[-1]:
+                    if len(ends) >= REMEMBERED_PAGES:
+                        del ends[:], pages[:]
+                        at = 0
+                    ends.insert(at, page.sizes[-1])
+                    pages.insert(at, page)
+            start = bisect_left(positions, page.size_before, place)
+            place = bisect_left(positions, page.sizes[-1], start)
+            lines[start:place] = page.lines_at(positions[start:place])
+        return lines
 
     def before(self, chain: int, size: int, height: int) -> CommitPage | None:
         """The last page of a chain with a commit whose (size, height) is smaller."""

@@ -14,6 +14,7 @@ from zlib import crc32
 from evgit.errors import Damage
 from evgit.history.line_ranges import LineRange, clipped, decode_ranges, total
 
+NO_LINE = -1  # where no commit has an event
 COLUMNS = (
     "number, id, events, chain, height, size, time, parent, further_parents, segment, held_back,"
     " checksum"

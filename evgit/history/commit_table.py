@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import apsw
 import msgspec
 
-from evgit.history.commit_row import COLUMNS, CommitRow, checked
+from evgit.history.commit_row import COLUMNS, NO_LINE, CommitRow, checked
 from evgit.storage.blocks import BlockStore
 from evgit.storage.database import Answers, fetch_all, fetch_one
 
@@ -26,7 +26,6 @@ PagePart: TypeAlias = "tuple[CommitPage, int, int]"
 """The commits of a page at places from the first number up to, not including, the second."""
 ANY_HEIGHT = 1 << 62
 REMEMBERED_ROWS = 512
-_NO_LINE = -1
 _SMALL_READ, _LARGE_READ = 16, 256
 
 
@@ -218,18 +217,10 @@ class CommitTable:
     def lines_of(self, chain: int, positions: Sequence[int]) -> list[int]:
         """For each of these ascending positions the line of the event there, as far as a commit of
         a chain added it."""
-        lines = [_NO_LINE] * len(positions)
-        if (pages := self.pages) is not None:
-            place = 0
-            while place < len(positions):
-                page = pages.holding(chain, positions[place])
-                if page is None:
-                    break
-                start = bisect_left(positions, page.size_before, place)
-                place = bisect_left(positions, page.sizes[-1], start)
-                lines[start:place] = page.lines_at(positions[start:place])
-        if _NO_LINE in lines:
-            others = [place for place, line in enumerate(lines) if line == _NO_LINE]
+        pages = self.pages
+        lines = [NO_LINE] * len(positions) if pages is None else pages.lines_of(chain, positions)
+        if NO_LINE in lines:
+            others = [place for place, line in enumerate(lines) if line == NO_LINE]
             rows = self._rows_holding(chain, [positions[place] for place in others])
             for place, row in zip(others, rows, strict=False):
                 position = positions[place]
@@ -239,8 +230,8 @@ class CommitTable:
                         break
                     row = moved
                 lines[place] = row.line_at(position)
-            if _NO_LINE in lines:
-                return lines[: lines.index(_NO_LINE)]
+            if NO_LINE in lines:
+                return lines[: lines.index(NO_LINE)]
         return lines
 
     def _rows_holding(self, chain: int, positions: list[int]) -> list[CommitRow]:

@@ -92,9 +92,10 @@ class Reader:
 
     def _part(self, row: CommitRow, positions: Sequence[int], revisions: range) -> _Part:
         """Where some events of a stream are."""
-        asked = [positions[revision] for revision in revisions]
         if revisions.step > 0:
+            asked = list(positions[revisions.start : revisions.stop])
             return revisions, asked, self._history.graph.lines_of(row, asked)
+        asked = [positions[revision] for revision in revisions]
         return revisions, asked, self._history.graph.lines_of(row, asked[::-1])[::-1]
 
     def _stream_events(
@@ -121,7 +122,8 @@ class Reader:
     def stream_event(self, name: str, point: Point, revision: int) -> StreamEvent | None:
         """One event of a stream by revision (-1: the last), or None."""
         try:
-            row, positions = self._positions(name, point)
+            with reading(self._history.connection):
+                row, positions = self._positions(name, point)
         except NotFound:
             return None
         if revision < 0:
@@ -156,10 +158,9 @@ class Reader:
 
     def _positions(self, name: str, point: Point) -> tuple[CommitRow, Sequence[int]]:
         history = self._history
-        with reading(history.connection):
-            number = history.streams.number(name)
-            row = history.graph.get(point.commit)
-            positions = [] if number is None else history.streams.positions(row, point.size, number)
+        number = history.streams.number(name)
+        row = history.graph.get(point.commit)
+        positions = [] if number is None else history.streams.positions(row, point.size, number)
         if not positions:
             raise NotFound(
                 f"there is no stream {name!r} at this point",

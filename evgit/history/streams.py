@@ -158,11 +158,11 @@ class StreamIndex:
     # ------------------------------------------------------------------ reading
     def positions(self, row: CommitRow, size: int, stream: int, start: int = 0) -> Sequence[int]:
         """The positions [start, size) of the commit's log that hold the stream's events."""
+        known: list[int] | None = self._found.known().get((row.number, size, stream))
+        if known is not None:
+            return known[bisect_left(known, start) :] if start else known
         found: list[int] = []
         with reading(self._connection):
-            known: list[int] | None = self._found.known().get((row.number, size, stream))
-            if known is not None:
-                return known[bisect_left(known, start) :] if start else known
             for stretch in reversed(self._graph.lineage(row)):
                 if stretch.end <= start:
                     continue

@@ -243,12 +243,13 @@ class reading:  # noqa: N801 - used as a function: `with reading(connection):`
         if self._joined:
             return
         try:
-            connection.execute("BEGIN")
-            if isinstance(connection, _Connection):
-                # Only a statement looks whether others have written; what it says, and that this
-                # connection itself has written, is asked without one.
-                connection.execute("PRAGMA data_version").fetchone()
-                connection.view = connection.data_version(), connection.total_changes()
+            if not isinstance(connection, _Connection):
+                connection.execute("BEGIN")
+                return
+            # Only a statement looks whether others have written; what it says, and that this
+            # connection itself has written, is asked without one. One call takes half the time.
+            connection.execute("BEGIN; PRAGMA data_version").fetchone()
+            connection.view = connection.data_version(), connection.total_changes()
         except BaseException as error:
             self._end()
             if isinstance(error, apsw.Error):
@@ -270,11 +271,11 @@ class reading:  # noqa: N801 - used as a function: `with reading(connection):`
         connection = self._connection
         if isinstance(connection, _Connection):
             connection.view = None
-        if connection.in_transaction:
-            with suppress(apsw.Error):  # after corruption; nothing was written in any case
-                connection.execute("COMMIT")
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        try:
+            connection.execute("COMMIT")
+        except apsw.Error:  # after corruption; nothing was written in any case
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
 
 class Answers:
