@@ -241,16 +241,16 @@ def decode_window(data: bytes) -> WindowHeader:
     if flags not in (0, 1) or len(content) != frames_end + ends_bytes:
         raise _wrong("a window's header contradicts itself")
     words = _words(content[_COUNTS.size : frames_end])
-    frames = list(zip(words[0::2], words[1::2], strict=True))
-    if sum(words[1::2]) != events + commits + objects or any(
-        not 0 < size <= MAX_STORED_FRAME_BYTES or not lines for size, lines in frames
+    sizes, lines = words[0::2].tolist(), words[1::2].tolist()
+    if sum(lines) != events + commits + objects or (
+        frame_count and not (0 < min(sizes) <= max(sizes) <= MAX_STORED_FRAME_BYTES and min(lines))
     ):
         raise _wrong("a window's frames are not as many lines as it says")
     return WindowHeader(
         events,
         commits,
         objects,
-        frames,
+        list(zip(sizes, lines, strict=True)),
         _decode_ends(content[frames_end:], commits, events),
         bool(flags),
     )
@@ -289,7 +289,8 @@ def decode_order(header: WindowHeader, data: bytes, *, sound: bool = False) -> a
         start = end
     places = _places(b"".join(low), b"".join(packed))
     del places[header.events :]
-    if max(places, default=0) >= max(header.events, 1):
+    # A full window has no numbers to spare: 18 bits say no place beyond it.
+    if header.events < WINDOW_LINES and max(places, default=0) >= max(header.events, 1):
         raise _wrong("a window's order is no permutation")
     if not sound and len(set(places)) != header.events:
         raise _wrong("a window's order is no permutation")

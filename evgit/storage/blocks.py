@@ -340,7 +340,7 @@ class BlockStore:
         return map(_decompressed, groups) if alone else made_ahead(_decompressed, groups)
 
     def _packed_texts(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
-        return self.packs.texts(ranges)
+        return (bytes(piece.text) for piece in self.packs.pieces(ranges))
 
     def _hot_texts(self, group: list[StoredFrame], texts: Texts | None) -> Iterator[bytes]:
         return joined_texts(self._wanted_texts(group, texts))
@@ -352,7 +352,7 @@ class BlockStore:
         return self._hot_texts(group, texts) if whole is None else [whole]
 
     def _packed_pieces(self, ranges: Iterable[tuple[int, int]]) -> Iterator[Piece]:
-        return (Piece(text, count_lines(text)) for text in self.packs.texts(ranges))
+        return self.packs.pieces(ranges)
 
     def _hot_pieces(self, group: list[StoredFrame], texts: Texts | None) -> Iterable[Piece]:
         found = None if texts is None else pieces_of(texts, group)

@@ -37,7 +37,7 @@ from evgit.formats.pack import (
     place_in_page,
 )
 from evgit.formats.pack_lines import restored_in_frame
-from evgit.storage.files import translate_errors
+from evgit.storage.files import translated
 
 KEPT_WINDOWS = 16
 KEPT_FRAME_BYTES = 1 << 25
@@ -179,14 +179,16 @@ class PackFile:
     def read(self, offset: int, size: int) -> bytes:
         """Exactly these bytes of the file."""
         parts = []
-        while size:
-            with translate_errors(self.path):
+        try:
+            while size:
                 part = os.pread(self._descriptor, size, offset)
-            if not part:
-                raise DamagedObject("a pack is not sound: it is cut short")
-            parts.append(part)
-            offset += len(part)
-            size -= len(part)
+                if not part:
+                    raise DamagedObject("a pack is not sound: it is cut short")
+                parts.append(part)
+                offset += len(part)
+                size -= len(part)
+        except OSError as error:
+            raise translated(error, self.path) from error
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _read_index(self) -> list[WindowEntry]:
@@ -341,6 +343,16 @@ class PackedWindow:
     def events(self) -> list[bytes]:
         """All event lines, in the order of the blocks."""
         return self._ordered(self._lines_between(0, self.header.events))
+
+    def events_as_they_stand(self) -> list[bytes]:
+        """All event lines with their newlines, by their places: `places` has the order."""
+        lines: list[bytes] = []
+        if self.header.events:
+            last = self.frame_at(self.header.events - 1)
+            for number in range(last + 1):
+                lines += self._ended_lines_of(number, self.frame_text(number))
+            del lines[self.header.events :]  # of commits, which may stand in the last frame
+        return lines
 
     def all_lines(self) -> list[bytes]:
         """All lines of blocks, in the order of the blocks."""

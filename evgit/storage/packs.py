@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -21,13 +21,14 @@ from zlib import crc32
 import apsw
 
 from evgit.errors import DamagedObject
+from evgit.storage.block_reading import Piece
 from evgit.storage.database import fetch_all, fetch_one
 from evgit.storage.layout import Layout
 from evgit.storage.pack_file import PackCache, PackedWindow, PackFile
 
 KEPT_FILES = 64
 KEPT_PLACED = 64
-TEXT_LINES = 96
+PIECE_LINES = 128
 NO_LINE = 1 << 32
 """Behind all lines."""
 _COLUMNS = "first_line, lines, name, place, latest, checksum"
@@ -216,37 +217,42 @@ class PackStore:
         """Lines that all are packed."""
         return [line for lines in self._lines([(first, count)]) for line in lines]
 
-    def texts(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
-        """The lines of (first, count) ranges, all of them packed, as longer texts, each of which
-        ends with a newline. Holds one window at a time."""
+    def pieces(self, ranges: Iterable[tuple[int, int]]) -> Iterator[Piece]:
+        """The lines of (first, count) ranges, all of them packed, as longer texts. Holds one window
+        at a time."""
         for window, shift, group in self._by_window(ranges):
             found = None if window is None else _events_of(window, shift, group)
-            for lines in self._lines(group) if found is None else found:
-                for start in range(0, len(lines), TEXT_LINES):
-                    yield b"\n".join([*lines[start : start + TEXT_LINES], b""])
+            if found is not None:
+                yield from found
+                continue
+            for lines in self._lines(group):
+                for start in range(0, len(lines), PIECE_LINES):
+                    some = lines[start : start + PIECE_LINES]
+                    yield Piece(b"\n".join([*some, b""]), len(some))
 
     def _by_window(
         self, ranges: Iterable[tuple[int, int]]
     ) -> Iterator[tuple[PackedWindow | None, int, list[tuple[int, int]]]]:
-        """(window, the line that is its first, ranges in it) one after another; None for one that
-        goes over a window's end, or can't be found so easily."""
+        """(window, the line that is its first, ranges in it) one after another, cut where windows
+        end; None for what can't be found so easily."""
         window: PackedWindow | None = None
         shift = low = high = 0
         group: list[tuple[int, int]] = []
-        for each in ranges:
-            first, count = each
-            if low <= first and first + count <= high:
-                group.append(each)
-                continue
-            if group:
-                yield window, shift, group
-            group, low, high = [], 0, 0
-            with suppress(DamagedObject):  # which lines are hit is found out line by line
-                window, shift, low, high = self._window_of(first)
-            if low <= first and first + count <= high:
-                group.append(each)
-            else:
-                yield None, 0, [each]
+        for first, count in ranges:
+            end = first + count
+            while first < end:
+                if not low <= first < high:
+                    if group:
+                        yield window, shift, group
+                    group, low, high = [], 0, 0
+                    with suppress(DamagedObject):  # which lines are hit is found out line by line
+                        window, shift, low, high = self._window_of(first)
+                if not low <= first < high:
+                    yield None, 0, [(first, end - first)]
+                    break
+                stop = min(end, high)
+                group.append((first, stop - first))
+                first = stop
         if group:
             yield window, shift, group
 
@@ -453,8 +459,8 @@ class _Gone(Exception):
 
 def _events_of(
     window: PackedWindow, shift: int, ranges: list[tuple[int, int]]
-) -> list[list[bytes]] | None:
-    """The event lines of ranges in one window, as long lists; None where that is not all they
+) -> Iterator[Piece] | None:
+    """The event lines of ranges in one window, as longer texts; None where that is not all they
     hold, where they are few, or where they can't be read all at once. `shift`: the line that is
     the window's first."""
     commits = window.commit_lines
@@ -473,10 +479,21 @@ def _events_of(
     if 2 * sum(end - start for start, end in spans) <= window.frame_count:
         return None
     try:
-        lines = window.events()
+        return _in_order(window.events_as_they_stand(), window.places(), spans)
     except DamagedObject:
         return None
-    return [lines[start:end] for start, end in spans if start < end]
+
+
+def _in_order(
+    lines: list[bytes], places: Sequence[int], spans: Iterable[tuple[int, int]]
+) -> Iterator[Piece]:
+    """The lines at places[start:end] of each span, as texts. Some at a time: a line that is brought
+    into the processor's cache when it is picked is still there when it is copied."""
+    for start, end in spans:
+        for first in range(start, end, PIECE_LINES):
+            some = places[first : min(first + PIECE_LINES, end)]
+            picked = itemgetter(*some)(lines) if len(some) > 1 else (lines[some[0]],)
+            yield Piece(b"".join(picked), len(some))
 
 
 def _cut_out(run: list[_Part], window: PackedWindow) -> list[bytes]:
