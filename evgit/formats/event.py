@@ -197,7 +197,10 @@ def verified_text(ended: Sequence[bytes], text: bytes) -> EventBatch | None:
     if not ended:
         return EventBatch([], [])
     found = _fast(ended, Rules(stored=True, reserved=True), text)
-    return found if found is not None and found.text == text else None
+    if found is None or found.text != text:
+        return None
+    found.know_ended(ended)
+    return found
 
 
 # ---------------------------------------------------------------------------- stored bytes

@@ -100,7 +100,7 @@ class EventBatch:
     """Checked events in order. `lines` are their canonical bytes, parallel to `events`."""
 
     __slots__ = (
-        "_count", "_decode", "_differ", "_events", "_first_and_last", "_frames", "_ids",
+        "_count", "_decode", "_differ", "_ended", "_events", "_first_and_last", "_frames", "_ids",
         "_keyed", "_lines", "_prints_differ", "_streams", "_subtrees", "_text", "_text_size",
         "_times",
     )  # fmt: skip
@@ -117,6 +117,7 @@ class EventBatch:
         self._events: list[Event] | None = events
         self._lines: list[bytes] | None = lines
         self._text: bytes | None = None
+        self._ended: Sequence[bytes] | None = None
         self._decode: Callable[[bytes], list[Event]] | None = None
         self._streams = streams
         self._times = times
@@ -219,7 +220,7 @@ class EventBatch:
         """32-byte ids, parallel to `events`."""
         if self._ids is None:
             if self._lines is None:
-                self._ids = hashed([line[:-1] for line in ended_lines(self.text)])
+                self._ids = hashed_ended(self._ended or ended_lines(self.text))
             else:
                 self._ids = hashed(self._lines)
         return self._ids
@@ -269,6 +270,10 @@ class EventBatch:
     def know_frames(self, frames: EncodedBlock) -> None:
         """Take frames that hold just these lines, in place of compressing them again."""
         self._frames = frames
+
+    def know_ended(self, lines: Sequence[bytes]) -> None:
+        """Take its lines, each with its newline, in place of splitting the text again."""
+        self._ended = lines
 
     def subtrees(self, start: int) -> Subtrees:
         """Its part of the tree over a log's ids, from leaf `start` on."""
@@ -329,6 +334,18 @@ class EventBatch:
         batch._frames = EncodedBlock(packed.data, packed.frames)
         batch._subtrees = Subtrees(packed.start, packed.pieces, packed.nodes)
         return batch
+
+
+def hashed_ended(lines: Sequence[bytes]) -> list[bytes]:
+    """The BLAKE3-256 of each line, without its newline."""
+    hasher = blake3()
+    reset, update, digest = hasher.reset, hasher.update, hasher.digest
+    ids = []
+    for line in lines:
+        reset()
+        update(line[:-1])  # one after another: they stay where the processor finds them at once
+        ids.append(digest())
+    return ids
 
 
 def hashed(lines: Sequence[bytes]) -> list[bytes]:

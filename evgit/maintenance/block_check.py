@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache
+from operator import attrgetter
 from typing import TypeVar
 
 import msgspec
 
 from evgit.errors import EvgitError
 from evgit.formats.again import AGAIN_BYTES, is_again
-from evgit.formats.block import EncodedBlock, count_lines, decode_frames, ended_lines
+from evgit.formats.block import EncodedBlock, decode_frames, ended_lines
 from evgit.formats.commit import verified_commit
 from evgit.formats.event import EventBatch, unpack_batch, verified_text
 from evgit.history.event_index import id_words
@@ -31,6 +32,7 @@ WORTH_WORKERS = 20_000
 USEFUL_JOBS = 4  # more than the process that compares with the index keeps up with
 Group = TypeVar("Group")
 _NEWLINE = b"\n"
+_BLOBS = attrgetter("blobs")
 
 
 class _Given(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -49,7 +51,7 @@ class SoundBlock(msgspec.Struct, array_like=True, frozen=True, gc=False):
     words: int
 
     def batch(self) -> EventBatch:
-        """Its events."""
+        """Its events: their lines only where one of them has a key."""
         return unpack_batch(self.events) if self.events else EventBatch([], [])
 
 
@@ -96,19 +98,25 @@ def begin(_setup: bytes) -> Callable[[bytes], bytes]:
 
 
 def checked(
-    groups: Iterable[tuple[Group, bytes]], jobs: int | None, total: int
+    groups: Iterable[tuple[Group, bytes]],
+    jobs: int | None,
+    total: int,
+    meanwhile: Callable[[], None],
 ) -> Iterator[tuple[Group, bytes]]:
     """Each group, and what `check` says of its packed blocks; a bounded number is looked at ahead.
 
     `jobs`: how many processes check; 1: this one alone; None: as many as are worth it with `total`
-    lines. The answers are the same.
+    lines. The answers are the same. `meanwhile` is called once, before the first answer, when
+    others have something to do.
     """
     if jobs is None:
         jobs = min(usable_cores(), USEFUL_JOBS) if total >= WORTH_WORKERS else 1
     if jobs < 2 or not workers_possible():
+        meanwhile()
         for group, given in groups:
             yield group, check(given)
         return
+    called = False
     waiting: deque[tuple[Group, bytes]] = deque()
     with Workers(f"{__name__}:begin", b"", jobs) as workers:
 
@@ -119,12 +127,17 @@ def checked(
 
         for group, given in groups:
             while not workers.submit(given):
+                if not called:
+                    meanwhile()
+                    called = True
                 if not waiting:  # none is ready yet, or they are all gone
                     yield group, check(given)
                     break
                 yield oldest()
             else:
                 waiting.append((group, given))
+        if not called:
+            meanwhile()
         while waiting:
             yield oldest()
 
@@ -140,20 +153,21 @@ def _answer_decoder() -> msgspec.msgpack.Decoder[list[SoundBlock | None]]:
 
 
 def _checked(block: _Given) -> SoundBlock | None:
-    text = _text(block)
-    if text is None:
+    ended = _lines(block)
+    if ended is None:
         return None
-    ended = ended_lines(text)
     commit_line = ended.pop()[:-1]
     if any(is_again(line[:-1]) for line in ended if len(line) == AGAIN_BYTES + 1):
         return None
     commit = verified_commit(commit_line)
-    batch = verified_text(ended, text[: -len(commit_line) - 1])
-    if batch is None or any(event.blobs for event in batch.events):
+    batch = verified_text(ended, b"".join(ended))
+    if batch is None or any(map(_BLOBS, batch.events)):
         return None
     if not ended:
         return SoundBlock(commit_line, b"", 0)
-    if block.frames[-1][1] == 1:  # the commit stands alone
+    if not batch.keyed:  # then nobody asks for more of its events than is packed anyway
+        batch.know_frames(EncodedBlock(b"", []))
+    elif block.frames[-1][1] == 1:  # the commit stands alone
         size = block.frames[-1][0]
         batch.know_frames(EncodedBlock(block.data[:-size], block.frames[:-1]))
     return SoundBlock(
@@ -163,8 +177,8 @@ def _checked(block: _Given) -> SoundBlock | None:
     )
 
 
-def _text(block: _Given) -> bytes | None:
-    """All of a block's lines, of which there is one; None in doubt."""
+def _lines(block: _Given) -> list[bytes] | None:
+    """All of a block's lines, of which there is one, with their newlines; None in doubt."""
     frames, offset = [], 0
     for size, _ in block.frames:
         frames.append(block.data[offset : offset + size])
@@ -174,7 +188,10 @@ def _text(block: _Given) -> bytes | None:
     texts = decode_frames(frames)
     if texts is None:
         return None
+    found: list[bytes] = []
     for text, (_, count) in zip(texts, block.frames, strict=True):
-        if count_lines(text) != count or not text.endswith(_NEWLINE):
+        lines = ended_lines(text)
+        if len(lines) != count or not text.endswith(_NEWLINE):
             return None
-    return b"".join(texts)
+        found += lines
+    return found

@@ -111,9 +111,8 @@ def fsck(
 
     with reading(history.connection):  # one view of it all, whatever others append meanwhile
         for part in (
-            check.database,
-            check.packs,
             lambda: check.blocks(progress, jobs),
+            check.files,
             pointing.tags,
             lambda: pointing.refs(refs),
             operations,
@@ -133,6 +132,7 @@ class _Fsck:
         self.seen = Seen()
         self._commit = ""  # the one that is looked at
         self._bad: set[int] = set()
+        self._files_checked = False
         self.report = FsckReport()
 
     def add(self, kind: str, message: str, *ids: str) -> None:
@@ -151,11 +151,18 @@ class _Fsck:
             self._bad.add(-1)
             self.add("database", f"a row holds what was never written to it ({error})")
 
-    def database(self) -> None:
+    def files(self) -> None:
+        """Check each file as a whole, if that was not done yet."""
+        if not self._files_checked:
+            self._files_checked = True
+            self.run(self._database)
+            self.run(self._packs)
+
+    def _database(self) -> None:
         for text in integrity_problems(self._history.connection):
             self.add("database", text)
 
-    def packs(self) -> None:
+    def _packs(self) -> None:
         for text in pack_problems(self._history):
             self.add("damage", text)
 
@@ -164,7 +171,7 @@ class _Fsck:
         expected_line, total = 0, last_line(self._history)
         groups = ((group, packed(_blocks_of(group))) for group in self._groups(total))
         index_pages = self._index.look_ahead()
-        for group, answer in checked(groups, jobs, total):
+        for group, answer in checked(groups, jobs, total, self.files):
             for _ in islice(index_pages, PAGES_BETWEEN):  # others work meanwhile
                 pass
             sound = unpacked(_blocks_of(group), answer)

@@ -85,6 +85,8 @@ class IndexCheck:
         try:
             found = array("I", map(numbers.__getitem__, streams))
         except KeyError:
+            if not numbers:
+                numbers.update(self._history.streams.all_numbers(REMEMBERED_NAMES))
             if len(numbers) > REMEMBERED_NAMES:
                 numbers.clear()
             self._find_numbers(set(streams).difference(numbers))

@@ -15,6 +15,8 @@ CHUNK_BYTES = 1 << 20
 
 def pack_problems(history: History) -> Iterator[str]:
     """What is wrong with the packs that count: what it hits is found when blocks are read."""
+    if not history.blocks.any_packs():
+        return
     packs = history.blocks.packs
     packs.reload()
     for name in sorted({row.name for row in packs.rows() if row.name}):

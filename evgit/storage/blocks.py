@@ -496,6 +496,11 @@ class BlockStore:
             yield first, _split(self._decode(data, offset, size, first, count))
 
     # ------------------------------------------------------------------ hot or packed
+    def any_packs(self) -> bool:
+        """Is there any pack, now?"""
+        self._look_again()
+        return self._any_packs()
+
     def _any_packs(self) -> bool:
         """Is there any pack, as far as is known?"""
         if not self._looked_for_packs:

@@ -17,7 +17,7 @@ from evgit.errors import Damage, InvalidObject
 from evgit.formats.block import encode_block
 from evgit.formats.canonical import object_id
 from evgit.formats.commit import Commit, LogHead
-from evgit.formats.event import again_line, batch_from_events, is_again
+from evgit.formats.event import again_line, batch_from_events, decode_event, is_again
 from evgit.formats.tag import Tag
 from evgit.formats.times import to_text
 from evgit.history.commit_row import COLUMNS, CommitRow
@@ -658,6 +658,7 @@ def test_a_check_goes_on_without_its_workers(
 
 def test_workers_answer_what_the_process_alone_finds(repository: Repository) -> None:
     """And they do answer: nothing here needs to be done twice."""
+    repository.append([event(901, "t", key="k2"), event(902, "t")])
     blocks = list(repository.history.blocks.blocks())
     given = packed(blocks)
     with Workers("evgit.maintenance.block_check:begin", b"", 1) as workers:
@@ -665,17 +666,23 @@ def test_workers_answer_what_the_process_alone_finds(repository: Repository) -> 
         assert workers.submit(given)
         assert workers.next() == check(given)
     sound = list(unpacked(blocks, check(given)))
+    keyed = 0
     for (entry, data), found in zip(blocks, sound, strict=True):
         lines = [line for _, part in repository.history.blocks.decode(entry, data) for line in part]
         if found is None:  # an event stands elsewhere, or lists blobs
             assert any(is_again(line) or b'"blobs":' in line for line in lines)
             continue
         assert found.commit_line == lines.pop()
-        batch = found.batch()
-        assert batch.lines == lines
+        batch, own = found.batch(), [decode_event(line) for line in lines]
         assert [bytes.fromhex(object_id(line)) for line in lines] == list(batch.ids)
-        assert [e.canonical() for e in batch.events] == lines
+        assert [e.stream for e in own] == batch.streams
+        assert [place for place, e in enumerate(own) if e.key is not None] == batch.keyed
+        if batch.keyed:
+            assert batch.lines == lines
+            assert [e.canonical() for e in batch.events] == lines
+            keyed += 1
     assert sum(found is None for found in sound) == 2
+    assert keyed == 1
 
 
 # ---------------------------------------------------------------------------- guards
