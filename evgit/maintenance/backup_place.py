@@ -12,7 +12,7 @@ from evgit.errors import AlreadyExists, Conflict, Damage, InvalidInput, NotFound
 from evgit.formats.backup_list import FILE_NAME, BackupList
 from evgit.history.history import History
 from evgit.history.newer import refuse_newer
-from evgit.maintenance.backup_source import read_heads, read_list
+from evgit.maintenance.backup_source import read_heads, read_is_shallow, read_list
 from evgit.storage import database
 
 MARK = "backup"
@@ -40,6 +40,19 @@ def refuse_another(
     if not force and not _is_behind(history, found):
         with suppress(Damage):  # it could not be restored
             refuse_newer(history, read_heads(place), f"the backup {target}")
+            _refuse_less(history, found, target, place)
+
+
+def _refuse_less(history: History, found: BackupList, target: Path, place: Path) -> None:
+    """Raise Conflict where a shallow repository would replace what lies behind its boundaries."""
+    if not history.graph.boundaries.all():
+        return
+    if found.commits > history.graph.count() or not read_is_shallow(place):
+        raise Conflict(
+            f"this repository is shallow, and the backup {target} holds more of the history",
+            hint="choose another name, or `evgit fetch --unshallow` first; --force replaces it all "
+            "the same",
+        )
 
 
 def _is_behind(history: History, found: BackupList) -> bool:

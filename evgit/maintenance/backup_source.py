@@ -166,11 +166,20 @@ def state_lines(source: Source, state: str) -> Iterator[dict[str, Any]]:
 
 def read_heads(path: Path) -> dict[str, str]:
     """{full name: id} of the branches in the backup at a path. Raises Damage."""
+    rows = _rows(path, "refs")
+    return {name: target for name, target in rows if name.startswith("refs/heads/")}
+
+
+def read_is_shallow(path: Path) -> bool:
+    """Is the backup at a path that of a shallow repository? Raises Damage."""
+    return bool(_rows(path, "boundaries"))
+
+
+def _rows(path: Path, table: str) -> list[Any]:
     source = open_source(path)
     try:
         lines = state_lines(source, list_of(source).state)
-        rows = [line["row"] for line in lines if line.get("table") == "refs"]
-        return {name: target for name, target in rows if name.startswith("refs/heads/")}
+        return [line["row"] for line in lines if line.get("table") == table]
     finally:
         source.close()
 

@@ -14,8 +14,9 @@ import pytest
 
 from evgit import __version__
 from evgit.cli.command import CommandGroup
-from evgit.cli.command_table import COMMANDS
+from evgit.cli.command_table import COMMANDS, SECTIONS
 from evgit.cli.main import evgit
+from evgit.errors import EvgitError
 
 WITHOUT_JSON = {
     "cat-file": "prints an object's bytes",
@@ -72,6 +73,69 @@ def test_help_is_the_docstring(name: str, session) -> None:  # type: ignore[no-u
 def test_what_prints_data_prints_json(name: str) -> None:
     has = any("--json" in parameter.opts for parameter in command_of(name).params)
     assert has is (name not in WITHOUT_JSON)
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
+
+
+def table_below(heading: str) -> set[str]:
+    """What the first column of the table in a section names, in backticks."""
+    section = PAGE.read_text(encoding="utf-8").split(f"{heading}\n", 1)[1].split("\n#", 1)[0]
+    cells = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `")]
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+def with_inner() -> dict[str, click.Command]:
+    """Every command, those within others by both words."""
+    found = {}
+    for name in COMMANDS:
+        command = command_of(name)
+        if isinstance(command, CommandGroup):
+            context = click.Context(command)
+            for inner in command.list_commands(context):
+                each = command.get_command(context, inner)
+                assert each is not None
+                found[f"{name} {inner}"] = each
+        else:
+            found[name] = command
+    return found
+
+
+def test_the_page_names_every_command_in_its_section() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for section, entries in SECTIONS.items():
+        [line] = [line for line in text.splitlines() if line.startswith(f"| {section} |")]
+        assert re.findall(r"`([^`]+)`", line) == list(entries)
+
+
+def test_the_page_says_what_force_overrides() -> None:
+    forced = {
+        name
+        for name, command in with_inner().items()
+        if any("--force" in parameter.opts for parameter in command.params)
+    }
+    assert table_below("## What `--force` overrides") == forced
+
+
+def test_the_page_says_which_exit_codes_are_answers() -> None:
+    """Those that a command ends with by itself, and not by raising an error."""
+    ending = {
+        name
+        for name, entry in COMMANDS.items()
+        if "context.exit(" in Path(str(module_of(name).__file__)).read_text(encoding="utf-8")  # type: ignore[attr-defined]
+    }
+    assert table_below("### Answers in the exit code") == ending - {"demo", "import"}
+
+
+def test_the_page_has_every_exit_code() -> None:
+    text = PAGE.read_text(encoding="utf-8").split("## Exit codes", 1)[1].split("\n##", 1)[0]
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.M)}
+    raised = {kind.exit_code for kind in _subclasses(EvgitError)}
+    assert told == raised | {0, 8, 70, 130, 141}
+
+
+def _subclasses(kind: type[EvgitError]) -> set[type[EvgitError]]:
+    return {kind}.union(*(_subclasses(each) for each in kind.__subclasses__()))
 
 
 def test_examples_are_many() -> None:

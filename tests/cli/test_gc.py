@@ -28,6 +28,10 @@ def test_gc(session) -> None:  # type: ignore[no-untyped-def]
     assert (report["packed_lines"], report["packs_written"], report["packs_replaced"]) == (5, 1, 1)
     assert session.evgit("fsck", "-q").out == ""
     assert session.evgit("gc", "-q").out == ""
+    for words in (["--force"], ["--auto", "--publish", "there"]):
+        refused = session.evgit("gc", *words)
+        assert refused.code == 2, words
+        assert words[0] in refused.err
 
 
 def test_what_nothing_leads_to_is_dropped(session) -> None:  # type: ignore[no-untyped-def]

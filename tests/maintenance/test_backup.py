@@ -539,6 +539,14 @@ def test_a_shallow_repository_comes_back_shallow(source: Repository, tmp_path: P
             assert again.fsck().problems == []
         with pytest.raises(BehindBoundary, match="shallow"):
             publish(copy.store, tmp_path / "web")
+        for place in (tmp_path / "whole", tmp_path / "whole.tar"):
+            source.back_up(place)
+            with pytest.raises(Conflict, match="shallow"):
+                copy.back_up(place)
+            source.back_up(place)  # it is still that of the whole one
+            copy.back_up(place, force=True)
+            copy.append(events(97 + len(place.name), 98 + len(place.name)))
+            copy.back_up(place)
         with pytest.raises(BehindBoundary, match="shallow"):
             bundled(copy, tmp_path / "x.evpack")
         boundary = copy.boundaries[0].id

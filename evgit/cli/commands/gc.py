@@ -37,6 +37,7 @@ from evgit.cli.opening import open_repository
 from evgit.cli.parameters import PlaceName, json_option
 from evgit.cli.progress import ProgressBar
 from evgit.cli.published import publish_into, published_text
+from evgit.errors import UsageError
 
 
 @documented(__doc__, "gc")
@@ -64,6 +65,10 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
+    if force and directory is None:
+        raise UsageError("--force is about what --publish replaces", hint="leave it out")
+    if auto and directory is not None:
+        raise UsageError("--auto publishes nothing", hint="evgit gc --publish DIR")
     with open_repository() as repository:
         if auto:
             repository.upkeep.gc_by_itself()
