@@ -32,24 +32,28 @@ class NodeMissing(Exception):
 
 
 class Node:
-    """A node. `keys` are path keys in order; `values` the value lines beside them."""
+    """A node: its level, and its bytes, which are taken apart when somebody looks into them."""
 
-    __slots__ = ("keys", "level", "text", "values")
+    __slots__ = ("_keys", "_values", "level", "text")
 
-    def __init__(self, level: int, keys: list[bytes], values: list[bytes], text: bytes) -> None:
+    def __init__(
+        self,
+        level: int,
+        text: bytes,
+        keys: list[bytes] | None = None,
+        values: list[bytes] | None = None,
+    ) -> None:
+        """`keys` and `values`: what the text says, where that is known."""
         self.level = level
-        self.keys = keys
-        self.values = values
         self.text = text
+        self._keys = keys
+        self._values = values
 
     @classmethod
     def parse(cls, text: bytes) -> Node:
-        lines = text.split(b"\n")
-        if not text or text[0] == 0x22:  # a quotation mark: a leaf begins with a path
-            level, first = 0, 0
-        else:
-            level, first = int(lines[0]), 1
-        return cls(level, [line[1:-1] for line in lines[first:-1:2]], lines[first + 1 :: 2], text)
+        # After a quotation mark, a leaf: that begins with a path.
+        level = 0 if not text or text[0] == 0x22 else int(text[: text.index(b"\n")])
+        return cls(level, text)
 
     @classmethod
     def of(cls, level: int, items: list[Item]) -> Node:
@@ -63,13 +67,32 @@ class Node:
             text = b'"%b\n' % text
         if level:
             text = b"%d\n%b" % (level, text)
-        return cls(level, keys, values, text)
+        return cls(level, text, keys, values)
+
+    @property
+    def keys(self) -> list[bytes]:
+        """Path keys, in order."""
+        keys = self._keys
+        return self._take_apart()[0] if keys is None else keys
+
+    @property
+    def values(self) -> list[bytes]:
+        """The value lines beside them."""
+        values = self._values
+        return self._take_apart()[1] if values is None else values
+
+    def _take_apart(self) -> tuple[list[bytes], list[bytes]]:
+        lines = self.text.split(b"\n")
+        first = 1 if self.level else 0
+        keys = self._keys = [line[1:-1] for line in lines[first:-1:2]]
+        values = self._values = lines[first + 1 :: 2]
+        return keys, values
 
     @property
     def count(self) -> int:
         """Documents below this node."""
         if self.level == 0:
-            return len(self.keys)
+            return self.text.count(b"\n") // 2
         return sum(int(line[65:]) for line in self.values)
 
 
@@ -97,10 +120,11 @@ class Reader:
 
     def node(self, digest: bytes) -> Node:
         """The node with this hash. Raises NodeMissing."""
-        node = self._young.get(digest)
-        if node is None:
-            node = self._old.get(digest) or Node.parse(self.text(digest))
-            self.remember(digest, node)
+        found = self._young.get(digest)
+        if found is not None:
+            return found
+        node = self._old.get(digest) or Node.parse(self.text(digest))
+        self.remember(digest, node)
         return node
 
     def prepare(self, digests: Sequence[bytes]) -> None:

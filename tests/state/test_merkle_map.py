@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from blake3 import blake3
 from hypothesis import given, strategies as st
@@ -18,6 +18,7 @@ from evgit.state.merkle_node import (
     path_of,
     references,
 )
+from evgit.storage.cache import Cache
 
 PATHS = st.one_of(
     st.integers(0, 400).map(lambda n: f"streams/account-{n:07d}.json"),
@@ -118,6 +119,38 @@ def test_history_leaves_no_trace(
     left = tree.update(dict.fromkeys((p for p in content if p != keep), None))
     assert left.root == build({p: d for p, d in content.items() if p == keep}).root
     assert left.update(dict.fromkeys(content, None)).root == EMPTY_ROOT
+
+
+@given(
+    CONTENT,
+    st.dictionaries(PATHS, st.none() | DOCUMENTS | PATHS.map(canonical.encode), max_size=60),
+    st.integers(0, 1500),
+)
+def test_changes_made_of_old_documents_are_asked_for_once(
+    content: dict[str, bytes], changes: dict[str, bytes | None], more: int
+) -> None:
+    """Also where a document reads like a key, and where all changes are of documents that stay."""
+    content |= {f"more/{number}": canonical.encode(f"more/{number + 1}") for number in range(more)}
+    changes |= dict.fromkeys(list(content)[:: max(1, more // 100)], b'{"new":1}')
+    cache = Cache(None)
+    tree = MerkleMap(Reader(cache.node, cache.nodes)).update(content).flushed(cache.add_nodes)
+    given: list[tuple[str, bytes | None]] = []
+
+    def change_of(path: str) -> Callable[[bytes | None], bytes | None]:
+        def change(before: bytes | None) -> bytes | None:
+            given.append((path, before))
+            return changes[path]
+
+        return change
+
+    changed = MerkleMap(Reader(cache.node, cache.nodes), tree.root, {}).update(
+        {path: change_of(path) for path in changes}
+    )
+    assert sorted(given) == sorted((path, content.get(path)) for path in changes)
+    expected = {path: text for path, text in (content | changes).items() if text is not None}
+    assert changed.everything() == expected
+    assert changed.root == tree.update(changes).root
+    assert changed.root == build(expected).root
 
 
 @given(CONTENT, CONTENT, PATHS, st.booleans())
