@@ -30,13 +30,15 @@ SNAPSHOT_INTERVAL = 8192
 documents if those are more: so that making one costs no more than the replay it saves, and a tail
 is short. The end of a long replay gets one, too."""
 SPARSENESS = 2
-LIVE_SPARSENESS = 1  # the same where documents are folded live, and so made at a lower price
-SPARSER = 25
+LIVE_SPARSENESS = 0.5
+"""The same where documents are folded live, and so made at a lower price, for which the interval is
+half as long, too."""
+SPARSER = 50
 """On the way to the present, so many times fewer are left where documents are folded live: most of
 the past is never asked for, and whoever asks leaves the others."""
 REMEMBERED_STATES = 4
 LIVE_EVENTS = 65_536  # from so many on, they are folded live
-WHOLE_EVENTS = 2048  # from so many on, a state of which everything is wanted is folded live
+WHOLE_EVENTS = 3072  # from so many on, a state of which everything is wanted is folded live
 WORTH_LOOKING = 256  # events: to replay fewer costs no more than to look for those of a document
 
 
@@ -301,11 +303,12 @@ class States:
         position, taken = start.size, 0
         sparser = SPARSER if fold.is_live and not self._is_past(size) else 1
         sparseness = sparser * (LIVE_SPARSENESS if fold.is_live else SPARSENESS)
+        interval = sparser * (self._interval // 2 if fold.is_live else self._interval)
         fold.expect(size - position)
 
         def snapshot_if_due() -> None:
             nonlocal last_snapshot, taken
-            due = max(sparser * self._interval, sparseness * fold.count())
+            due = max(interval, int(sparseness * fold.count()))
             if position == size:  # where somebody happened to look is not worth one so soon
                 due = min(due + due // 4, max(self._interval, LIVE_EVENTS))
             if position - last_snapshot >= due:
