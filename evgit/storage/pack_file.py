@@ -29,6 +29,7 @@ from evgit.formats.pack import (
     check_page,
     decode_index,
     decode_order,
+    decode_page,
     decode_prefix,
     decode_tail,
     decode_window,
@@ -238,6 +239,17 @@ class PackedWindow:
         """How many event lines come before a line, in the order of the blocks."""
         return line - bisect_left(self.commit_lines, line)
 
+    def event_places(self, start: int, end: int) -> list[int]:
+        """The same of the event lines from the start-th up to, not including, the end-th."""
+        if self.header.ordered:
+            return list(range(start, end))
+        found: list[int] = []
+        first = start - start % PAGE_EVENTS
+        for event in range(first, end, PAGE_EVENTS):
+            offset, size, count = page_of(event, self.header.events)
+            found += decode_page(self._read(self._order_offset + offset, size), count)
+        return found[start - first : end - first]
+
     def event_place(self, event: int) -> int:
         """Where the event-th event line, in the order of the blocks, stands in the text."""
         if self.header.ordered:
@@ -343,6 +355,21 @@ class PackedWindow:
     def events(self) -> list[bytes]:
         """All event lines, in the order of the blocks."""
         return self._ordered(self._lines_between(0, self.header.events))
+
+    def lines_at(self, places: Sequence[int]) -> list[bytes]:
+        """The lines at places of the text, with their newlines, in this order: each frame that has
+        any is read once, and not kept."""
+        found = [b""] * len(places)
+        frame: list[bytes] = []
+        low = high = 0
+        for number in sorted(range(len(places)), key=places.__getitem__):
+            place = places[number]
+            if place >= high:
+                at = self.frame_at(place)
+                low, high = self.frame_places(at)
+                frame = self._ended_lines_of(at, self.frame_text(at))
+            found[number] = frame[place - low]
+        return found
 
     def events_as_they_stand(self) -> list[bytes]:
         """All event lines with their newlines, by their places: `places` has the order."""

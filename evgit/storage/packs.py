@@ -29,6 +29,8 @@ from evgit.storage.pack_file import PackCache, PackedWindow, PackFile
 KEPT_FILES = 64
 KEPT_PLACED = 64
 PIECE_LINES = 128
+FEW = 4
+"""Part of a window's lines that are worth making lines of all of it."""
 NO_LINE = 1 << 32
 """Behind all lines."""
 _COLUMNS = "first_line, lines, name, place, latest, checksum"
@@ -461,8 +463,7 @@ def _events_of(
     window: PackedWindow, shift: int, ranges: list[tuple[int, int]]
 ) -> Iterator[Piece] | None:
     """The event lines of ranges in one window, as longer texts; None where that is not all they
-    hold, where they are few, or where they can't be read all at once. `shift`: the line that is
-    the window's first."""
+    hold, or where they can't be read all at once. `shift`: the line that is the window's first."""
     commits = window.commit_lines
     spans: list[tuple[int, int]] = []
     start = end = before = 0
@@ -476,9 +477,11 @@ def _events_of(
             start = line - before
         end = line - before + count
     spans.append((start, end))
-    if 2 * sum(end - start for start, end in spans) <= window.frame_count:
-        return None
+    wanted = sum(end - start for start, end in spans)
     try:
+        if wanted <= window.header.events // FEW:
+            places = [place for span in spans for place in window.event_places(*span)]
+            return _in_order(window.lines_at(places), range(wanted), [(0, wanted)])
         return _in_order(window.events_as_they_stand(), window.places(), spans)
     except DamagedObject:
         return None

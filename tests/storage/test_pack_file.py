@@ -63,6 +63,13 @@ def test_some_lines_are_those_that_the_blocks_have(
             if chosen:
                 assert window.some_lines(chosen) == [expected[n] + b"\n" for n in chosen]
         assert file.line(there[start]) == expected[start]
+        events = [line + b"\n" for line in expected if b'"event"' in line]
+        first = rng.randrange(len(events) + 1)
+        last = min(first + rng.choice((0, 1, 40, PAGE_EVENTS)), len(events))
+        places = window.event_places(first, last)
+        assert window.lines_at(places) == events[first:last]
+        standing = window.events_as_they_stand()
+        assert [standing[place] for place in window.places()] == events
 
 
 def test_what_is_kept_of_packs_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
