@@ -1,9 +1,9 @@
-"""Commits of packed history, a few hundred to a row: what the index keeps of them.
+"""Many commits to a row: what the index keeps of packed history, and of what came in bulk.
 
 A **page** holds commits that follow one another in every respect: on the lines, in one chain, each
 with the one before as its only parent. So it need say no more than how many events each has and
-when it was recorded; an id is read from the commit's own line, which is packed and so has a
-checksum, when somebody asks for it. Ids are found by their first four bytes, in a sorted run.
+when it was recorded; an id is read from the commit's own line, whose frame has a checksum, when
+somebody asks for it. Ids are found by their first four bytes, in a sorted run.
 
 It knows rows and bytes, not what the DAG means.
 """
@@ -15,8 +15,9 @@ import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from operator import sub
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 import apsw
@@ -134,23 +135,86 @@ class CommitPage:
         )
 
 
-def encode_page(rows: Sequence[CommitRow]) -> tuple[int, int, int, int, int, bytes]:
-    """What the table keeps of commits that follow one another."""
-    first, last = rows[0], rows[-1]
-    named = (first.number, last.number, first.chain, last.size, last.height)
-    times = array("q", [first.time])
-    times.extend(after.time - row.time for row, after in pairwise(rows))
-    body = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(
-        _columns(array("I", [row.events for row in rows])) + _columns(times)
-    )
-    numbers = (
+class PageToStore(NamedTuple):
+    """Commits that follow one another. `number`: of the first, and `last`: of the last of them.
+    `parent`, `height`, `size` (of the log before): of the first. `events`, `times`: of each."""
+
+    number: int
+    last: int
+    chain: int
+    parent: int
+    height: int
+    size: int
+    held_back: int | None
+    events: Sequence[int]
+    times: Sequence[int]
+
+    def values(self) -> tuple[int, int, int, int, int, bytes]:
+        """What the table keeps of them."""
+        count = len(self.events)
+        last_key = self.size + sum(self.events), self.height + count - 1
+        named = (self.number, self.last, self.chain, *last_key)
+        times = array("q", self.times[:1])
+        times.extend(map(sub, self.times[1:], self.times))
+        body = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(
+            _columns(array("I", self.events)) + _columns(times)
+        )
+        held = -1 if self.held_back is None else self.held_back
+        numbers = (self.parent, self.height, self.size, held, count)
+        return (*named, _HEAD.pack(*numbers, crc32(_TEN_NUMBERS(*named, *numbers))) + body)
+
+
+def page_of(rows: Sequence[CommitRow]) -> PageToStore:
+    """The page of commits that follow one another."""
+    first = rows[0]
+    return PageToStore(
+        first.number,
+        rows[-1].number,
+        first.chain,
         -1 if first.parent is None else first.parent,
         first.height,
         first.size - first.events,
-        -1 if first.held_back is None else first.held_back,
-        len(rows),
+        first.held_back,
+        [row.events for row in rows],
+        [row.time for row in rows],
     )
-    return (*named, _HEAD.pack(*numbers, crc32(_TEN_NUMBERS(*named, *numbers))) + body)
+
+
+def full_pages(
+    parent: CommitRow,
+    chain: int,
+    numbers: Sequence[int],
+    counts: Sequence[int],
+    times: Sequence[int],
+) -> list[PageToStore]:
+    """The pages that commits fill, each the first and only parent of the next, `parent` of the
+    first; the last ones may be left. `counts`: of their events."""
+    pages: list[PageToStore] = []
+    before, size = parent.number, parent.size
+    for first in range(0, len(numbers) - PAGE_COMMITS + 1, PAGE_COMMITS):
+        stop = first + PAGE_COMMITS
+        page = PageToStore(
+            numbers[first],
+            numbers[stop - 1],
+            chain,
+            before,
+            parent.height + 1 + first,
+            size,
+            parent.held_back,
+            counts[first:stop],
+            times[first:stop],
+        )
+        pages.append(page)
+        before, size = page.last, size + sum(page.events)
+    return pages
+
+
+def put_pages(connection: apsw.Connection, pages: Iterable[PageToStore]) -> None:
+    """Keep commits as pages, inside a write transaction."""
+    connection.executemany(
+        f"INSERT INTO commit_pages({_COLUMNS}) VALUES(?,?,?,?,?,?)",
+        [page.values() for page in pages],
+    )
 
 
 def follows(row: CommitRow, before: CommitRow) -> bool:
@@ -285,9 +349,7 @@ class CommitPages:
     # ------------------------------------------------------------------ writing
     def put(self, rows: Sequence[CommitRow]) -> None:
         """Keep commits that follow one another as a page, inside a write transaction."""
-        self._connection.execute(
-            f"INSERT INTO commit_pages({_COLUMNS}) VALUES(?,?,?,?,?,?)", encode_page(rows)
-        )
+        put_pages(self._connection, [page_of(rows)])
 
     def _row(self, page: CommitPage, place: int) -> CommitRow:
         return page.row(place, self._read_id)

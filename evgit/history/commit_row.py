@@ -88,21 +88,6 @@ class CommitRow(NamedTuple):
         )
 
 
-def plain_checksum(
-    number: int,
-    events: int,
-    chain: int,
-    height: int,
-    size: int,
-    time: int,
-    parent: int,
-    commit_id: bytes,
-) -> int:
-    """`CommitRow.checksum` of a commit with one parent, that adds its own events and no others."""
-    numbers = _EIGHT_NUMBERS(number, events, chain, height, size, time, parent, -1)
-    return crc32(numbers + commit_id + b"-")
-
-
 def checked(values: Sequence[Any]) -> CommitRow:
     """A row as it was written. Raises Damage where it is not."""
     row = CommitRow(*values[:-1])

@@ -1,4 +1,4 @@
-"""Looks commits up wherever the index has them: rows of their own, or pages of packed history.
+"""Looks commits up wherever the index has them: rows of their own, or pages of many.
 
 Rows are asked first, pages after them: `gc` moves commits from rows into pages, so that nobody can
 miss one in between. Where a row is known to be the answer, pages are not asked. It knows numbers,
@@ -7,6 +7,7 @@ not what the DAG means.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
@@ -55,6 +56,34 @@ class CommitTable:
             else:
                 known["none"] = True
         return self._pages
+
+    def put_paged(
+        self,
+        parent: CommitRow,
+        chain: int,
+        numbers: Sequence[int],
+        counts: Sequence[int],
+        times: Sequence[int],
+        ids: bytes,
+    ) -> int:
+        """Keep commits in pages, as many as fill some, inside a write transaction; how many.
+
+        Each is the first and only parent of the next, `parent` of the first. `numbers`: theirs;
+        what else is told of them in order may go on behind the last; `ids`: one after another.
+        """
+        from evgit.formats.event_batch import ID_BYTES
+        from evgit.history.commit_pages import COMMIT_IDS, full_pages, put_pages
+        from evgit.history.event_index import fingerprints
+        from evgit.history.words import paired
+
+        pages = full_pages(parent, chain, numbers, counts, times)
+        paged = sum(len(page.events) for page in pages)
+        if paged:
+            put_pages(self._connection, pages)
+            prints = fingerprints(ids[: paged * ID_BYTES])
+            words = paired(prints, array("I", numbers[:paged]))
+            self._runs().add(COMMIT_IDS, words, numbers[paged - 1])
+        return paged
 
     # ------------------------------------------------------------------ single commits
     def find(self, commit_id: bytes) -> CommitRow | None:

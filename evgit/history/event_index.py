@@ -46,10 +46,10 @@ def short_fingerprints(ids: Sequence[bytes]) -> bytes:
 def id_words(ids: Sequence[bytes], first_line: int) -> array[int]:
     """The words of events on lines one after another."""
     lines = array("I", range(first_line, first_line + len(ids)))
-    return paired(_fingerprints(joined_ids(ids)), lines)
+    return paired(fingerprints(joined_ids(ids)), lines)
 
 
-def _fingerprints(joined: bytes) -> array[int]:
+def fingerprints(joined: bytes) -> array[int]:
     """`id_fingerprint` of ids that stand one after another."""
     prints = array("I", joined)[:: ID_BYTES // 4]
     if sys.byteorder == "little":
@@ -105,7 +105,7 @@ class EventIndex:
         `event_ids`: theirs, one after another."""
         key_words = [key_fingerprint(s, k) << LINE_BITS | line for line, s, k in keys]
         reach = self._runs.reach(IDS) if self._reach is None else self._reach
-        self._add(paired(_fingerprints(event_ids), lines), key_words, reach, next_line)
+        self._add(paired(fingerprints(event_ids), lines), key_words, reach, next_line)
 
     def _add(self, words: array[int], key_words: list[int], reach: int, next_line: int) -> None:
         """Put words into runs, with those that still stand in commits' rows."""

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import apsw
 import msgspec
 
-from evgit.formats.event_batch import EventBatch
+from evgit.formats.event_batch import ID_BYTES, EventBatch
 from evgit.formats.merkle import Frontier
-from evgit.history.commit_row import CommitRow, plain_checksum
+from evgit.history.commit_row import CommitRow
 from evgit.history.event_index import PENDING_LINES, EventIndex, short_fingerprints
 from evgit.history.graph import ChainRow, CommitGraph
 from evgit.history.line_ranges import LineRange, decode_ranges, encode_ranges
@@ -54,14 +54,15 @@ class CommitToIndex(msgspec.Struct):
 class ChainToIndex(msgspec.Struct):
     """Commits as the indexes see them, each the first and only parent of the next.
 
-    `parent`: of the first. `numbers`, `ids`, `counts` and `times`: of the commits; `event_ids`,
-    `streams` and `keys`: of all their events, which are their own and at least LEAST_EVENTS.
-    `frontier`: after the last; `nodes`: subtrees that became complete.
+    `parent`: of the first. `numbers`, `counts` and `times`: of the commits; `ids`: theirs, and
+    `event_ids`, those of their events, one after another; `streams` and `keys`: of all the events,
+    which are their own, stored nowhere else, and at least LEAST_EVENTS. `frontier`: after the last;
+    `nodes`: subtrees that became complete.
     """
 
     parent: CommitRow
     numbers: Sequence[int]
-    ids: Sequence[bytes]
+    ids: bytes
     counts: Sequence[int]
     times: Sequence[int]
     event_ids: bytes
@@ -172,33 +173,55 @@ class Indexer:
 
     def index_chain(self, commits: ChainToIndex) -> CommitRow:
         """Add many commits at once; the row of the last one."""
-        parent = commits.parent
+        parent, numbers, counts = commits.parent, commits.numbers, commits.counts
         chain_row = self._chain_for(parent)
-        chain, height, size, before = chain_row.number, parent.height, parent.size, parent.number
-        rows: list[tuple[int, bytes, int, int, int, int, int, int, int]] = []
-        lines = array("I")
-        for number, commit_id, count, time in zip(
-            commits.numbers, commits.ids, commits.counts, commits.times, strict=True
-        ):
-            height, size = height + 1, size + count
-            check = plain_checksum(number, count, chain, height, size, time, before, commit_id)
-            rows.append((number, commit_id, count, chain, height, size, time, before, check))
-            lines.extend(range(number, number + count))
-            before = number
+        chain, count = chain_row.number, len(numbers)
+        size = parent.size + sum(counts)
         postings = self._streams.postings(commits.streams, parent.size)
         _, covered = self._streams.add(chain, chain_row.covered, size, postings)
-        self._events.add_all(lines, before + count + 1, commits.event_ids, commits.keys)
-        self._connection.executemany(
-            "INSERT INTO commits(number, id, events, chain, height, size, time, parent, checksum)"
-            " VALUES(?,?,?,?,?,?,?,?,?)",
-            rows,
-        )
+        lines = array("I", numbers)
+        if sum(counts) != count or 0 in counts:
+            lines = array("I")
+            for number, events in zip(numbers, counts, strict=True):
+                lines.extend(range(number, number + events))
+        self._events.add_all(lines, numbers[-1] + counts[-1] + 1, commits.event_ids, commits.keys)
+        paged = self._graph.table.put_paged(
+            parent, chain, numbers[:-1], counts, commits.times, commits.ids
+        )  # not the last of a chain, which is asked for most
+        row = self._chain_rows(commits, chain, paged, size - sum(counts[paged:]))
         if commits.nodes:
             self._merkle.store(chain, commits.nodes)
-        self._end_chain(chain_row, height, size, covered, commits.frontier)
-        return CommitRow(
-            before, commit_id, count, chain, height, size, time, rows[-1][7], None, None, None
+        self._end_chain(chain_row, row.height, size, covered, commits.frontier)
+        return row
+
+    def _chain_rows(self, commits: ChainToIndex, chain: int, start: int, size: int) -> CommitRow:
+        """Write rows of the commits from a place on, before which the log has this size."""
+        held = commits.parent.held_back
+        before = commits.numbers[start - 1] if start else commits.parent.number
+        rows = []
+        for place in range(start, len(commits.numbers)):
+            size += commits.counts[place]
+            row = CommitRow(
+                commits.numbers[place],
+                commits.ids[place * ID_BYTES : (place + 1) * ID_BYTES],
+                commits.counts[place],
+                chain,
+                commits.parent.height + 1 + place,
+                size,
+                commits.times[place],
+                before,
+                None,
+                None,
+                held,
+            )
+            rows.append(row)
+            before = row.number
+        self._connection.executemany(
+            "INSERT INTO commits(number, id, events, chain, height, size, time, parent,"
+            " further_parents, segment, held_back, checksum) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+            [(*row, row.checksum()) for row in rows],
         )
+        return row
 
     def ends_chain(self, row: CommitRow) -> bool:
         """Is no commit stored whose first parent is this one?"""

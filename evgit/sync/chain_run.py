@@ -90,7 +90,7 @@ class ChainRun:
             ChainToIndex(
                 parent=self._parent,
                 numbers=numbers,
-                ids=[one for chain in chains for one in split_ids(chain.ids)],
+                ids=b"".join([chain.ids for chain in chains]),
                 counts=counts,
                 times=[time for chain in chains for time in chain.times],
                 event_ids=b"".join([chain.event_ids for chain in chains]),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evgit.errors import Damage
-from evgit.history.commit_pages import encode_page
+from evgit.history.commit_pages import page_of
 from evgit.history.commit_row import COLUMNS, CommitRow, checked
 from evgit.history.commit_table import ANY_HEIGHT, CommitTable
 from evgit.maintenance import index_folding
@@ -128,4 +128,4 @@ def test_a_page_is_short() -> None:
         CommitRow(2 * n, bytes(32), 1, 1, n + 1, n + 1, 10**15 + n * n, 2 * n - 2, None, None, None)
         for n in range(1, 257)
     ]
-    assert len(encode_page(rows)[-1]) < 600
+    assert len(page_of(rows).values()[-1]) < 600

@@ -6,14 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from evgit.formats.canonical import digest
+from evgit.history import commit_pages
 from evgit.maintenance import gc as gc_module
 from evgit.repository import NewEvent, Repository, restore
 from tests import independent_reader
-from tests.history.making import Clock
+from tests.history.making import Clock, event, merge, new
 from tests.sync.making import Line, cloned, pushed
 
 COMMITS = 200
 DAY = 86_400 * 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit_pages, "PAGE_COMMITS", 30)
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +38,8 @@ def received(source: Path, path: Path) -> Repository:
     with Repository.open(source) as origin:
         repository = cloned(origin, path)
     assert rows(repository) < COMMITS / 10
+    connection = repository.history.connection
+    assert connection.execute("SELECT count(*) FROM commit_pages").fetchall() == [(6,)]
     return repository
 
 
@@ -66,6 +75,24 @@ def test_it_is_checked_indexed_and_consolidated(
         assert report.packs_written == 3
         assert rows(repository) == 0
         assert_same(repository, source)
+
+
+def test_what_was_left_out_stays_out(tmp_path: Path) -> None:
+    with new(tmp_path / "source") as origin:
+        origin.append([event(0)])
+        origin.branches.create("side", origin.resolve_commit("main"))
+        left_out = origin.append([event(1)], branch="side").ids
+        origin.append([event(2)])
+        merge(origin, "main", [origin.resolve_commit("side")], left_out=left_out)
+        for number in range(3, 3 + COMMITS):
+            origin.append([event(number, f"s-{number % 9}")])
+        merge(origin, "main", [origin.resolve_commit("side")], [event(4 + COMMITS)])
+        with cloned(origin, tmp_path / "clone") as repository:
+            assert rows(repository) < COMMITS / 10
+            assert_same(repository, tmp_path / "source")
+            tip = repository.history.graph.get(repository.resolve_commit("main~1"))
+            (line,) = repository.history.indexer.held_back_lines(tip)
+            assert digest(repository.history.blocks.line(line)).hex() == left_out[0]
 
 
 def test_part_of_a_row_is_dropped(source: Path, tmp_path: Path) -> None:
