@@ -34,6 +34,12 @@ from evgit.storage.in_progress import InProgress
 from evgit.storage.operations import OperationLog, RefChange
 from evgit.storage.refs import RefStore
 
+LIVE = "commit"
+PAUSE = 60 * 1_000_000
+"""Microseconds without an append by this process after which the next one is another operation:
+whoever undoes what a service did that runs for months means what it did last. An import, which one
+command began, may pause."""
+
 
 class Append(msgspec.Struct, kw_only=True):
     """What to append and how to record it. Instants are microseconds since year 1.
@@ -69,7 +75,7 @@ class Append(msgspec.Struct, kw_only=True):
     first_parent: str | None = None
     along: Callable[[], None] | None = None
     overtaken: Callable[[], None] | None = None
-    command: str = "commit"
+    command: str = LIVE
     arguments: Mapping[str, Any] = {}
 
 
@@ -330,6 +336,7 @@ class Appender:
             command=request.command,
             arguments=request.arguments,
             continues=not request.further_parents,
+            within=PAUSE if request.command == LIVE else None,
         )
         if request.along is not None:
             request.along()

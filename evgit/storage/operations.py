@@ -1,8 +1,8 @@
 """The op log: what each command did to refs, and what refs were at any time before.
 
 One operation is one entry, but one process's consecutive appends to a branch are a single,
-growing entry, so that a writer of a million commits doesn't leave a million operations. This
-module must not know what a ref points to.
+growing entry until there is a pause, so that a writer of a million commits doesn't leave a million
+operations. This module must not know what a ref points to.
 """
 
 from __future__ import annotations
@@ -78,10 +78,11 @@ class OperationLog:
         command: str,
         arguments: Mapping[str, Any] | None = None,
         continues: bool = False,
+        within: int | None = None,
     ) -> int:
         """Add an entry; returns its number. With `continues`, grow the last one if the same writer
-        goes on there."""
-        if continues and len(changes) == 1 and self._grow(changes[0], now, writer, command):
+        goes on there, `within` so many microseconds of its last append (None: at any time)."""
+        if continues and len(changes) == 1 and self._grow(changes[0], now, writer, command, within):
             assert self._last is not None
             return self._last[0]
         (number,) = fetch_one(
@@ -106,11 +107,15 @@ class OperationLog:
         """Forget the last entry that was written: somebody else may have written since."""
         self._last = None
 
-    def _grow(self, change: RefChange, now: int, writer: str, command: str) -> bool:
+    def _grow(
+        self, change: RefChange, now: int, writer: str, command: str, within: int | None
+    ) -> bool:
         last = self._last or self._read_last()
         if last is None or last[1:3] != (writer, command):
             return False
         number, _, _, before, finished = last
+        if within is not None and now - finished > within:
+            return False
         if len(before) != 1 or before[0].ref != change.ref or before[0].new != change.old:
             return False
         grown = [RefChange(change.ref, before[0].old, change.new)]

@@ -28,6 +28,7 @@ class Stores:
         command: str = "commit",
         writer: str = "w",
         continues: bool = False,
+        within: int | None = None,
         **arguments: object,
     ) -> None:
         self.clock += 1
@@ -39,6 +40,7 @@ class Stores:
             command=command,
             arguments=arguments,
             continues=continues,
+            within=within,
         )
 
     def changes(self) -> list[list[tuple[str, str | None, str | None]]]:
@@ -151,6 +153,28 @@ def test_what_ends_an_operation(stores: Stores, what: str, between: dict[str, ob
         return
     stores.record(("main", "b", "c"), continues=True)
     assert len(stores.changes()) == 3, what
+
+
+def test_a_pause_ends_an_operation(stores: Stores) -> None:
+    """So that a service's appends of months are not undone at once; of an import they are."""
+    stores.record(("main", "a", "b"), continues=True, within=10)
+    stores.clock += 9
+    stores.record(("main", "b", "c"), continues=True, within=10)
+    stores.clock += 10
+    stores.record(("main", "c", "d"), continues=True, within=10)
+    stores.clock += 10**12
+    stores.record(("main", "d", "e"), continues=True)
+    assert stores.changes() == [[("main", "a", "c")], [("main", "c", "e")]]
+
+
+def test_its_end_is_later_each_time_an_operation_grows(stores: Stores) -> None:
+    """Also where the clock stands still, or goes back: of two states the later one is known."""
+    ends = []
+    for old, new in [("a", "b"), ("b", "c"), ("c", "d")]:
+        stores.clock = 5
+        stores.record(("main", old, new), continues=True)
+        ends.append(next(stores.operations.newest_first()).finished)
+    assert ends == [6, 7, 8]
 
 
 def test_an_append_from_elsewhere_starts_anew(stores: Stores) -> None:

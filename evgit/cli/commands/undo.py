@@ -4,6 +4,9 @@ The refs go back to where they were before it: a commit leaves its branch, a del
 there again. The next undo takes back the operation before that one, and so on; `evgit redo` goes
 forward again. Nothing is lost, and undoing is itself an operation. `evgit op log` lists them all.
 
+What a program appends to one branch, through the library, is one operation until it pauses for a
+minute, and is taken back as a whole: `evgit op show N` tells what an operation moved.
+
 The files of the working tree follow, but for those that were edited by hand.
 """
 
