@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress, count, groupby, pairwise
 from operator import gt
@@ -209,9 +210,7 @@ def _positions(window: PackedWindow, spans: Iterable[tuple[int, int, int]]) -> a
     places = window.places()
     found = array("I", b"\xff" * 4 * len(places))
     for first, end, position in spans:
-        for place in places[first:end]:
-            found[place] = position
-            position += 1
+        deque(map(found.__setitem__, places[first:end], count(position)), maxlen=0)
     return found
 
 

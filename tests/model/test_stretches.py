@@ -156,10 +156,15 @@ def test_all_ways_come_to_the_same(
     assert folded["shared"] or seed == 3
 
 
-@pytest.mark.parametrize("forks", [True, False])
+@pytest.mark.parametrize(("forks", "few"), [(True, 1000), (False, 1000), (True, 0)])
 def test_snapshots_on_the_way_are_of_all_processes(
-    tmp_path: Path, folded: dict[str, int], capsys: pytest.CaptureFixture[str], forks: bool
+    tmp_path: Path,
+    folded: dict[str, int],
+    capsys: pytest.CaptureFixture[str],
+    forks: bool,
+    few: int,
 ) -> None:
+    """Also where documents are given only when they are asked for, since there are many."""
     model = loaded(MODEL.replace('found["seen"] =', 'print(event.data["n"]); found["seen"] ='))
     with Repository.init(tmp_path, bare=True) as repository:
         events = [NewEvent(f"s-{n * n % 23}", "counted", {"n": 11 * n}) for n in range(200)]
@@ -172,6 +177,7 @@ def test_snapshots_on_the_way_are_of_all_processes(
         states = ModelStates(cache, model, jobs=2, interval=1)
         with (
             patch.object(states_module, "LIVE_SPARSENESS", 0),
+            patch.object(shared_documents, "FEW_DOCUMENTS", few),
             patch("evgit.storage.worker_process.may_fork", lambda: forks),
         ):
             assert states.at(log).part("counts/").root == expected[1][0]

@@ -9,6 +9,7 @@ then everything is folded in one process, in log order, and that one says what i
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr
 from io import StringIO
@@ -31,6 +32,12 @@ WORTH_FORKING = 100_000
 """From so many events on, processes pay that are there at once."""
 WORTH_SPAWNING = 1_000_000
 """The same where each has to start an interpreter and load the model."""
+AHEAD = 2
+"""Stretches that are asked for behind the one that is folded: so no process waits for another, nor
+for the one that asks them. Documents are then given with each, whether they are wanted or not."""
+FEW_DOCUMENTS = 25_000
+FEW_BYTES = 8 << 20
+"""So many documents, of so many bytes together, are worth giving with each stretch."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -43,9 +50,10 @@ class _Setup(msgspec.Struct):
 
 
 class _Request(msgspec.Struct):
-    """A stretch to fold; or None: give all documents."""
+    """A stretch to fold, if there is one. `gives`: are all documents to be given behind it?"""
 
     stretch: Stretch | None
+    gives: bool
 
 
 class _Answer(msgspec.Struct):
@@ -88,8 +96,10 @@ class SharedDocuments:
     def __init__(self, setups: Sequence[bytes], stretches: Sequence[Stretch]) -> None:
         """One process for each setup. `stretches`: all that are going to be taken, in order."""
         self._coming = iter(stretches)
-        self._early: Stretch | None = None  # asked for, though nobody has taken it yet
+        self._asked: deque[tuple[Stretch, bool]] = deque()  # what was asked for: does it give?
+        self._given: dict[str, bytes | None] | None = None  # with the last stretch
         self._count = 0
+        self._are_few = True
         self._pools: list[Workers] = []
         try:
             for setup in setups:
@@ -110,46 +120,62 @@ class SharedDocuments:
 
     def take_stretch(self, stretch: Stretch) -> Iterator[None]:
         """Let the next of the stretches be folded."""
-        if self._early is None:
-            self._ask_next()
-        if self._early != stretch:
+        self._ask_next(1, gives=self._are_few)
+        asked, gives = self._asked.popleft()
+        if asked != stretch:
             raise Unclustered
-        self._early = None
-        self._count = sum(answer.count for answer in self._answers())
+        answers, size = self._answers()
+        self._count = sum(answer.count for answer in answers)
+        self._given = _all_of(answers) if gives else None
+        self._are_few = self._count <= FEW_DOCUMENTS and size <= FEW_BYTES
+        if gives:
+            self._ask_next(AHEAD if self._are_few else 1, gives=self._are_few)
         yield
 
     def stored(self) -> dict[str, bytes | None]:
         """The bytes of all documents; the processes go on with the next stretch meanwhile."""
-        self._ask(None)
-        self._ask_next()
-        answers = self._answers()
-        found = dict(chain.from_iterable(answer.documents.items() for answer in answers))
-        if len(found) < sum(len(answer.documents) for answer in answers):
-            raise Unclustered  # streams of different shares have a document in common
-        return found
+        if self._given is None:
+            self._ask(None, gives=True)
+            self._ask_next(1, gives=self._are_few)
+            self._given = _all_of(self._answers()[0])
+        return self._given
 
-    def _ask_next(self) -> None:
-        self._early = next(self._coming, None)
-        if self._early is not None:
-            self._ask(self._early)
+    def _ask_next(self, number: int, *, gives: bool) -> None:
+        """Have so many stretches asked for, or as many as there are."""
+        while len(self._asked) < number:
+            stretch = next(self._coming, None)
+            if stretch is None:
+                return
+            self._ask(stretch, gives=gives)
+            self._asked.append((stretch, gives))
 
-    def _ask(self, stretch: Stretch | None) -> None:
-        request = _encode(_Request(stretch))
+    def _ask(self, stretch: Stretch | None, *, gives: bool) -> None:
+        request = _encode(_Request(stretch, gives))
         if not all(pool.submit(request) for pool in self._pools):
             raise Unclustered
 
-    def _answers(self) -> list[_Answer]:
-        """The answers of all processes to what was asked first of what has had none."""
-        found = []
+    def _answers(self) -> tuple[list[_Answer], int]:
+        """The answers of all processes to what was asked first of what has had none, and how many
+        bytes they are."""
+        found, size = [], 0
         for pool in self._pools:
             answer = pool.next()
             if answer is None:
                 raise Unclustered
             found.append(_decode_answer(answer))
+            size += len(answer)
         for each in found:
             if each.printed:
                 sys.stderr.write(each.printed)
-        return found
+        return found, size
+
+
+def _all_of(answers: Sequence[_Answer]) -> dict[str, bytes | None]:
+    """The documents of several processes. Raises Unclustered if they have one in common."""
+    found = dict(chain.from_iterable(answer.documents.items() for answer in answers))
+    if len(found) < sum(len(answer.documents) for answer in answers):
+        raise Unclustered
+    return found
 
 
 # ---------------------------------------------------------------------- in the other processes
@@ -165,14 +191,14 @@ def begin(setup: bytes) -> Callable[[bytes], bytes]:
     documents: LiveDocuments = adapter.live(lambda path: None)
 
     def answer(request: bytes) -> bytes:
-        stretch = _decode_request(request).stretch
+        asked = _decode_request(request)
         stored: dict[str, bytes | None] = {}
         with redirect_stderr(StringIO()) as printed:
-            if stretch is None:
-                stored = documents.stored()
-            else:
-                for _ in documents.take_stretch(stretch, told.share):
+            if asked.stretch is not None:
+                for _ in documents.take_stretch(asked.stretch, told.share):
                     pass
+            if asked.gives:
+                stored = documents.stored()
         return _encode(_Answer(len(documents), printed.getvalue(), stored))
 
     return answer
