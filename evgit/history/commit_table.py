@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PagePart: TypeAlias = "tuple[CommitPage, int, int]"
 """The commits of a page at places from the first number up to, not including, the second."""
 ANY_HEIGHT = 1 << 62
-REMEMBERED_ROWS = 512
+REMEMBERED_ROWS = 4096
 _SMALL_READ, _LARGE_READ = 16, 256
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right, insort
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from operator import attrgetter, itemgetter
@@ -51,6 +50,7 @@ from evgit.storage.block_reading import (
 )
 from evgit.storage.database import fetch_all, fetch_one
 from evgit.storage.database_errors import translated
+from evgit.storage.frame_cache import FrameCache
 from evgit.storage.schema import upgrade
 
 if TYPE_CHECKING:
@@ -59,11 +59,10 @@ if TYPE_CHECKING:
 
 Form = TypeVar("Form")
 
-CACHED_FRAMES = 256
-CACHED_FRAME_BYTES = 65_536  # one that holds a huge line is not kept: there may be many
+CACHED_FRAME_BYTES = 1 << 24
 WHOLE_READ_BYTES = 8192  # a larger block is read in parts where one frame is wanted
 LINE_LIMIT = 1 << 32
-CACHED_ENTRIES = 512
+CACHED_ENTRIES = 2048
 _FIRST_LINE = attrgetter("first_line")
 _FRAME_FIRST = itemgetter(2)
 _TWO_NUMBERS = struct.Struct("<qq").pack
@@ -106,7 +105,7 @@ class BlockStore:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._frames: OrderedDict[int, list[bytes]] = OrderedDict()
+        self._frames = FrameCache(CACHED_FRAME_BYTES)
         self._entries: list[BlockEntry] = []
         self._packs: PackStore | None = None
         self._looked_for_packs = False
@@ -569,10 +568,7 @@ class BlockStore:
         if cached is None:
             data = self._part(entry, offset, size)
             cached, length = self._decode_lines(data, size, first, count)
-            if length <= CACHED_FRAME_BYTES:
-                self._frames[first] = cached
-                if len(self._frames) > CACHED_FRAMES:
-                    self._frames.popitem(last=False)
+            self._frames.keep(first, cached, length)
         return first, cached
 
     def _cached_entry(self, line: int) -> BlockEntry:

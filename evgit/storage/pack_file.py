@@ -39,10 +39,10 @@ from evgit.formats.pack import (
 )
 from evgit.formats.pack_lines import restored_in_frame
 from evgit.storage.files import translated
+from evgit.storage.frame_cache import FrameCache
 
 KEPT_WINDOWS = 16
 KEPT_FRAME_BYTES = 1 << 25
-"""Of text, in all; no frame of more than a hundredth of that is kept."""
 KEPT_ORDERS = 32
 """Of windows, of at most 1 MiB each, or 2 where all are commits of one event."""
 COMMITS_TO_A_PAGE = 16  # whose places are found in the time that reading a page of the order takes
@@ -51,31 +51,12 @@ COMMITS_TO_A_PAGE = 16  # whose places are found in the time that reading a page
 class PackCache:
     """What has been read of packs and may be wanted again; several packs may share one.
 
-    By pack and offset: the lines of frames, with their newlines, and where the lines of windows
-    stand in their text.
+    By pack and offset: the lines of frames, and where the lines of windows stand in their text.
     """
 
     def __init__(self) -> None:
-        self._frames: OrderedDict[tuple[str, int], tuple[list[bytes], int]] = OrderedDict()
-        self._frame_bytes = 0
+        self.frames = FrameCache(KEPT_FRAME_BYTES)
         self._places: OrderedDict[tuple[str, int], array[int]] = OrderedDict()
-
-    def frame(self, key: tuple[str, int]) -> list[bytes] | None:
-        """The lines of a frame, if they are kept."""
-        found = self._frames.get(key)
-        if found is None:
-            return None
-        self._frames.move_to_end(key)
-        return found[0]
-
-    def keep_frame(self, key: tuple[str, int], lines: list[bytes], size: int) -> None:
-        """Keep a frame's lines, which have so many bytes, for a while."""
-        if size > KEPT_FRAME_BYTES // 100 or key in self._frames:
-            return
-        self._frames[key] = lines, size
-        self._frame_bytes += size
-        while self._frame_bytes > KEPT_FRAME_BYTES:
-            self._frame_bytes -= self._frames.popitem(last=False)[1][1]
 
     def places(self, key: tuple[str, int]) -> array[int] | None:
         """Where the lines of a window stand, if that is kept."""
@@ -333,11 +314,11 @@ class PackedWindow:
     def frame(self, number: int) -> list[bytes]:
         """The lines of one frame with their newlines, kept for a while."""
         key = self._path, self._frame_offsets[number]
-        lines = self._cache.frame(key)
+        lines = self._cache.frames.get(key)
         if lines is None:
             text = self.frame_text(number)
             lines = self._ended_lines_of(number, text)
-            self._cache.keep_frame(key, lines, len(text))
+            self._cache.frames.keep(key, lines, len(text))
         return lines
 
     def lines_of_frame(self, number: int) -> list[int]:

@@ -96,17 +96,22 @@ def test_blocks_of_many_frames(store: BlockStore) -> None:
     ]
 
 
-def test_the_cache_is_bounded_in_bytes(store: BlockStore) -> None:
+def test_the_cache_is_bounded_in_bytes(store: BlockStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks_module, "CACHED_ENTRIES", 256)
+    store._frames.limit = 20_000
     rng = random.Random(4)
-    blocks = [[line_of(rng, 200_000), b"commit"] for _ in range(6)]
-    blocks += [[line_of(rng, 100), b"commit"] for _ in range(blocks_module.CACHED_FRAMES + 50)]
+    blocks = [[line_of(rng, 2_000), b"commit"] for _ in range(6)]
+    blocks += [[line_of(rng, 100), b"commit"] for _ in range(400)]
     lines = fill(store, blocks)
-    for number, line in enumerate(lines):
-        assert store.line(number) == line
-    assert len(store._frames) <= blocks_module.CACHED_FRAMES
-    assert len(store._entries) <= blocks_module.CACHED_ENTRIES
-    held = sum(len(line) for frame in store._frames.values() for line in frame)
-    assert held <= blocks_module.CACHED_FRAMES * blocks_module.CACHED_FRAME_BYTES
+    for _ in range(2):
+        for number, line in enumerate(lines):
+            assert store.line(number) == line
+            assert store.line(len(lines) - 1) == lines[-1]
+        held = [b"".join(frame) for frame, _ in store._frames._frames.values()]
+        assert lines[-1] + b"\n" in held[-1]  # asked for all the time, so it stays
+        assert 10_000 < sum(map(len, held)) == store._frames.held <= 20_000
+        assert max(map(len, held)) < 200
+        assert len(store._entries) <= 256
 
 
 def test_reading_on_fetches_more_at_once_but_never_much(store: BlockStore) -> None:

@@ -83,8 +83,8 @@ def test_what_is_kept_of_packs_is_bounded(tmp_path: Path, monkeypatch: pytest.Mo
         there = file.window_range(number)
         file.window(number).some_lines(range(len(there)))
         file.window(number).some_lines(range(len(there)))
-    held = sum(len(b"".join(lines)) for lines, _ in cache._frames.values())
-    assert 0 < held == cache._frame_bytes <= 100 * 1000 < count * 50
+    held = sum(len(b"".join(lines)) for lines, _ in cache.frames._frames.values())
+    assert 0 < held == cache.frames.held <= 100 * 1000 < count * 50
     assert len(cache._places) == 2
 
 
