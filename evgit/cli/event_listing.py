@@ -46,7 +46,7 @@ def list_events(
     end = HistoryEnd()
     with invocation.paged() as output:
         if places:
-            changed = cut(changed_events(repository, selection, filters, places))
+            changed = cut(end.before(changed_events(repository, selection, filters, places)))
             _write_changed(output, changed, look)
         else:
             listing = cut(end.before(events(repository, selection, filters)))

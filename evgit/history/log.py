@@ -120,6 +120,12 @@ class Log:
         bottom = self._graph.boundary_of(self.row)
         return 0 if bottom is None else bottom.size
 
+    def refuse_behind(self) -> None:
+        """Raise BehindBoundary where there are such events."""
+        bottom = self._graph.boundary_of(self.row)
+        if bottom is not None:
+            self._graph.refuse_boundary(bottom)
+
     def event(self, position: int) -> Event:
         """The event at one position. Raises UnknownObject beyond the end."""
         return decode_event(self.line(position))

@@ -57,6 +57,26 @@ def assert_same(ours: Repository, theirs: Repository, tip: str) -> None:
         assert ids(ours, commit) == ids(theirs, commit)
 
 
+def assert_same_changes(ours: Repository, theirs: Repository, tip: str) -> None:
+    """What each event did that is here is what it did in the whole history; then, if there may be
+    more, it is said that it is not here."""
+    floor = ours.log(tip).floor
+    paths = [path for path, _ in theirs.state(tip).documents()]
+    for under in ("", "streams", *paths):
+        every = list(theirs.provenance.changes(theirs.resolve(tip), 0, under))
+        there = [each for each in every if each.position >= floor]
+        found: list[object] = []
+        said = None
+        try:
+            found.extend(ours.provenance.changes(ours.resolve(tip), 0, under))
+        except BehindBoundary as error:
+            said = error
+        assert found == there
+        assert said is None or floor > 0
+        assert said is not None or len(there) == len(every)
+        assert list(ours.provenance.changes(ours.resolve(tip), floor, under)) == there
+
+
 def assert_sound(repository: Repository) -> None:
     report = repository.fsck(jobs=1)
     assert report.problems == []
@@ -83,6 +103,7 @@ def _grows_into_a_whole_one(
     here = heads(source)
     assert heads(copy) == {"main": here["main"]}
     assert_same(copy, source, here["main"])
+    assert_same_changes(copy, source, here["main"])
     assert_sound(copy)
     with cloned(copy, place / "second") as second:
         assert commits_here(second, here["main"]) == commits_here(copy, here["main"])

@@ -60,6 +60,18 @@ def test_states_of_a_model_go_on_from_the_boundary(bank: Repository, tmp_path: P
         assert not copy.boundaries
 
 
+@pytest.mark.parametrize("under", ["accounts/1.json", "accounts", ""])
+def test_what_its_events_did_is_known_from_the_boundary_on(
+    bank: Repository, tmp_path: Path, under: str
+) -> None:
+    with end_of(bank, tmp_path / "copy") as copy:
+        found: list[object] = []
+        with pytest.raises(BehindBoundary, match="is shallow"):
+            found.extend(copy.provenance.changes(copy.resolve("main"), 0, under))
+        whole = bank.provenance.changes(bank.resolve("main"), copy.log("main").floor, under)
+        assert found == list(whole) != []
+
+
 def test_a_model_of_other_code_can_not_go_on(bank: Repository, tmp_path: Path) -> None:
     with end_of(bank, tmp_path / "copy") as copy:
         code = BANK.replace('{"balance": 0}', '{"balance": 1}')

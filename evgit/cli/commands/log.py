@@ -60,7 +60,7 @@ from evgit.cli.selection import (
     walk,
 )
 from evgit.cli.titles import commit_title
-from evgit.errors import UsageError
+from evgit.errors import BehindBoundary, UsageError
 from evgit.formats.names import STREAM_REFS, parse_stream_ref
 from evgit.repository import CommitEntry, Repository, Selection
 
@@ -296,9 +296,12 @@ class _CommitWriter:
         if (self._patch or self._stat) and entry.commit.parents:
             from evgit.cli.change_text import write_changes, write_statistics
 
-            changes = self._repository.diff(entry.commit.parents[0], entry.id)
             write: Callable[..., Iterator[str]] = write_changes if self._patch else write_statistics
-            found = list(write(self._output, changes))
+            try:
+                changes = self._repository.diff(entry.commit.parents[0], entry.id)
+                found = list(write(self._output, changes))
+            except BehindBoundary as error:  # the state there, by this model
+                found = [self._output.style(f"(changes not known: {error.message})", "dim")]
             if found:
                 lines += found if self._oneline else ["", *found]
         return lines

@@ -66,16 +66,20 @@ class Provenance:
         self.sessions = Sessions(history.connection)
 
     # ------------------------------------------------------------------ one document
-    def versions(self, point: Point, path: str) -> Iterator[Version]:
-        """Every event that changed a document, up to a point, the newest first."""
+    def versions(self, point: Point, path: str, start: int = 0) -> Iterator[Version]:
+        """Every event that changed a document, up to a point, the newest first.
+
+        In a shallow repository those that are here; then BehindBoundary is raised, if there may be
+        more from position `start` on.
+        """
         log = self._history.log(point)
         part = part_of(self._parts(), path)
         positions = own_positions(self._history, log, part, path)
         if positions is not None:
-            return versions_by_positions(self._history, log, part, path, positions)
+            return versions_by_positions(self._history, log, part, path, positions, start)
         if isinstance(part.projection, KeyedProjection):
-            return versions_by_reading(log, part, path)
-        return versions_by_folding(log, part, path)
+            return versions_by_reading(log, part, path, start)
+        return versions_by_folding(log, part, path, start)
 
     def blame(
         self, point: Point, path: str, field: str | None = None
@@ -125,24 +129,29 @@ class Provenance:
         """What each event from position `start` to a point changed, the newest first.
 
         With `under`, a document or directory: only events that changed something there, with those
-        changes alone. Without, all events, those that changed nothing too.
+        changes alone. Without, all events, those that changed nothing too. In a shallow repository
+        those that are here, and then BehindBoundary is raised, if there may be more.
         """
         log = self._history.log(point)
-        directory = under.rstrip("/")
+        directory, floor = under.rstrip("/"), log.floor
         if not directory:
-            yield from changes_newest_first(log, self._parts(), start)
+            yield from changes_newest_first(log, self._parts(), max(start, floor))
+            if start < floor:
+                log.refuse_behind()
             return
         if self._is_document(log, under):
-            for position, change in self.versions(point, under):
+            for position, change in self.versions(point, under, start):
                 if position < start:
                     return
                 yield EventChanges(position, [change])
             return
         parts = parts_under(self._parts(), directory + "/")
-        for position, changes in changes_newest_first(log, parts, start):
+        for position, changes in changes_newest_first(log, parts, max(start, floor)):
             inside = [change for change in changes if _within(change.path, directory)]
             if inside:
                 yield EventChanges(position, inside)
+        if start < floor:
+            log.refuse_behind()
 
     def _is_document(self, log: Log, under: str) -> bool:
         """Does this name one document, and no directory?"""

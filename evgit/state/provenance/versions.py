@@ -9,7 +9,9 @@ What that costs depends on what is known of the document:
 - a general projection: the log is folded from its end, snapshot by snapshot, with what is read and
   written tracked.
 
-Memory is bounded, whatever the history. It must not know what versions are wanted for.
+Memory is bounded, whatever the history. Where a shallow repository begins, BehindBoundary is raised
+after those that are here, unless it is known that there are no more, or nobody wants those before
+the position `start`. It must not know what versions are wanted for.
 """
 
 from __future__ import annotations
@@ -51,24 +53,34 @@ class _Own(NamedTuple):
 
 
 def versions_by_positions(
-    history: History, log: Log, part: Part, path: str, positions: Positions
+    history: History, log: Log, part: Part, path: str, positions: Positions, start: int = 0
 ) -> Iterator[Version]:
     """Versions of a keyed document whose events stand at some of these positions."""
-    fold = _Fold(part, path)
+    fold, floor = _Fold(part, path), log.floor
     known = _Positions(history, log, part, fold, positions)
-    return known.newest_first(0, len(positions), None)
+    low = bisect_left(positions, floor)
+    if low == 0:
+        yield from known.newest_first(0, len(positions), None)
+        return
+    if low < len(positions):
+        before = part.states.at(log, floor).document(path)
+        yield from known.newest_first(low, len(positions), before)
+    if start < log.floor:
+        log.refuse_behind()
 
 
-def versions_by_reading(log: Log, part: Part, path: str) -> Iterator[Version]:
+def versions_by_reading(log: Log, part: Part, path: str, start: int = 0) -> Iterator[Version]:
     """The same of a keyed document whose events can't be found but by reading the log."""
     fold = _Fold(part, path)
     for state, stop in _stretches(log, part):
         own = list(_own_events(log, fold, state.size, stop))
         if own:
             yield from fold.newest_first(own, state.document(path))
+    if start < log.floor:
+        log.refuse_behind()
 
 
-def versions_by_folding(log: Log, part: Part, path: str) -> Iterator[Version]:
+def versions_by_folding(log: Log, part: Part, path: str, start: int = 0) -> Iterator[Version]:
     """The same for a general projection."""
     for state, stop in _stretches(log, part):
         while stop > state.size:
@@ -79,13 +91,16 @@ def versions_by_folding(log: Log, part: Part, path: str) -> Iterator[Version]:
                 yield Version(position, changes[0])
             # Versions too large to be held all at once are made again, up to the oldest held.
             stop = newest.items[0].position if newest.dropped else state.size
+    if start < log.floor:
+        log.refuse_behind()
 
 
 def _stretches(log: Log, part: Part) -> Iterator[tuple[State, int]]:
-    """The log in stretches, the last first: the state before each, and where it ends."""
+    """The log in stretches, the last first: the state before each, and where it ends. Of a shallow
+    repository's as much as there is."""
     part.states.at(log)  # makes the snapshots that are missing
-    stop = log.size
-    while stop > 0:
+    stop, floor = log.size, log.floor
+    while stop > floor:
         state = part.states.nearest(log, stop - 1)
         yield state, stop
         stop = state.size
