@@ -45,11 +45,10 @@ class Heads:
 
     def head(self) -> Head:
         """HEAD, resolved."""
-        with reading(self._history.connection):
-            known = self._answers.known()
-            head: Head | None = known.get("HEAD")
-            if head is None:
-                head = known["HEAD"] = self._head()
+        head: Head | None = self._answers.known().get("HEAD")
+        if head is None:
+            with reading(self._history.connection):
+                head = self._answers.known()["HEAD"] = self._head()
         return head
 
     def _head(self) -> Head:

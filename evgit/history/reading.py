@@ -136,8 +136,7 @@ class Reader:
     def stream_revision(self, name: str, point: Point) -> int:
         """The last revision of a stream as of a point; -1 where there is no such stream."""
         history = self._history
-        with reading(history.connection):
-            return history.streams.revision(history.graph.get(point.commit), point.size, name)
+        return history.streams.revision(history.graph.get(point.commit), point.size, name)
 
     def streams(self, point: Point, prefix: str = "") -> Iterator[StreamSummary]:
         """All streams as of a point whose names start with `prefix`, by name."""

@@ -260,7 +260,8 @@ class BlockStore:
             while len(found) < len(numbers):
                 if packs is not None:
                     found += packs.some_lines(numbers, len(found))
-                found += self._some_hot_lines(numbers, len(found), packs)
+                if len(found) < len(numbers):
+                    found += self._some_hot_lines(numbers, len(found), packs)
         except Damage:
             return None  # line by line, it is found out which
         return b"".join(found)

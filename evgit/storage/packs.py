@@ -203,16 +203,21 @@ class PackStore:
         Raises DamagedObject, which need not name what is hit."""
         found: list[bytes] = []
         end = len(numbers)
-        with suppress(_Gone):
-            while start < end and (there := self.placed(numbers[start])) is not None:
-                window, shift, low, high = there[:4]
-                stop = bisect_left(numbers, high, start)  # if they ascend, as they do most often
-                lines = [number - shift for number in numbers[start:stop]]
-                if not low - shift <= min(lines) <= max(lines) < high - shift:
-                    stop = start + 1
-                    del lines[1:]
-                found += window.some_lines(lines)
-                start = stop
+        while start < end:
+            try:
+                there = self.placed(numbers[start])
+            except _Gone:
+                break
+            if there is None:
+                break
+            window, shift, low, high = there[:4]
+            stop = bisect_left(numbers, high, start)  # if they ascend, as they do most often
+            lines = [number - shift for number in numbers[start:stop]]
+            if not low - shift <= min(lines) <= max(lines) < high - shift:
+                stop = start + 1
+                del lines[1:]
+            found += window.some_lines(lines)
+            start = stop
         return found
 
     def lines(self, first: int, count: int) -> list[bytes]:
