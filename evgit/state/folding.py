@@ -27,7 +27,7 @@ from evgit.storage.stretches import Stretch
 PENDING_EVENTS = 65_536
 PENDING_BYTES = 16 << 20
 OVERLAY_BYTES = 64 << 20
-UPDATED_AT_ONCE = 8192  # documents, all of whose leaves are in memory meanwhile
+UPDATED_AT_ONCE = 16_384  # documents, all of whose leaves are in memory meanwhile
 LIVE_DOCUMENTS = 100_000
 ALL_PER_EVENT = 4  # so many times the events, and all documents are got at once, not one by one
 _PER_DOCUMENT = 300  # what Python adds to the bytes of a document in an overlay, about

@@ -231,15 +231,22 @@ def resolved(entry: bytes | Pending | None, path: str, tree: Trees) -> bytes | N
 
 def changes_of(overlay: Overlay, projection: KeyedProjection | None) -> dict[str, Change]:
     """What an overlay changes in the Merkle map that it lies over."""
+    if set(map(type, overlay.values())) <= {bytes}:
+        return cast("dict[str, Change]", overlay)
     changes: dict[str, Change] = {}
     for path, entry in overlay.items():
-        if type(entry) is bytes:
-            changes[path] = entry
-            continue
         if isinstance(entry, list):
-            entry = pending(entry, projection)
-        changes[path] = entry.change(path) if isinstance(entry, Pending) else entry
+            assert projection is not None
+            changes[path] = _folding(projection, path, entry)
+        else:
+            changes[path] = entry.change(path) if isinstance(entry, Pending) else entry
     return changes
+
+
+def _folding(
+    projection: KeyedProjection, path: str, events: Sequence[Any]
+) -> Callable[[bytes | None], bytes | None]:
+    return lambda before: projection.fold_document(path, before, events)
 
 
 def pending(events: list[Any], projection: KeyedProjection | None) -> Pending:
