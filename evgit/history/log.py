@@ -69,6 +69,13 @@ class Log:
         to make than a whole `Event`. Raises InvalidEvent for one that does not fit it.
         """
         decode = decode_events if into is Event else decoder_into(into)
+        return (events for _, events in self.decoded(decode, start, stop))
+
+    def decoded(
+        self, decode: Callable[[bytes | memoryview], list[Form]], start: int, stop: int | None
+    ) -> Iterator[tuple[bytes | memoryview, list[Form]]]:
+        """The same events as canonical JSON lines, several to a text, and what `decode` makes of
+        each text: one of it for each event, or it raises DamagedObject."""
         for text, lines in self._blocks.pieces(self.ranges(start, stop)):
             try:
                 events = decode(text)
@@ -76,12 +83,12 @@ class Log:
                 break
             if len(events) != lines:
                 break
-            yield events
+            yield text, events
             start += lines
         else:
             return
         for careful in self.texts(start, stop):  # says what is wrong, behind what can be read
-            yield decode(careful)
+            yield careful, decode(careful)
 
     def events(self, start: int = 0, stop: int | None = None) -> Iterator[Event]:
         """Events at positions [start, stop), in order."""
@@ -154,6 +161,19 @@ class Log:
         if stop not in self._roots:
             self._roots[stop] = self.frontier(stop).root()
         return self._roots[stop]
+
+    def begins_with(self, other: Log) -> bool:
+        """Are the other log's events the first ones of this?"""
+        if other.size > self.size:
+            return False
+        if self._graph is other._graph and self._way(other.size) == other._way(other.size):
+            return True  # what a chain has at a position never changes
+        return self.root(other.size) == other.root()
+
+    def _way(self, size: int) -> list[tuple[int, int]]:
+        """The chains that have the first `size` events, and where each begins."""
+        lineage = self._graph.lineage(self.row)
+        return [(stretch.chain, stretch.start) for stretch in lineage if stretch.start < size]
 
     def frontier(self, size: int | None = None) -> Frontier:
         """The Merkle frontier of the log's first `size` events."""

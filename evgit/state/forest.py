@@ -7,7 +7,7 @@ own; that text is kept in the cache as a node is, so that a root leads to everyt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from blake3 import blake3
@@ -42,6 +42,13 @@ class Forest:
             if path.startswith(prefix):
                 return tree.get(path)
         return None
+
+    def several(self, paths: Sequence[str]) -> dict[str, bytes | None]:
+        """As MerkleMap.several. Raises NodeMissing."""
+        found: dict[str, bytes | None] = dict.fromkeys(paths)
+        for prefix, tree in self.parts.items():
+            found.update(tree.several(path for path in paths if path.startswith(prefix)))
+        return found
 
     def items(self, prefix: str = "", after: str | None = None) -> Iterator[tuple[str, bytes]]:
         """As MerkleMap.items. Raises NodeMissing."""

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import compress, count
+from operator import attrgetter
 from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+from evgit.formats.block import ended_lines
+from evgit.formats.event import decoder_into
 from evgit.state.forest import Trees
 from evgit.state.projection import Groups, KeyedProjection, KnowsStreams
 from evgit.state.state import Overlay, State
@@ -37,8 +41,11 @@ class IndexedLog(Protocol):
     def line(self, position: int) -> bytes:
         """The event at a position as canonical JSON, without a newline."""
 
-    def texts(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The events at positions [start, stop) as canonical JSON lines, several to a text."""
+    def decoded(
+        self, decode: Callable[[bytes | memoryview], list[T]], start: int, stop: int | None
+    ) -> Iterator[tuple[bytes | memoryview, list[T]]]:
+        """The events at positions [start, stop) as canonical JSON lines, several to a text, and
+        what `decode` makes of each text: one of it for each event."""
 
 
 @runtime_checkable
@@ -52,7 +59,7 @@ class _Named(msgspec.Struct, gc=False):
     stream: str
 
 
-_decode_named = msgspec.json.Decoder(_Named).decode_lines
+_stream_of = attrgetter("stream")
 
 
 class LateState(State):
@@ -98,7 +105,7 @@ class LateState(State):
                 self._find_together(new)
             elif len(self._found) + len(new) > LOOK_UPS:
                 return self.whole.several(paths)
-        return super().several(paths)
+        return {path: self.document(path) for path in paths}
 
     def _find_together(self, paths: Sequence[str]) -> None:
         """Make documents of their own events, which one pass over all of them finds."""
@@ -111,13 +118,12 @@ class LateState(State):
         groups: Groups = defaultdict(list)
         decode, group = self._finding.decode, self._finding.group
         position = self._before.size
-        for text in self._log.texts(position, self.size):
-            events = _decode_named(text)
-            places = [place for place, event in enumerate(events) if event.stream in wanted]
-            if places:
-                lines = text.split(b"\n")
-                for place in places:
-                    group(decode(lines[place] + b"\n", position + place), groups)
+        for text, events in self._log.decoded(decoder_into(_Named), position, self.size):
+            streams = list(map(_stream_of, events))
+            if not wanted.isdisjoint(streams):
+                lines = ended_lines(bytes(text))
+                for place in compress(count(), map(wanted.__contains__, streams)):
+                    group(decode(lines[place], position + place), groups)
             position += len(events)
         before = self._before.several(paths)
         for path in paths:

@@ -89,6 +89,31 @@ class MerkleMap:
             return None
         return self._document(node.values[place])
 
+    def several(self, paths: Iterable[str]) -> dict[str, bytes | None]:
+        """What `get` gives for each of these paths, with nodes read together. Raises
+        NodeMissing."""
+        found: dict[str, bytes | None] = dict.fromkeys(paths)
+        asked = {self.root: [(key_of(path), path) for path in found]}
+        while asked:
+            digests = list(asked)
+            for start in range(0, len(digests), _PREPARED):
+                part = digests[start : start + _PREPARED]
+                self.reader.prepare([digest for digest in part if digest not in self.fresh])
+            below: dict[bytes, list[tuple[bytes, str]]] = {}
+            for digest, wanted in asked.items():
+                node = self.node(digest)
+                keys, values, is_leaf = node.keys, node.values, not node.level
+                for each in wanted:
+                    place = bisect_left(keys, each[0])
+                    if place == len(keys):
+                        continue
+                    if not is_leaf:
+                        below.setdefault(unhexlify(values[place][:64]), []).append(each)
+                    elif keys[place] == each[0]:
+                        found[each[1]] = self._document(values[place])
+            asked = below
+        return found
+
     def _document(self, line: bytes) -> bytes:
         if line[0] != 0x23:
             return line

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any, Protocol, runtime_checkable
 
 from evgit.state.diff import DocumentChange, is_within
 from evgit.state.late_state import FindsDocuments
 from evgit.state.merkle_node import key_of
 from evgit.state.projection import Groups
 from evgit.state.states import EventLog, States
+
+
+@runtime_checkable
+class ComparableLog(EventLog, Protocol):
+    """A log that may know without hashes that another is its beginning."""
+
+    def begins_with(self, other: Any) -> bool: ...
+
 
 NEAR = 1024  # events, each of which may concern a document of its own
 
@@ -27,7 +36,7 @@ def near_changes(
     projection = states.projection
     if not isinstance(projection, FindsDocuments) or projection.sees_all:
         return None
-    if later.size - earlier.size > NEAR or later.root(earlier.size) != earlier.root():
+    if later.size - earlier.size > NEAR or not _begins_with(later, earlier):
         return None
     groups: Groups = defaultdict(list)
     position = earlier.size
@@ -39,6 +48,12 @@ def near_changes(
     paths = [path for path in groups if not directory or is_within(path, directory)]
     paths.sort(key=key_of)
     return _changes(states, earlier, paths, groups, backwards=earlier is not a)
+
+
+def _begins_with(later: EventLog, earlier: EventLog) -> bool:
+    if isinstance(later, ComparableLog) and isinstance(earlier, ComparableLog):
+        return later.begins_with(earlier)
+    return later.root(earlier.size) == earlier.root()
 
 
 def _changes(

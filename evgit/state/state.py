@@ -17,6 +17,9 @@ from evgit.state.projection import KeyedProjection
 
 T = TypeVar("T")
 
+MANY = 1024
+"""More documents are read one by one: the nodes that lead to them need not all be held at once."""
+
 _decode = msgspec.json.Decoder().decode
 _IN_TREE: Any = object()
 _ABSENT: Any = object()
@@ -130,7 +133,14 @@ class State(Mapping[str, Any]):
 
     def several(self, paths: Sequence[str]) -> dict[str, bytes | None]:
         """What `document` gives for each of these paths."""
+        if len(paths) <= MANY:
+            return self.retrying(lambda: self._several(paths))
         return {path: self.document(path) for path in paths}
+
+    def _several(self, paths: Sequence[str]) -> dict[str, bytes | None]:
+        overlay = self._overlay
+        found = self._tree.several([path for path in paths if path not in overlay])
+        return {path: self._document(path) if path in overlay else found[path] for path in paths}
 
     def documents(self, under: str = "") -> Iterator[tuple[str, bytes]]:
         """(path, canonical JSON) of all documents whose path begins with `under`, in key order."""

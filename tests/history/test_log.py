@@ -50,6 +50,22 @@ def test_slices_are_slices(merged: Repository) -> None:
             assert b"".join(log.texts(start, stop)).count(b"\n") == len(wanted)
 
 
+def test_a_log_begins_with_another_as_lists_do(merged: Repository) -> None:
+    ends = {"main": [0, 50, 100, 101, 102, 103, 106, 107], "side": [0, 99, 100, 101, 102, 104]}
+    logs = [
+        merged.log(Point(row(merged, name).hex, size))
+        for name, sizes in ends.items()
+        for size in sizes
+    ]
+    every = [list(log.ids()) for log in logs]
+    answers = set()
+    for log, own in zip(logs, every, strict=True):
+        for other, first in zip(logs, every, strict=True):
+            assert log.begins_with(other) is (own[: len(first)] == first)
+            answers.add((log.row.chain == other.row.chain, log.begins_with(other)))
+    assert len(answers) == 4
+
+
 def test_single_events_and_beyond(merged: Repository) -> None:
     log, expected = merged.log(), ids(merged)
     for position in (0, 50, 99, 100, 102, 103, 106):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -222,6 +224,11 @@ class FindingLog(TextLog):
 
     def line(self, position: int) -> bytes:
         return self.lines[position]
+
+    def decoded(
+        self, decode: Callable[[bytes], list[Any]], start: int, stop: int | None
+    ) -> Iterator[tuple[bytes, list[Any]]]:
+        return ((text, decode(text)) for text in self.texts(start, stop))
 
 
 @settings(max_examples=20, deadline=None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -30,6 +32,11 @@ class FindingLog(FakeLog):
 
     def line(self, position: int) -> bytes:
         return self.lines[position]
+
+    def decoded(
+        self, decode: Callable[[bytes], list[Any]], start: int, stop: int | None
+    ) -> Iterator[tuple[bytes, list[Any]]]:
+        return ((text, decode(text)) for text in self.texts(start, stop))
 
 
 def path_of(stream: str) -> str:

@@ -8,6 +8,7 @@ from blake3 import blake3
 from hypothesis import given, strategies as st
 
 from evgit.formats import canonical
+from evgit.state.forest import Forest
 from evgit.state.merkle_map import EMPTY_ROOT, MerkleMap
 from evgit.state.merkle_node import (
     LARGE_DOCUMENT,
@@ -96,6 +97,19 @@ def test_it_holds_what_was_put_in(content: dict[str, bytes]) -> None:
     assert len(tree) == len(content)
     for path in [*content, "streams/account-0000003.json", "zz"]:
         assert tree.get(path) == content.get(path)
+
+
+@given(CONTENT, st.lists(PATHS, max_size=30))
+def test_several_documents_are_those_that_are_there(
+    content: dict[str, bytes], others: list[str]
+) -> None:
+    asked = [*others, *list(content)[::2]]
+    expected = {path: content.get(path) for path in asked}
+    tree, cache = build(content), Cache(None)
+    tree.flushed(cache.add_nodes)
+    stored = MerkleMap(Reader(cache.node, cache.nodes), tree.root)
+    for each in (tree, stored, Forest({"": tree}), Forest({"": stored})):
+        assert each.several(asked) == expected
 
 
 @given(CONTENT, st.lists(st.dictionaries(PATHS, st.none() | DOCUMENTS, max_size=60), max_size=6))

@@ -141,6 +141,9 @@ class ModelState(State):
             return None
         return self.presented(path, self._state(part).document(path))
 
+    def several(self, paths: Sequence[str]) -> dict[str, bytes | None]:
+        return {path: self.document(path) for path in paths}
+
     def documents(self, under: str = "") -> Iterator[tuple[str, bytes]]:
         for part in self._parts:
             prefix = part.adapter.prefix
