@@ -35,6 +35,7 @@ _LEAST_LINES = 3
 """Blocks that are joined have so many lines, so that none need be read to tell a small one."""
 _LONGEST_HEADER = 18
 _REPEATED_BYTE = 1
+_LAST_COMPRESSED = 2 << 1 | 1
 
 
 class Text(Protocol):
@@ -223,9 +224,19 @@ def can_decompress(frames: Sequence[bytes]) -> bool:
             return False
         if sum(sizes) > MAX_FRAME_BYTES:  # what doesn't say how much it holds says 2**64 - 1
             return False
-        return all(frame_end(frame) == len(frame) for frame in frames)
+        return all(map(_is_one_frame, frames))
     except (zstandard.ZstdError, DamagedObject):
         return False
+
+
+def _is_one_frame(data: bytes) -> bool:
+    """Does a frame with a checksum end where these bytes do? As `frame_end` has it, which is asked
+    where the frame has more than one block: small ones have one."""
+    place = zstandard.frame_header_size(data)
+    block = int.from_bytes(data[place : place + 3], "little")
+    if block & 7 == _LAST_COMPRESSED:
+        return place + 7 + (block >> 3) == len(data)  # with this header, and the checksum
+    return frame_end(data) == len(data)
 
 
 def decompress_frames(frames: Sequence[bytes]) -> Texts | None:

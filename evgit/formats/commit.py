@@ -34,6 +34,7 @@ MAX_PARENTS = 64
 MAX_EVENTS = 65_536
 MAX_GUARDS = 65_536
 MAX_LEFT_OUT = 65_536
+_MAX_SIZE = canonical.MAX_SAFE_INTEGER
 EMPTY_LOG_ROOT = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 ROOT_AUTHOR = "evgit"
 ROOT_MESSAGE = "root"
@@ -48,7 +49,7 @@ def _this_format() -> int:  # a factory, so that the member is always written
     return FORMAT
 
 
-class LogHead(msgspec.Struct, frozen=True):
+class LogHead(msgspec.Struct, frozen=True, gc=False):
     """What a commit says of its whole log: RFC 6962 root (64 hex digits) and number of events."""
 
     root: str
@@ -64,7 +65,13 @@ class MergeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Commit(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="commit"
+    msgspec.Struct,
+    frozen=True,
+    gc=False,  # as events are: JSON has no cycles
+    kw_only=True,
+    omit_defaults=True,
+    tag_field="kind",
+    tag="commit",
 ):
     """One commit. Its events stand before it in its block; `events` counts them.
 
@@ -246,14 +253,15 @@ def _plain_commits(lines: Sequence[bytes]) -> list[Commit] | None:
         return None
     ids: list[str] = []
     for commit in commits:
+        log, parents = commit.log, commit.parents
         if commit.meta or commit.crit or commit.merge is not None or commit.format != FORMAT:
             return None
-        ids.append(commit.log.root)
-        ids += commit.parents
-        if len(commit.parents) != 1 or commit.guards:
+        ids.append(log.root)
+        ids += parents
+        if len(parents) != 1 or commit.guards:
             _check(commit)
-        _limit("events", commit.events, MAX_EVENTS)
-        _limit("events in its log", commit.log.size, canonical.MAX_SAFE_INTEGER)
+        elif not (0 <= commit.events <= MAX_EVENTS and 0 <= log.size <= _MAX_SIZE):
+            return None
     if set(map(len, ids)) - {64} or not _HEX_DIGITS.fullmatch("".join(ids)):
         return None
     if not instants_valid([commit.time for commit in commits]):

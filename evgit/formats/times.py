@@ -48,7 +48,15 @@ def to_instant(text: str) -> int:
 
 def to_instants(texts: Sequence[str]) -> list[int]:
     """The instants of texts for which `instants_valid` holds."""
-    return [(datetime.fromisoformat(text[:26]) - _EPOCH) // _MICROSECOND for text in texts]
+    seconds: dict[str, int] = {}  # most often, many are of one
+    instants = []
+    for text in texts:
+        second = text[:19]
+        start = seconds.get(second)
+        if start is None:
+            start = seconds[second] = (datetime.fromisoformat(second) - _EPOCH) // _MICROSECOND
+        instants.append(start + int(text[20:26]))
+    return instants
 
 
 def to_text(instant: int) -> str:

@@ -108,7 +108,7 @@ def push(
             done.updates.append(update)
             if _is_rewound(store, update):
                 done.rewound.append(update.ref)
-    _narrow(store, transport, reply, done.updates)
+    _narrow(store, transport, reply, done.updates, list(asked)[:MAX_IDS])
     sent = _to_send(store, reply, done.updates, reply.known)
     done.commits, done.events = sent.commits, sent.events
     there = {name: reply.refs.get(name) for name in done.unchanged}
@@ -202,29 +202,42 @@ def _refuse_other_chain(store: Store, short: str, there: str, new: str) -> None:
 # ---------------------------------------------------------------- what the other side has
 def _first(store: Store, remote: Remote | None, ref: PushedRef, row: CommitRow) -> Iterator[str]:
     """Commits to ask for first: the tip, what follows the place where the branch was last seen
-    there, and ancestors at distances that double."""
+    there, and ancestors at distances that double. The next one behind that place tells whether an
+    interrupted push left anything."""
     yield row.hex
     name = "" if remote is None else remote.tracking + ref.target.removeprefix(HEADS)
     seen = store.refs.get(name) if name else None
     last = None if seen is None else store.row(seen)
+    boundary = store.history.graph.boundary_of(row)
+    height = 0 if boundary is None else boundary.height
     if last is not None:
-        yield from between(store.history, row, last.height, row.height, ASKED)
+        height = max(height, last.height)
+    if height < row.height:
+        yield from between(store.history, row, height, height + 2, 1)
+    if last is not None:
+        yield from between(store.history, row, height, row.height, ASKED)
     yield from samples(store.history, row)
 
 
 def _narrow(
-    store: Store, transport: Transport, reply: RefsReply, updates: Sequence[Update]
+    store: Store,
+    transport: Transport,
+    reply: RefsReply,
+    updates: Sequence[Update],
+    first: Sequence[str],
 ) -> None:
     """Add to what is known there the last commit of each chain that an interrupted push left:
-    it lies between the last that is known and the first that is not."""
+    it lies between the last that is known and the first that is not, of those asked for `first`."""
     graph = store.history.graph
+    unknown = store.rows(dict.fromkeys(first).keys() - reply.known)
     for update in updates:
         row = None if update.new is None else store.behind(update.new)[1]
         if row is None or row.hex in reply.known:
             continue
         there = store.rows([*reply.known, *([update.old] if update.old else [])])
         low = max((k.height for k in there if graph.on_first_parents(k, row)), default=0)
-        high = row.height
+        lacking = (lack.height for lack in unknown if graph.on_first_parents(lack, row))
+        high = min(lacking, default=row.height)
         while ids := between(store.history, row, low, high, ASKED):
             more, _ = ask(transport, RefsRequest(ids), RefsReply)
             found = {*more.known}

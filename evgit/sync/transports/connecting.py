@@ -1,4 +1,4 @@
-"""From an address to a transport. It must not know what will be asked there."""
+"""From an address to a transport, which alone is loaded. It must not know what will be asked."""
 
 from __future__ import annotations
 
@@ -10,16 +10,11 @@ from evgit.errors import NotARepository
 from evgit.formats.backup_list import FILE_NAME as BACKUP_LIST
 from evgit.formats.published_list import FILE_NAME
 from evgit.storage.layout import Layout
-from evgit.sync.bundle_file import BundleFile
-from evgit.sync.published import DirectoryPlace, PublishedSource
 from evgit.sync.service import Policy, Service
 from evgit.sync.store import Store
 from evgit.sync.transport import Transport
 from evgit.sync.transports.address import parse_address
-from evgit.sync.transports.http_files import EitherTransport
 from evgit.sync.transports.local import LocalTransport
-from evgit.sync.transports.packs import PackTransport
-from evgit.sync.transports.ssh import SshTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +45,12 @@ def connect(address: str, using: Connecting, into: Store | None = None) -> Trans
     knows = _nothing if into is None else into.knows
     found = parse_address(address)
     if found.kind == "ssh":
+        from evgit.sync.transports.ssh import SshTransport
+
         return SshTransport(found, using.ssh)
     if found.kind == "http":
+        from evgit.sync.transports.http_files import EitherTransport
+
         incoming = None if into is None else into.layout.incoming
         token = using.token(found.url)
         return EitherTransport(found.url, token, using.certificates, knows, incoming)
@@ -68,8 +67,14 @@ def connect(address: str, using: Connecting, into: Store | None = None) -> Trans
             hint=f"make a repository of it first: evgit restore {path} DIR",
         )
     if path.is_file():
+        from evgit.sync.bundle_file import BundleFile
+        from evgit.sync.transports.packs import PackTransport
+
         return PackTransport(BundleFile(path), knows)
     if (path / FILE_NAME).exists():
+        from evgit.sync.published import DirectoryPlace, PublishedSource
+        from evgit.sync.transports.packs import PackTransport
+
         return PackTransport(PublishedSource(DirectoryPlace(path)), knows)
     raise NotARepository(
         f"there is no evgit repository at {path}",
