@@ -29,7 +29,7 @@ SNAPSHOT_INTERVAL = 8192
 """A snapshot of the past is due after this many events, or SPARSENESS times as many as there are
 documents if those are more: so that making one costs no more than the replay it saves, and a tail
 is short. The end of a long replay gets one, too."""
-SPARSENESS = 2
+SPARSENESS = 1
 LIVE_SPARSENESS = 0.5
 """The same where documents are folded live, and so made at a lower price, for which the interval is
 half as long, too."""
