@@ -7,6 +7,7 @@ nobody named.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib import import_module
 from io import RawIOBase
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -24,6 +25,8 @@ from evgit.sync.stdio import framed, read_body, read_message
 from evgit.sync.transport import Carried
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 MEDIA_TYPE = "application/x-evgit"
@@ -40,7 +43,7 @@ class HttpTransport:
         self._httpx = httpx_module()
         self._url = url + "/evgit"
         types = {"Content-Type": MEDIA_TYPE, "Accept": MEDIA_TYPE}
-        self._client = http_client(types, token, verify)
+        self._client = http_client(url, types, token, verify)
         self._open: httpx.Response | None = None
         self.round_trips = 0
 
@@ -129,19 +132,49 @@ class _Stream(RawIOBase):
             raise silent(self._url, error) from None
 
 
-def http_client(headers: dict[str, str], token: str | None, verify: str | None) -> httpx.Client:
-    """A client that follows no redirects. `verify`: a file of certificates to trust."""
+def http_client(
+    url: str, headers: dict[str, str], token: str | None, verify: str | None
+) -> httpx.Client:
+    """A client for addresses below a URL, that follows no redirects. `verify`: a file of
+    certificates to trust."""
     module = httpx_module()
     if token is not None:
         headers = {**headers, "Authorization": f"Bearer {token}"}
-    ssl = import_module("ssl")  # what only https needs is not loaded by other addresses
-    context = True if verify is None else ssl.create_default_context(cafile=verify)
+    context = _without_certificates() if _in_clear(url) else _with_certificates(verify)
     found: httpx.Client = module.Client(
         headers=headers,
         timeout=module.Timeout(SILENT_SECONDS, connect=CONNECT_SECONDS),
         follow_redirects=False,
         verify=context,
     )
+    return found
+
+
+def _in_clear(url: str) -> bool:
+    """Is nobody asked for a certificate on the way there?"""
+    return url.startswith("http://") and not import_module("urllib.request").getproxies()
+
+
+@cache
+def _without_certificates() -> ssl.SSLContext:
+    """What trusts nobody, and is made at once."""
+    module = import_module("ssl")  # not loaded for other addresses
+    found: ssl.SSLContext = module.SSLContext(module.PROTOCOL_TLS_CLIENT)
+    return found
+
+
+def _with_certificates(verify: str | None) -> ssl.SSLContext:
+    """What trusts those of a file, or the usual ones."""
+    if verify is None:
+        return _with_usual_certificates()
+    found: ssl.SSLContext = import_module("ssl").create_default_context(cafile=verify)
+    return found
+
+
+@cache
+def _with_usual_certificates() -> ssl.SSLContext:
+    """Reading all of them takes 50 ms."""
+    found: ssl.SSLContext = httpx_module().create_ssl_context()
     return found
 
 

@@ -42,7 +42,7 @@ class HttpPlace:
         self._httpx = httpx_module()
         self._url = url
         self._incoming = incoming
-        self._client = http_client({"Accept-Encoding": "identity"}, token, verify)
+        self._client = http_client(url, {"Accept-Encoding": "identity"}, token, verify)
         self.where = f"the published directory {url}"
 
     def small(self, path: str, limit: int) -> bytes:
