@@ -264,6 +264,16 @@ def iter_frames(data: bytes, max_size: int = MAX_FRAME_BYTES) -> Iterator[tuple[
         offset = end
 
 
+def split_frames(data: bytes, offset: int = 0) -> list[bytes]:
+    """The frames that stand one after another from `offset` on. Raises DamagedObject."""
+    frames = []
+    while offset < len(data):
+        end = frame_end(data, offset)
+        frames.append(data[offset:end])
+        offset = end
+    return frames
+
+
 def frame_end(data: bytes, offset: int = 0) -> int:
     """Where the zstd frame at `offset` ends, read from its block headers without decompressing.
 

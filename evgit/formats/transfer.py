@@ -46,20 +46,36 @@ class Frame(NamedTuple):
 
 class WholeBlocks(NamedTuple):
     """Some blocks (and lines of tags) of a transfer, whole: their lines in several texts, each in
-    one of `frames`; there are none of those where they hold other lines as well."""
+    one of `frames`; there are none of those where they hold other lines as well. `size`: bytes of
+    all lines."""
 
     texts: list[bytes]
     frames: list[bytes]
+    size: int
+
+    @classmethod
+    def in_frames(cls, frames: list[bytes]) -> WholeBlocks:
+        """Those that stand in frames of a transfer. Raises DamagedObject."""
+        texts = [decode_frame(frame, MAX_FRAME_TEXT) for frame in frames]
+        return cls(texts, frames, sum(map(len, texts)))
+
+    def folded(self) -> WholeBlocks:
+        """The same to be kept for a while: without texts, if they can be had again."""
+        return WholeBlocks([], self.frames, self.size) if self.frames else self
+
+    def unfolded(self) -> WholeBlocks:
+        """The same with texts."""
+        return self if self.texts else WholeBlocks.in_frames(self.frames)
 
     @property
-    def size(self) -> int:
-        """Bytes of all lines."""
-        return sum(map(len, self.texts))
+    def held(self) -> int:
+        """Bytes that are held for it."""
+        return sum(map(len, self.texts)) + sum(map(len, self.frames))
 
     @property
     def lines(self) -> list[bytes]:
         """All lines, without newlines."""
-        return split_lines(b"".join(self.texts))
+        return split_lines(b"".join(self.unfolded().texts))
 
 
 class ReceivedBlock(NamedTuple):
@@ -223,7 +239,7 @@ def _cut(held: list[Frame], place: int, end: int) -> WholeBlocks:
     if end < len(texts[-1]) or not all(frames):
         texts[-1] = texts[-1][:end]
         frames = []
-    return WholeBlocks(texts, frames)
+    return WholeBlocks(texts, frames, sum(map(len, texts)))
 
 
 def received_blocks(frames: Iterable[list[bytes]]) -> Iterator[ReceivedBlock | bytes]:

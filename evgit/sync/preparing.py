@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from evgit.errors import EvgitError
-from evgit.formats.transfer import WholeBlocks, transfer_frames, whole_blocks
+from evgit.formats.transfer import Frame, WholeBlocks, transfer_frames, whole_blocks
 from evgit.storage.jobs import jobs_to_use
 from evgit.storage.workers import Workers
 from evgit.sync.sound_chains import (
@@ -58,8 +58,9 @@ class Preparing:
         self._jobs = jobs_to_use(jobs)
         self._workers: Workers | None = None
         self._asked: deque[_Asked] = deque()
-        self._early: deque[_Asked | None] = deque()
+        self._early: deque[tuple[WholeBlocks, _Asked | None]] = deque()
         self._early_bytes = 0
+        self._rest: Iterator[WholeBlocks] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -74,9 +75,9 @@ class Preparing:
             self._workers.close()
 
     # ------------------------------------------------------------------ while it comes
-    def ahead(self, chunks: Iterator[bytes]) -> None:
+    def ahead(self, chunks: Iterator[bytes], again: Callable[[int], Iterator[bytes]]) -> None:
         """Take all chunks of a transfer. Raises only what they raise: that what they hold is not as
-        it should be is found when it is stored."""
+        it should be is said when it is stored. `again` gives them later, from a byte on."""
         first, size = [], 0
         for chunk in chunks:
             first.append(chunk)
@@ -90,46 +91,56 @@ class Preparing:
         self._workers = Workers(BEGIN, b"", self._jobs)
         coming = _Coming(chain(first, chunks))
         first = []
+        self._rest = whole_blocks(transfer_frames(coming))
         try:
-            for blocks in whole_blocks(transfer_frames(coming)):
-                if self._early_bytes > MAX_WAITING_BYTES:
-                    break
-                self._early.append(self._ask(request_of(blocks)))
+            for blocks in self._rest:
+                self._early.append((blocks.folded(), self._ask(request_of(blocks))))
+                self._early_bytes += blocks.folded().held
                 while self._workers.has_answer():
                     self._early_bytes += len(self._take_answer().answer or b"")
-        except EvgitError:
+                if self._early_bytes > MAX_WAITING_BYTES:
+                    break
+        except EvgitError as error:
             if coming.failed:
                 raise
-        for _ in coming:
+            self._rest = _raising(error)
+        for _ in chunks:
             pass
+        coming.go_on(again(coming.given))
 
     # ------------------------------------------------------------------ while it is stored
-    def parts(self, chunks: Iterable[WholeBlocks]) -> Iterator[Found]:
-        """Some whole blocks and what they consist of, for each of `chunks`, in order.
+    def parts(self, frames: Iterable[Frame]) -> Iterator[Found]:
+        """Some whole blocks and what they consist of, in order. `frames`: of all of the transfer;
+        not asked for where `ahead` went through them.
 
         Behind the last, all claims have been found right.
         """
         waiting: deque[tuple[WholeBlocks, _Asked]] = deque()
         held = 0
-        for blocks in chunks:
-            asked = self._early.popleft() if self._early else None
+        for blocks, asked in self._all(frames):
             if asked is None:
                 request = request_of(blocks) if self._workers else b""
                 while (asked := self._ask(request)) is None and waiting:
-                    held -= waiting[0][0].size
+                    held -= waiting[0][0].held
                     yield self._parts(*waiting.popleft())
             if asked is None:
                 yield blocks, parts_of(blocks)
                 continue
-            waiting.append((blocks, asked))
-            held += blocks.size
+            waiting.append((blocks.folded(), asked))
+            held += waiting[-1][0].held
             while waiting and (waiting[0][1].done or held > MAX_WAITING_BYTES):
-                held -= waiting[0][0].size
+                held -= waiting[0][0].held
                 yield self._parts(*waiting.popleft())
         while waiting:
             yield self._parts(*waiting.popleft())
         while self._asked:
             self._take_answer()
+
+    def _all(self, frames: Iterable[Frame]) -> Iterator[tuple[WholeBlocks, _Asked | None]]:
+        while self._early:
+            yield self._early.popleft()
+        for blocks in whole_blocks(frames) if self._rest is None else self._rest:
+            yield blocks, None
 
     def check(self, claim: Claim, refuse: Refuse) -> None:
         """See to it that `refuse` is called if a root is wrong, now or later."""
@@ -171,24 +182,36 @@ class Preparing:
         return blocks, parts_in(answer) if answer else parts_of(blocks)
 
 
+def _raising(error: EvgitError) -> Iterator[WholeBlocks]:
+    raise error
+    yield
+
+
 class _Coming:
-    """Chunks as they come. `failed`: was it they that raised?"""
+    """Chunks as they come. `failed`: was it they that raised? `given`: how many bytes came."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self.failed = False
+        self.given = 0
+
+    def go_on(self, chunks: Iterator[bytes]) -> None:
+        """Give these from now on."""
+        self._chunks = chunks
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         try:
-            return next(self._chunks)
+            chunk = next(self._chunks)
         except StopIteration:
             raise
         except BaseException:
             self.failed = True
             raise
+        self.given += len(chunk)
+        return chunk
 
 
 def _check_now(claim: Claim, refuse: Refuse) -> None:

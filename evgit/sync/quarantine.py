@@ -9,7 +9,7 @@ not know who sent it, or move refs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from evgit.errors import DamagedObject, InvalidObject
@@ -21,7 +21,7 @@ from evgit.formats.event import EventBatch, verified_batch, verify_event_lines
 from evgit.formats.event_batch import ID_BYTES
 from evgit.formats.tag import decode_tag
 from evgit.formats.times import to_instant
-from evgit.formats.transfer import Frame, ReceivedBlock, received_blocks, whole_blocks
+from evgit.formats.transfer import Frame, ReceivedBlock, received_blocks
 from evgit.history.commit_row import CommitRow
 from evgit.history.derive import commit_to_index, order_problem, split_again
 from evgit.history.frontiers import Frontiers
@@ -95,7 +95,10 @@ class Quarantine:
         self, frames: Iterable[Frame], progress: Progress | None, preparing: Preparing
     ) -> None:
         done = self.received
-        for blocks, parts in preparing.parts(whole_blocks(self._measured(frames))):
+        for blocks, parts in preparing.parts(frames):
+            self._text += blocks.size
+            if self._text > self._limits.text_bytes:
+                raise InvalidObject(f"a transfer of more than {self._limits.text_bytes:,} bytes")
             for start, stop, chain in parts:
                 if chain is None or not self._chain(chain, preparing):
                     self._one_by_one(blocks.lines[start:stop])
@@ -154,13 +157,6 @@ class Quarantine:
                 self._tag(found)
             else:
                 self._block(found)
-
-    def _measured(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        for frame in frames:
-            self._text += len(frame.text)
-            if self._text > self._limits.text_bytes:
-                raise InvalidObject(f"a transfer of more than {self._limits.text_bytes:,} bytes")
-            yield frame
 
     def _block(self, block: ReceivedBlock) -> None:
         history = self._history

@@ -15,14 +15,14 @@ from functools import cache
 import msgspec
 
 from evgit.errors import EvgitError
-from evgit.formats.block import COMMIT_START, directory_of, encode_together, iter_frames
+from evgit.formats.block import COMMIT_START, directory_of, encode_together, split_frames
 from evgit.formats.canonical import id_bytes
 from evgit.formats.commit import Commit, verified_commits
 from evgit.formats.event import EventBatch, verified_batch
 from evgit.formats.event_batch import ID_BYTES, hashed, joined_ids
 from evgit.formats.merkle import Frontier, Subtrees, first_wrong_root, subtrees
 from evgit.formats.times import to_instants
-from evgit.formats.transfer import MAX_FRAME_TEXT, WholeBlocks
+from evgit.formats.transfer import WholeBlocks
 from evgit.history.indexing import LEAST_EVENTS
 from evgit.sync.kept_frames import KeptFrames
 
@@ -92,6 +92,7 @@ Part = tuple[int, int, SoundChain | None]
 
 def parts_of(blocks: WholeBlocks) -> list[Part]:
     """What whole blocks, one after another, consist of."""
+    blocks = blocks.unfolded()
     lines, kept = blocks.lines, KeptFrames(blocks)
     others = [place for place, line in enumerate(lines) if not line.startswith(_PLAIN_START)]
     ends = [place for place in others if lines[place].startswith(COMMIT_START)]
@@ -250,12 +251,9 @@ def _answer(request: bytes) -> bytes:
         claim = _claim_decoder().decode(memoryview(request)[1:])
         return RIGHT if wrong_claim(claim) is None else WRONG
     if request.startswith(_TEXT):
-        blocks = WholeBlocks([request[1:]], [])
+        blocks = WholeBlocks([request[1:]], [], len(request) - 1)
     else:
-        data = request[1:]
-        found = list(iter_frames(data, MAX_FRAME_TEXT))
-        frames = [data[offset : offset + size] for offset, size, _ in found]
-        blocks = WholeBlocks([text for _, _, text in found], frames)
+        blocks = WholeBlocks.in_frames(split_frames(request, 1))
     return msgspec.msgpack.encode(parts_of(blocks))
 
 

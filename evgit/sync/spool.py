@@ -62,9 +62,9 @@ class Spool:
                 self._file.write(chunk)
             yield chunk
 
-    def chunks(self) -> Iterator[bytes]:
-        """What has been written, from the beginning."""
-        self._file.seek(0)
+    def chunks(self, start: int = 0) -> Iterator[bytes]:
+        """What has been written, from byte `start` on."""
+        self._file.seek(start)
         while chunk := self._file.read(CHUNK_BYTES):
             yield chunk
 

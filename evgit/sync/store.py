@@ -181,7 +181,7 @@ class Store:
             if preparing is None:
                 spool.fill(body)
             else:
-                preparing.ahead(spool.filling(body))
+                preparing.ahead(spool.filling(body), spool.chunks)
         except InvalidInput:
             raise  # of what is not as it should be nothing is kept
         except BaseException:

@@ -12,6 +12,8 @@ from evgit.errors import InvalidObject
 from evgit.formats.block import decode_frame, frame_end, is_cut_alike
 from evgit.formats.transfer import encode_transfer
 from evgit.repository import Repository
+from evgit.storage.layout import Layout
+from evgit.sync import preparing
 from evgit.sync.outgoing import pieces, texts, to_send
 from evgit.sync.quarantine import Limits
 from tests.history.making import events
@@ -135,12 +137,34 @@ def test_how_well_a_frame_is_compressed_is_the_senders_business(
     assert b"".join(data for first, _, data in stored if first) == b"".join(frames)
 
 
-def test_damage_inside_a_frame_is_found(source: Repository, tmp_path: Path) -> None:
+@pytest.mark.parametrize("as_stored", [True, False])
+@pytest.mark.parametrize("waiting", [0, 10_000, 40_000])
+def test_what_does_not_wait_in_memory_is_read_again(
+    waiting: int,
+    as_stored: bool,
+    source: Repository,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(preparing, "MAX_WAITING_BYTES", waiting)
+    frames = interspersed(sent(source, as_stored=as_stored))
+    body = b"".join(frames)
+    chunks = [body[start : start + 1000] for start in range(0, len(body), 1000)]
+    assert received(source, tmp_path / "copy", chunks, jobs=2) == rows(source)
+
+
+@pytest.mark.parametrize("place", [7, -2])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_damage_inside_a_frame_is_found(
+    jobs: int, place: int, source: Repository, tmp_path: Path
+) -> None:
     frames = sent(source, as_stored=True)
-    middle = frames[7]
-    frames[7] = middle[:-3] + bytes([middle[-3] ^ 1]) + middle[-2:]
+    frames[place] = frames[place][:-3] + bytes([frames[place][-3] ^ 1]) + frames[place][-2:]
     with pytest.raises(InvalidObject, match="not sound"):
-        received(source, tmp_path / "copy", frames)
+        received(source, tmp_path / "copy", frames, jobs)
+    with Repository(Layout.at(tmp_path / "copy", bare=True)) as repository:
+        assert repository.history.graph.count() == 1
+        assert not list(repository.layout.incoming.iterdir())
 
 
 def test_small_commits_share_frames(tmp_path: Path) -> None:
