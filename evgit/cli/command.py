@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evgit.cli.command_table import COMMANDS, SECTIONS
+from evgit.errors import UsageError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -143,8 +144,16 @@ class LazyGroup(CommandGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that `args` start with, or say which one may have been meant."""
+        if args[0] == "help":  # as `git help`
+            if len(args) == 1:
+                click.echo(ctx.get_help())
+                ctx.exit()
+            args = [args[1], "--help"]
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
+            in_place = import_module("evgit.cli.git_words").IN_PLACE_OF.get(name)
+            if in_place is not None:
+                raise UsageError(f"there is no command {name!r}", hint=in_place)
             near = import_module("difflib").get_close_matches(name, COMMANDS, n=3, cutoff=0.6)
             meant = " or ".join(f"`evgit {candidate}`" for candidate in near)
             error = click.UsageError(

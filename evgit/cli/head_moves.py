@@ -12,7 +12,7 @@ from evgit.cli.model_options import trust_file
 from evgit.cli.output import shown_in_line
 from evgit.cli.titles import commit_title
 from evgit.cli.tree_update import follows_head, write_files
-from evgit.errors import LocalChanges, ModelError, NotFound, UnknownRevision
+from evgit.errors import EvgitError, LocalChanges, ModelError, NotFound, UnknownRevision
 from evgit.formats.times import to_text
 from evgit.repository import Head, ModelFiles, Point, Repository
 
@@ -62,6 +62,7 @@ def go_to_branch(
     """
     if make_at is not None:
         repository.branches.check_new(name, make_at)
+    left = _left_behind(repository, make_at)
     point = repository.resolve(make_at or HEADS + name)
     repository.branches.check_may_go(f"ref: {HEADS}{name}", command)
     changed = _write(invocation, repository, point, force=force, always=always)
@@ -72,6 +73,28 @@ def go_to_branch(
     invocation.done(f"HEAD is on branch {name}")
     with invocation.output() as output:
         output.line(f"{'Made and switched to' if make_at else 'On'} branch {name}{changed}")
+    if left is not None:
+        invocation.warn(f"commit {short(left)}, where HEAD was, is on no branch")
+        invocation.hint(
+            f"to keep it: evgit branch NAME {short(left)}; `evgit undo` goes back there"
+        )
+
+
+def _left_behind(repository: Repository, target: str | None) -> str | None:
+    """The commit that a detached HEAD is at, if no branch, tag or `target` would have it then."""
+    head = repository.head()
+    if head.branch is not None:
+        return None
+    commit = head.point.commit
+    kept = [ref.target for ref in repository.refs("refs/")] + ([target] if target else [])
+    reaches = repository.ancestry.is_ancestor
+    if commit in kept:
+        return None
+    try:
+        commits = {repository.resolve(each).commit for each in kept}
+        return None if any(reaches(commit, each) for each in commits) else commit
+    except EvgitError:  # behind a boundary, say: nothing to be sure of, and only a hint
+        return None
 
 
 def go_to_point(

@@ -97,7 +97,7 @@ class RefNames:
         if upstream is None:
             raise UnknownRevision(
                 f"branch {short!r} has no upstream",
-                hint=f"the settings branch.{short}.remote and branch.{short}.merge name one",
+                hint=f"name one: evgit branch -u REMOTE/BRANCH {short}",
             )
         if self._source.read_ref(upstream) is None:
             raise UnknownRevision(

@@ -149,6 +149,11 @@ class Sync:
     def _pushed_ref(self, word: str) -> PushedRef:
         force = word.startswith("+")
         source, colon, target = word.removeprefix("+").partition(":")
+        if colon and not target:
+            raise UsageError(
+                f"{word!r} does not say what the ref is called there",
+                hint="evgit push REMOTE HERE:THERE; :THERE deletes it",
+            )
         if not source and colon:
             return PushedRef(None, _full(target), force)
         if colon:

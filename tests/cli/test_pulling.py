@@ -54,7 +54,7 @@ def test_a_path_without_a_name_has_no_refs_here(tills: Any) -> None:
     assert "refs/remotes" not in tills.evgit("for-each-ref").out
     assert tills.evgit("rev-parse", "HEAD^1").out == theirs["commit"] + "\n"
     missing = tills.evgit("pull", "../one", "nothing")
-    assert missing.code == 2
+    assert missing.code == 3
     assert "has no branch 'nothing'" in missing.err
 
 

@@ -10,6 +10,8 @@ import apsw
 import pytest
 
 from evgit.cli import patience
+from evgit.cli.command_table import COMMANDS
+from evgit.cli.git_words import IN_PLACE_OF
 
 
 @pytest.fixture
@@ -130,3 +132,56 @@ def test_names_of_refs_elsewhere_can_t_steer_a_terminal(one) -> None:  # type: i
         result = one.evgit(*words)
         assert result.text
         assert "\x1b" not in result.text
+
+
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [
+        (["add", "."], "evgit commit"),
+        (["reset", "--hard", "HEAD~1"], "evgit undo"),
+        (["stash"], "evgit restore"),
+    ],
+)
+def test_what_git_has_and_evgit_has_not(one, words, instead) -> None:  # type: ignore[no-untyped-def]
+    result = one.evgit(*words)
+    assert result.code == 2
+    assert f"there is no command {words[0]!r}\n" in result.err
+    assert instead in result.err
+
+
+def test_words_of_git_are_no_commands() -> None:
+    assert not set(IN_PLACE_OF) & set(COMMANDS)
+
+
+def test_help_as_a_word(one) -> None:  # type: ignore[no-untyped-def]
+    assert one.evgit("help").out == one.evgit("--help").out
+    assert one.evgit("help", "log").out == one.evgit("log", "--help").out
+    assert one.evgit("help", "nothing").code == 2
+
+
+def test_a_commit_on_no_branch_is_not_left_in_silence(one) -> None:  # type: ignore[no-untyped-def]
+    one.evgit("switch", "--detach", "HEAD")
+    assert "is on no branch" not in one.evgit("switch", "main").err
+    one.evgit("switch", "--detach", "HEAD")
+    one.evgit("commit", "-q", "-s", "a-1", "-t", "made")
+    left = one.evgit("rev-parse", "HEAD").out[:12]
+    away = one.evgit("switch", "main")
+    assert away.code == 0
+    assert f"warning: commit {left}, where HEAD was, is on no branch" in away.err
+    assert f"evgit branch NAME {left}" in away.err
+    one.evgit("undo")
+    assert one.evgit("rev-parse", "HEAD").out[:12] == left
+    kept = one.evgit("switch", "-c", "kept")
+    assert "is on no branch" not in kept.err
+
+
+def test_words_for_remotes_as_in_git(one) -> None:  # type: ignore[no-untyped-def]
+    one.evgit("remote", "add", "origin", "/nowhere")
+    assert one.evgit("remote", "get-url", "origin").out == "/nowhere\n"
+    assert one.evgit("remote", "get-url", "other").code == 3
+    assert one.evgit("remote", "rm", "origin").code == 0
+    assert one.evgit("remote").out == ""
+    for word in ("main:", ":"):
+        refused = one.evgit("push", "/nowhere", word)
+        assert refused.code == 2
+        assert "what the ref is called there" in refused.err

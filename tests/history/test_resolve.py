@@ -503,7 +503,10 @@ UNKNOWN = {
     "account-1@2@{1}": ("there is no branch, tag or other ref 'account-1@2'", ""),
     "@{-9}": ("there is no @{-9}", "reflog HEAD"),
     "@{-3}": ("refs/heads/gone does not exist", "`evgit branch`"),
-    "feature/x@{u}": ("branch 'feature/x' has no upstream", "branch.feature/x.remote"),
+    "feature/x@{u}": (
+        "branch 'feature/x' has no upstream",
+        "evgit branch -u REMOTE/BRANCH feature/x",
+    ),
     "side@{u}": ("refs/remotes/origin/side, which does not exist yet", "fetch"),
     "light@{u}": ("refs/tags/light is not a local branch", ""),
     "e999:x": ("event e99900000000 is stored, but not in the log of HEAD", "switch"),

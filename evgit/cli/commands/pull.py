@@ -31,7 +31,7 @@ from evgit.cli.rebase_text import rebased_document, rebased_lines
 from evgit.cli.remotes import came, sync_of, write_moves
 from evgit.cli.tree_update import update_after_move
 from evgit.cli.upkeep import start_gc_where_due
-from evgit.errors import UsageError
+from evgit.errors import NotFound, UsageError
 from evgit.repository import Fetch, Head, Repository, Upstream
 
 EXIT_CONFLICT = 1
@@ -132,7 +132,7 @@ def _fetch(
         output.line(f"From {found.url}: {came(fetched)}")
         write_moves(output, fetched.moves)
     if upstream.ref not in fetched.refs:
-        raise UsageError(
+        raise NotFound(
             f"{found.name} has no branch {upstream.ref.removeprefix('refs/heads/')!r}",
             hint="name one that it has: evgit pull REMOTE BRANCH",
         )

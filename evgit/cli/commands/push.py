@@ -138,7 +138,7 @@ def _here(repository: Repository, word: str) -> str:
                 "HEAD is on no branch, so it is not clear what to move there",
                 hint="name that: evgit push REMOTE HEAD:BRANCH",
             )
-    if not colon or not source or _is_ref(repository, source):
+    if not colon or not source or not target or _is_ref(repository, source):
         return word
     return f"{plus}{repository.resolve_commit(source)}:{target}"
 

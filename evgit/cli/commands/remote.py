@@ -2,6 +2,7 @@
 
     evgit remote                         list their names; -v with where they are
     evgit remote add till-2 /mnt/till-2  name one
+    evgit remote get-url origin          where one is
     evgit remote set-url origin URL      it has moved
     evgit remote rename till-2 till      with its remote-tracking refs
     evgit remote remove till             forget it, and its remote-tracking refs
@@ -21,7 +22,7 @@ from evgit.cli.remotes import sync_of
 from evgit.errors import UsageError
 from evgit.repository import masked
 
-ACTIONS = {"add": 2, "set-url": 2, "rename": 2, "remove": 1, "list": 0}
+ACTIONS = {"add": 2, "set-url": 2, "get-url": 1, "rename": 2, "remove": 1, "rm": 1, "list": 0}
 
 
 @documented(__doc__, "remote")
@@ -36,7 +37,7 @@ def command(
     if len(words) != ACTIONS[action]:
         raise UsageError(
             f"remote {action} takes {ACTIONS[action]} words, not {len(words)}",
-            hint="evgit help remote shows how each is written",
+            hint="evgit remote --help shows how each is written",
         )
     with open_repository() as repository, invocation.output() as output:
         sync = sync_of(repository)
@@ -46,10 +47,14 @@ def command(
             sync.set_url(*words)
         elif action == "rename":
             sync.rename(sync.remotes.get(words[0]), words[1])
-        elif action == "remove":
+        elif action in ("remove", "rm"):
             sync.forget(sync.remotes.get(words[0]))
         else:
-            for remote in sync.remotes.all():
+            one = sync.remotes.get(words[0]) if words else None
+            if one is not None and not as_json:
+                output.line(masked(one.url))
+                return
+            for remote in sync.remotes.all() if one is None else [one]:
                 url = masked(remote.url)  # it may have been written into the file by hand
                 if as_json:
                     output.json({"name": remote.name, "url": url})
