@@ -231,7 +231,8 @@ evgit.formats.event evgit.formats.event_batch evgit.formats.event_rules evgit.fo
 evgit.formats.json_value evgit.formats.merkle evgit.formats.names evgit.formats.times
 evgit.storage evgit.storage.acknowledged evgit.storage.ahead evgit.storage.block_reading
 evgit.storage.blocks
-evgit.storage.database evgit.storage.database_errors evgit.storage.files evgit.storage.layout
+evgit.storage.database evgit.storage.database_errors evgit.storage.files
+evgit.storage.frame_cache evgit.storage.layout
 evgit.storage.operations evgit.storage.schema
 evgit.storage.refs
 evgit.history evgit.history.boundaries evgit.history.commit_row evgit.history.commit_table
