@@ -31,6 +31,7 @@ from evgit.storage.database import Answers, fetch_all, fetch_one
 if TYPE_CHECKING:
     from evgit.storage.sorted_runs import SortedRuns
 
+REMEMBERED_LINEAGES = 16
 _SEVEN_NUMBERS = struct.Struct("<7q").pack
 
 
@@ -74,6 +75,7 @@ class CommitGraph:
         self.table = CommitTable(connection, blocks, runs)
         self.boundaries = Boundaries(connection)
         self._chains: dict[int, tuple[int | None, int, int]] = {}
+        self._lineages: dict[tuple[int, int, int], list[Stretch]] = {}
         self._answers = Answers(connection)
 
     # ------------------------------------------------------------------ single commits
@@ -124,9 +126,19 @@ class CommitGraph:
 
     # ------------------------------------------------------------------ first-parent chains
     def lineage(self, row: CommitRow) -> list[Stretch]:
-        """The first-parent history of a commit as stretches of chains, newest first."""
+        """The first-parent history of a commit as stretches of chains, newest first; not to be
+        changed."""
+        chain, height, end = key = row.chain, row.height, row.size
+        known = self._lineages.get(key)
+        if known is not None:
+            return known
+        if len(self._lineages) >= REMEMBERED_LINEAGES:
+            self._lineages.clear()
+        stretches = self._lineages[key] = self._stretches(chain, height, end)
+        return stretches
+
+    def _stretches(self, chain: int, height: int, end: int) -> list[Stretch]:
         stretches = []
-        chain, height, end = row.chain, row.height, row.size
         while True:
             parent, fork_height, fork_size = self._chain(chain)
             stretches.append(Stretch(chain, fork_size, end, height))
@@ -186,6 +198,7 @@ class CommitGraph:
     def forget_chains(self) -> None:
         """Forget what was remembered, after a roll-back or a re-index."""
         self._chains.clear()
+        self._lineages.clear()
 
     def on_first_parents(self, ancestor: CommitRow, row: CommitRow) -> bool:
         """Is `ancestor` on the first-parent chain of `row` (or `row` itself)?"""

@@ -9,11 +9,11 @@ knows lines and files, not what lines say.
 from __future__ import annotations
 
 import struct
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -35,7 +35,6 @@ NO_LINE = 1 << 32
 """Behind all lines."""
 _COLUMNS = "first_line, lines, name, place, latest, checksum"
 _NUMBERS = struct.Struct("<4q").pack
-_FIRST = attrgetter("first")
 
 
 class Packed(NamedTuple):
@@ -76,6 +75,7 @@ class PackStore:
         self._files: OrderedDict[str, PackFile] = OrderedDict()
         self._cache = PackCache()
         self._placed: list[PlacedWindow] = []
+        self._placed_ends: list[int] = []
 
     # ------------------------------------------------------------------ the table
     def rows(self) -> list[Packed]:
@@ -94,7 +94,7 @@ class PackStore:
     def forget(self) -> None:
         """Forget what was remembered of the table."""
         self._rows = None
-        self._placed.clear()
+        self._forget_placed()
 
     def holding(self, line: int) -> Packed | None:
         """The row that holds a line, or None."""
@@ -174,7 +174,7 @@ class PackStore:
             self._files[row.name] = file
             if len(self._files) > KEPT_FILES:
                 self._files.popitem(last=False)
-                self._placed.clear()
+                self._forget_placed()
         else:
             self._files.move_to_end(row.name)
         return file
@@ -342,8 +342,8 @@ class PackStore:
 
     def placed(self, line: int) -> PlacedWindow | None:
         """The window that holds a line; None if it is not packed. Raises DamagedObject."""
-        at = bisect_right(self._placed, line, key=_FIRST) - 1
-        if at >= 0 and line < self._placed[at].end:
+        at = bisect_right(self._placed_ends, line)
+        if at < len(self._placed) and self._placed[at].first <= line:
             return self._placed[at]
         row, file = self._open(line)
         if row is None or file is None:
@@ -360,9 +360,14 @@ class PackStore:
             str(file.path),
         )
         if len(self._placed) >= KEPT_PLACED:
-            self._placed.clear()
-        insort(self._placed, found, key=_FIRST)
+            self._forget_placed()
+        at = bisect_right(self._placed_ends, line)  # opening it may have forgotten all others
+        self._placed.insert(at, found)
+        self._placed_ends.insert(at, found.end)
         return found
+
+    def _forget_placed(self) -> None:
+        del self._placed[:], self._placed_ends[:]
 
     def _window_of(self, line: int) -> tuple[PackedWindow | None, int, int, int]:
         """The first four of `placed`; None, 0, 0, 0 if the line is not packed."""
