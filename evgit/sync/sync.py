@@ -232,7 +232,10 @@ class Sync:
         ref = fetched.head if branch is None else HEADS + branch
         if ref is None or ref not in fetched.refs:
             if branch is not None:
-                raise NotFound(f"the other repository has no branch {branch!r}")
+                raise NotFound(
+                    f"the other repository has no branch {branch!r}",
+                    hint="`evgit ls-remote ADDRESS` lists what it has",
+                )
             ref = next((name for name in sorted(fetched.refs) if name.startswith(HEADS)), None)
         if ref is None:
             return None

@@ -62,4 +62,5 @@ def test_what_is_no_clone_of_it(spoilt: Session) -> None:
     assert refused.code == 5
     assert "no history in common" in refused.err
     assert spoilt.evgit("-C", "shop", "fsck", "--repair-from", "nowhere").code == 3
+    assert spoilt.evgit("-C", "copy", "fsck", "--repair-from", "nowhere").code == 3
     assert spoilt.evgit("-C", "shop", "fsck").code == 6

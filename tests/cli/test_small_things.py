@@ -153,6 +153,17 @@ def test_words_of_git_are_no_commands() -> None:
     assert not set(IN_PLACE_OF) & set(COMMANDS)
 
 
+def test_log_of_all_branches(one) -> None:  # type: ignore[no-untyped-def]
+    one.evgit("switch", "-c", "trial")
+    one.evgit("commit", "-q", "-s", "a-1", "-t", "made", "-m", "On trial")
+    one.evgit("switch", "main")
+    assert "On trial" not in one.evgit("log").out
+    assert "On trial" in one.evgit("log", "--all").out
+    assert one.evgit("log", "--all", "^trial").out == ""
+    assert "On trial" in one.evgit("log", "--all", "--graph", "--oneline").out
+    assert one.evgit("log", "--all", "--events").code == 2
+
+
 def test_help_as_a_word(one) -> None:  # type: ignore[no-untyped-def]
     assert one.evgit("help").out == one.evgit("--help").out
     assert one.evgit("help", "log").out == one.evgit("log", "--help").out

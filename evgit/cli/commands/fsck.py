@@ -55,6 +55,8 @@ def command(
 ) -> None:
     invocation: Invocation = context.obj
     with open_to_change() if sources else open_repository() as repository:
+        for source in sources:  # mistyped ones are told at once
+            repository.sync().remote(source)
         report = _check(repository, jobs)
         mended = None
         if sources and not report.clean:

@@ -5,6 +5,7 @@ leaves out what A has.
 
     evgit log -n 3                     the last three commits
     evgit log --oneline --graph        each on one line, with the lines of descent
+    evgit log --oneline --graph --all  the same of all branches, tags and remotes
     evgit log main~3..main             what the last three commits added
     evgit log --left-right main...trial        what only one of them has: < main, > trial
     evgit log --events -n 10           the last ten events, whatever commits brought them
@@ -81,6 +82,7 @@ Item = TypeVar("Item")
 @click.option("-p", "--patch", is_flag=True, help="With the changes of documents.")
 @click.option("--stat", is_flag=True, help="With the names of the documents that changed.")
 @click.option("--events", "as_events", is_flag=True, help="List events in place of commits.")
+@click.option("--all", "every", is_flag=True, help="Of all branches and tags, and of HEAD.")
 @click.option("--first-parent", is_flag=True, help="Follow first parents only.")
 @click.option("--since", "--after", metavar="TIME", help="Not before TIME.")
 @click.option("--until", "--before", metavar="TIME", help="Not after TIME.")
@@ -107,6 +109,7 @@ def command(
     patch: bool,
     stat: bool,
     as_events: bool,
+    every: bool,
     first_parent: bool,
     since: str | None,
     until: str | None,
@@ -137,6 +140,15 @@ def command(
         if not paths:
             words, found = split_words(repository, list(revisions))
             revisions, paths = tuple(words), tuple(found)
+        if every:
+            if as_events or paths:
+                raise UsageError(
+                    "--all takes commits of all branches, and events have places in one log",
+                    hint="name one branch, or leave --events and paths out",
+                )
+            shared = ("refs/heads/", "refs/remotes/", "refs/tags/")
+            names = [ref.name for ref in repository.refs("refs/") if ref.name.startswith(shared)]
+            revisions = (*revisions, *names, "HEAD")
         if paths and graph:
             raise UsageError(
                 "--graph draws commits, and with a path the events are listed that changed it",
