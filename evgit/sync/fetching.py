@@ -268,6 +268,12 @@ def _refuse_lying_refs(store: Store, reply: FetchReply) -> None:
             raise InvalidObject(f"{name} is at {target} there, but no such commit was sent")
 
 
+def _is_hostile(name: str) -> bool:
+    """Does a ref's name lead through directories, or play with a terminal? None that a person gave
+    does, whatever rules that person's repository has."""
+    return not name.isprintable() or any(part in ("", ".", "..") for part in name.split("/"))
+
+
 def _check(store: Store, reply: FetchReply, wanted: Fetch) -> list[RefMove]:
     """Refuse a reply that can't be true. Refs whose names can't be had here are taken out of it."""
     if reply.repository != store.repository:
@@ -285,7 +291,7 @@ def _check(store: Store, reply: FetchReply, wanted: Fetch) -> list[RefMove]:
             check_ref_name(name)
             check_shared_name(name)
         except InvalidName:
-            if name.removeprefix(HEADS) in wanted.branches:
+            if name.removeprefix(HEADS) in wanted.branches or _is_hostile(name):
                 raise
             unnameable.append(RefMove(name, "", None, target, "unnameable"))
             del reply.refs[name]
