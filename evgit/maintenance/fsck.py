@@ -132,6 +132,7 @@ class _Fsck:
         self.seen = Seen()
         self._commit = ""  # the one that is looked at
         self._bad: set[int] = set()
+        self._damaged: set[str] = set()
         self._files_checked = False
         self.report = FsckReport()
 
@@ -225,7 +226,10 @@ class _Fsck:
     def _add_error(self, error: EvgitError) -> None:
         """Report what ended the check of a block."""
         if isinstance(error, DamagedObject):
-            self.add("damage", error.message, *error.ids)
+            told = len(self._damaged)
+            self._damaged.update(error.ids)
+            if not error.ids or len(self._damaged) > told:  # once of all that one frame holds
+                self.add("damage", error.message, *error.ids)
             return
         if isinstance(error, UnsupportedFormat):
             kind = "format"

@@ -56,6 +56,7 @@ class Upkeep:
         now = self._clock()
         length = span(self._config.get("operations.expire"))
         expired = None if length is None else now - length
+        self._branches.expire_operations(expired)
         report = gc(
             self._history,
             self._layout,

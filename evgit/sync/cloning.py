@@ -50,9 +50,13 @@ def refuse_taken(layout: Layout, address: str) -> bool:
         url = Config(layout.config).get("remote.origin.url")
         if url in (None, address) and layout.unfinished.exists():
             return True
+        unwritten = url == address and layout.worktree and not layout.shown.exists()
         raise AlreadyExists(
             f"{layout.directory} is an evgit repository already",
-            hint="go there and `evgit fetch`, or name another directory",
+            hint="all of its history has come, and no files were written: go there and "
+            "`evgit checkout`"
+            if unwritten
+            else "go there and `evgit fetch`, or name another directory",
         )
     place = layout.worktree or layout.directory
     if place.exists() and not _is_as_good_as_empty(place, layout):

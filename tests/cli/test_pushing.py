@@ -163,6 +163,15 @@ def test_a_clone_killed_at_once_goes_on(pair: Any, left: tuple[str, ...]) -> Non
     assert pair.evgit("clone", "../there", "../late").code == 4
 
 
+def test_a_clone_killed_over_its_files_says_what_is_left_to_do(pair: Any) -> None:
+    pair.evgit("clone", "-q", "--no-checkout", "../there", "../again")
+    refused = pair.evgit("clone", "-q", "../there", "../again")
+    assert refused.code == 4
+    assert "no files were written: go there and `evgit checkout`" in refused.err
+    assert pair.evgit("-C", "../again", "checkout").code == 0
+    assert "go there and `evgit fetch`" in pair.evgit("clone", "../there", "../again").err
+
+
 def test_a_repository_made_where_a_clone_was_killed_is_none_of_it(pair: Any) -> None:
     place = pair.directory.parent / "own" / ".evgit"
     place.mkdir(parents=True)

@@ -68,6 +68,7 @@ def test_what_nothing_leads_to_goes_when_its_operations_have_expired(tmp_path: P
         kept = list(repository.log("main").lines())
         report = repository.upkeep.gc()
         assert (report.pruned_commits, report.pruned_lines) == (9, 18)
+        assert [each.command for each in repository.operations()] == ["commit"]  # of today
         with pytest.raises(UnknownObject):
             repository.history.graph.get(commit)
         for event in lost:

@@ -9,7 +9,8 @@
 Everything that comes is checked before it is kept: ids, order, log roots. The other repository is
 remembered as the remote `origin`, and the branch follows its branch, so that `evgit pull` and
 `evgit push` know where. Nothing that came is run: a model waits for `evgit trust`. A clone that
-was interrupted goes on when the same command is given again.
+was interrupted goes on when the same command is given again; where only the files were missing,
+`evgit checkout` in it writes them.
 
 What is not small is checked, hashed and compressed by further processes while this one stores:
 --jobs says how many.

@@ -59,7 +59,7 @@ def command(
             repository.sync().remote(source)
         report = _check(repository, jobs)
         mended = None
-        if sources and not report.clean:
+        if sources and not _only_lost(report):
             mended = _repair(invocation, repository, sources, report)
             report = _check(repository, jobs)
         with invocation.output() as output:
@@ -89,18 +89,32 @@ def command(
                         f"{short(boundary.commit)} and itself, {plural(boundary.size, 'event')}. "
                         "Their ids give its log root; streams and state are unverified"
                     )
-    if report.clean:
-        return
-    if all(problem.kind == "lost" for problem in report.problems):
-        context.exit(Damage.exit_code)  # said on opening, with what to do
-    indexes_only = all(problem.kind == "index" for problem in report.problems)
-    invocation.hint(
-        "`evgit reindex` builds the indexes anew"
-        if indexes_only
-        else "damaged objects come back from a clone: `evgit fsck --repair-from REMOTE|DIR|BUNDLE`,"
-        " or from a backup; what is not named is sound"
+    if not report.clean:
+        if way_on := _way_on(report, sources):
+            invocation.hint(way_on)
+        context.exit(Damage.exit_code)
+
+
+def _way_on(report: FsckReport, sources: tuple[str, ...]) -> str:
+    """What to do about what was found; nothing where it was said on opening."""
+    if _only_lost(report):
+        return (
+            "nothing that is here is damaged, so nothing was mended: `evgit fetch` brings what "
+            "others have of the lost end, then delete lost.jsonl"
+            if sources
+            else ""
+        )
+    if all(problem.kind == "index" for problem in report.problems):
+        return "`evgit reindex` builds the indexes anew"
+    return (
+        "damaged objects come back from a clone: `evgit fsck --repair-from REMOTE|DIR|BUNDLE`, "
+        "or from a backup; what is not named is sound"
     )
-    context.exit(Damage.exit_code)
+
+
+def _only_lost(report: FsckReport) -> bool:
+    """Is all there is sound, whatever has been lost behind it?"""
+    return all(problem.kind == "lost" for problem in report.problems)
 
 
 def _check(repository: Repository, jobs: int | None) -> FsckReport:
