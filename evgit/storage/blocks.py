@@ -104,7 +104,7 @@ class BlockStore:
     """
 
     def __init__(self, connection: apsw.Connection) -> None:
-        self._last_named: tuple[list[int], list[str]] = [], []
+        self._last_named: tuple[Sequence[int], list[str]] = (), []
         self._connection = connection
         self._frames = FrameCache(CACHED_FRAME_BYTES)
         self._entries: list[BlockEntry] = []
@@ -651,10 +651,9 @@ class BlockStore:
         return lines, len(text)
 
     def _named(self, lines: Sequence[int]) -> list[str]:
-        wanted = list(lines)
-        if self._last_named[0] != wanted:  # all blocks in a damaged frame ask for the same
+        if self._last_named[0] != lines:  # all blocks in a damaged frame ask for the same
             try:
-                self._last_named = wanted, self.name_lines(wanted)
+                self._last_named = lines, self.name_lines(lines)
             except Damage:
                 return []  # what could name them is damaged as well
         return self._last_named[1]
