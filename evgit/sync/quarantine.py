@@ -17,7 +17,7 @@ from evgit.formats.again import again_line
 from evgit.formats.block import encode_block
 from evgit.formats.canonical import digest, object_id
 from evgit.formats.commit import verified_commit
-from evgit.formats.event import EventBatch, verified_batch, verify_event_lines
+from evgit.formats.event import EventBatch, decode_event, verified_batch, verify_event_lines
 from evgit.formats.event_batch import ID_BYTES
 from evgit.formats.tag import decode_tag
 from evgit.formats.times import to_instant
@@ -248,4 +248,9 @@ def _events(lines: list[bytes]) -> EventBatch:
     for line, problem in zip(lines, verify_event_lines(lines), strict=True):
         if problem:
             raise InvalidObject(f"event {object_id(line)}: {problem}")
-    raise InvalidObject("it has an event twice")
+    batch = EventBatch(
+        [decode_event(line) for line in lines], lines
+    )  # sound, though out of the way
+    if len(set(batch.ids)) != len(lines):
+        raise InvalidObject("it has an event twice")
+    return batch

@@ -9,7 +9,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from evgit.errors import (
     Conflict,
@@ -18,7 +18,7 @@ from evgit.errors import (
     TransferInterrupted,
 )
 from evgit.formats.transfer import encode_transfer
-from evgit.repository import Repository
+from evgit.repository import NewEvent, Repository
 from evgit.sync.fetching import Fetch
 from evgit.sync.messages import PushReply, PushRequest, Update
 from evgit.sync.outgoing import Outgoing, outgoing, texts, to_send
@@ -55,6 +55,37 @@ def copy(source: Repository, tmp_path: Path) -> Iterator[Repository]:
 
 
 # ---------------------------------------------------------------- shapes of any kind
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+UNUSUAL = {"text": "Grüezi \u2028 \U0001f600", "large": 1e21, "tiny": 5e-324, "\U0001f600": 1}
+
+
+@settings(max_examples=15)
+@given(st.lists(st.dictionaries(st.text(max_size=3), JSON), min_size=1, max_size=4))
+@example([UNUSUAL])
+def test_whatever_an_event_may_say_arrives(said: list[dict[str, object]]) -> None:
+    """Whether it comes alone, with others in its commit, or among so many that they go in bulk."""
+    with TemporaryDirectory() as directory:
+        place = Path(directory)
+        with new(place / "source", Clock()) as source, cloned(source, place / "copy") as copy:
+            source.append([NewEvent("s", "said", data, key=str(n)) for n, data in enumerate(said)])
+            fetched(copy, source)
+            for n in range(130):
+                data = said[n % len(said)] if n % 50 == 0 else {"n": n}
+                source.append([NewEvent("t", "said", data, key=str(n))])
+            fetched(copy, source)
+            assert ids(copy, "origin/main") == ids(source)
+            assert [e.data for e in copy.events("origin/main")] == [e.data for e in source.events()]
+            assert copy.fsck(jobs=1).problems == []
+
+
 @settings(max_examples=40)
 @given(steps("talk"), st.booleans())
 def test_a_clone_that_fetches_has_the_same_logs(taken: list[Step], by_push: bool) -> None:
