@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from evgit.formats.tag import Tag
-from evgit.repository import ModelUse, NewEvent, Repository
+from evgit.repository import Connecting, ModelUse, NewEvent, Repository, clone
 from evgit.state.modelling.trust import TrustEverything
+from evgit.storage.database import fetch_one
 
 HERE = Path(__file__).resolve().parent
 
@@ -158,24 +159,48 @@ def described(repository: Repository) -> dict[str, Any]:
     }
 
 
+def fill_by_fetching(source: Repository, target: Path) -> Repository:
+    """A clone with packs, with rows of one block and with rows of many: it grew in three ways."""
+    using = Connecting("Ada <ada@example.org>", source.clock)
+    use = ModelUse(trust=TrustEverything())
+    repository, _ = clone(str(source.layout.directory.parent), target, using=using, model=use)
+    repository.branches.create("other", repository.resolve_commit("origin/other"))
+    repository.gc()
+    for n in range(150):
+        source.append([NewEvent(f"till-{n % 5}", "till_closed", {"n": n}, day(9))])
+    sync = repository.sync(using)
+    sync.fetch(sync.remote("origin"))
+    sync.remotes.set_url("origin", "https://example.org/bank")
+    repository.branches.create("main", repository.resolve_commit("origin/main"), force=True)
+    repository.append([NewEvent("till-1", "till_opened", {"n": 150}, day(10))])
+    rows, lines = fetch_one(
+        repository.history.connection,
+        "SELECT count(*), (SELECT sum(events + 1) FROM commits) FROM blocks",
+    )
+    assert list(repository.layout.packs.glob("*.evpack"))
+    assert 2 <= rows < 20 < lines
+    return repository
+
+
 def main() -> None:
     name = sys.argv[1]
     target = HERE / f"{name}.zip"
     if target.exists():
         sys.exit(f"{target} is there already, and is never made again")
     with TemporaryDirectory() as place:
-        root = Path(place)
+        source, root = Path(place) / "source", Path(place) / "clone"
         files = {"model/bank.py": MODEL, "schemas/deposit_made/3.json": json.dumps(SCHEMA)}
         for path, text in files.items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text)
+            (source / path).parent.mkdir(parents=True, exist_ok=True)
+            (source / path).write_text(text)
         use = ModelUse(trust=TrustEverything())
-        with Repository.init(root, author="Ada <ada@example.org>", model=use) as repository:
-            fill(repository)
-            for revision, documents in DOCUMENTS.items():
-                assert dict(repository.state(revision)) == documents, revision
-            assert not repository.fsck().problems
-            found = described(repository)
+        with Repository.init(source, author="Ada <ada@example.org>", model=use) as made:
+            fill(made)
+            with fill_by_fetching(made, root) as repository:
+                for revision, documents in DOCUMENTS.items():
+                    assert dict(repository.state(revision)) == documents, revision
+                assert not repository.fsck().problems
+                found = described(repository)
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted((root / ".evgit").rglob("*")):
                 if path.is_file() and not path.name.startswith("cache.db"):
