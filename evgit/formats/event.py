@@ -192,6 +192,21 @@ def verified_batch(lines: Sequence[bytes]) -> EventBatch | None:
     return _fast_stored(lines, Rules(stored=True, reserved=True))
 
 
+def batch_from_stored(lines: list[bytes], wrong: Callable[[bytes, str], None]) -> EventBatch:
+    """The events of stored lines, also of sound ones that `verified_batch` has doubts about.
+
+    `wrong` is told of each line that is not exactly canonical, and why, before any is decoded.
+    Raises DamagedObject where one can't be.
+    """
+    batch = verified_batch(lines)
+    if batch is not None:
+        return batch
+    for line, problem in zip(lines, verify_event_lines(lines), strict=True):
+        if problem:
+            wrong(line, problem)
+    return EventBatch([decode_event(line) for line in lines], lines)
+
+
 def verified_text(ended: Sequence[bytes], text: bytes) -> EventBatch | None:
     """The same for lines that have their newlines, and stand one after another in `text`."""
     if not ended:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from evgit.errors import Damage, DamagedObject, EvgitError, InvalidObject, UnsupportedFormat
 from evgit.formats.canonical import digest, object_id
 from evgit.formats.commit import Commit, decode_commit, verified_commit
-from evgit.formats.event import EventBatch, decode_event, verified_batch, verify_event_lines
+from evgit.formats.event import EventBatch, batch_from_stored
 from evgit.history.boundary_index import is_boundary_block, unfold
 from evgit.history.commit_row import CommitRow
 from evgit.history.derive import commit_to_index, order_problem, split_again
@@ -370,12 +370,10 @@ class _Fsck:
                     )
 
     def _events(self, lines: list[bytes]) -> EventBatch:
-        batch = verified_batch(lines)
-        if batch is None:
-            for line, problem in zip(lines, verify_event_lines(lines), strict=True):
-                if problem:
-                    self.add("format", f"event {object_id(line)}: {problem}", object_id(line))
-            batch = EventBatch([decode_event(line) for line in lines], lines)
+        def wrong(line: bytes, problem: str) -> None:
+            self.add("format", f"event {object_id(line)}: {problem}", object_id(line))
+
+        batch = batch_from_stored(lines, wrong)
         self.seen.add_events(batch, sound=False)
         for event in batch.events:
             if event.blobs:

@@ -17,7 +17,7 @@ from evgit.formats.again import again_line
 from evgit.formats.block import encode_block
 from evgit.formats.canonical import digest, object_id
 from evgit.formats.commit import verified_commit
-from evgit.formats.event import EventBatch, decode_event, verified_batch, verify_event_lines
+from evgit.formats.event import EventBatch, batch_from_stored
 from evgit.formats.event_batch import ID_BYTES
 from evgit.formats.tag import decode_tag
 from evgit.formats.times import to_instant
@@ -175,7 +175,7 @@ class Quarantine:
             )
         try:
             own, again = split_again(block.lines)
-            batch = _events(own)
+            batch = batch_from_stored(own, _refuse_line)
         except (DamagedObject, InvalidObject) as error:
             raise InvalidObject(f"commit {commit_id.hex()}: {error.message}") from None
         lines = block.lines
@@ -240,17 +240,5 @@ class Quarantine:
         )
 
 
-def _events(lines: list[bytes]) -> EventBatch:
-    """Event lines, each valid and canonical. Raises InvalidObject naming the first that is not."""
-    batch = verified_batch(lines)
-    if batch is not None and len(set(batch.ids)) == len(lines):
-        return batch
-    for line, problem in zip(lines, verify_event_lines(lines), strict=True):
-        if problem:
-            raise InvalidObject(f"event {object_id(line)}: {problem}")
-    batch = EventBatch(
-        [decode_event(line) for line in lines], lines
-    )  # sound, though out of the way
-    if len(set(batch.ids)) != len(lines):
-        raise InvalidObject("it has an event twice")
-    return batch
+def _refuse_line(line: bytes, problem: str) -> None:
+    raise InvalidObject(f"event {object_id(line)}: {problem}")
