@@ -190,6 +190,7 @@ class BlockStore:
 
     def forget(self) -> None:
         """Forget what was remembered, after a roll-back: its line numbers will be used again."""
+        self._last_named = (), []
         self._frames.clear()
         self._entries.clear()
         self._look_again()

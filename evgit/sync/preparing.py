@@ -94,8 +94,9 @@ class Preparing:
         self._rest = whole_blocks(transfer_frames(coming))
         try:
             for blocks in self._rest:
-                self._early.append((blocks.folded(), self._ask(request_of(blocks))))
-                self._early_bytes += blocks.folded().held
+                folded = blocks.folded()
+                self._early.append((folded, self._ask(request_of(blocks))))
+                self._early_bytes += folded.held
                 while self._workers.has_answer():
                     self._early_bytes += len(self._take_answer().answer or b"")
                 if self._early_bytes > MAX_WAITING_BYTES:
