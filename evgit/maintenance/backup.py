@@ -24,10 +24,7 @@ import msgspec
 import zstandard
 from blake3 import blake3
 
-from evgit.errors import (
-    ReadOnly,
-    UsageError,
-)
+from evgit.errors import ReadOnly, UsageError
 from evgit.formats.again import is_again
 from evgit.formats.backup_list import FILE_NAME, BackedUp, BackupList, decode_list, encode_list
 from evgit.formats.boundary import is_boundary

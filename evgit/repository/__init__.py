@@ -9,18 +9,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from evgit.history.boundaries import (
-    BoundaryRow as BoundaryRow,
-)
-from evgit.history.heads import (
-    Head as Head,
-)
-from evgit.history.log import (
-    Log as Log,
-)
-from evgit.history.points import (
-    Point as Point,
-)
+from evgit.history.boundaries import BoundaryRow as BoundaryRow
+from evgit.history.heads import Head as Head
+from evgit.history.log import Log as Log
+from evgit.history.points import Point as Point
 from evgit.history.reading import (
     CommitEntry as CommitEntry,
     LogEvent as LogEvent,
@@ -35,93 +27,47 @@ from evgit.history.revision_source import (
     Resolved as Resolved,
     Selection as Selection,
 )
-from evgit.history.time_expression import (
-    parse_time as parse_time,
-)
+from evgit.history.time_expression import parse_time as parse_time
 from evgit.repository.facade import Repository as Repository
 from evgit.repository.model_use import ModelUse as ModelUse
-from evgit.storage.layout import (
-    Layout as Layout,
-)
-from evgit.storage.operations import (
-    Operation as Operation,
-    RefChange as RefChange,
-)
-from evgit.storage.refs import (
-    Ref as Ref,
-)
+from evgit.storage.layout import Layout as Layout
+from evgit.storage.operations import Operation as Operation, RefChange as RefChange
+from evgit.storage.refs import Ref as Ref
 
 if TYPE_CHECKING:
-    from evgit.history.append import (
-        Appended as Appended,
-    )
-    from evgit.history.expected import (
-        Expected as Expected,
-    )
-    from evgit.history.new_event import (
-        NewEvent as NewEvent,
-    )
-    from evgit.maintenance.backup import (
-        BackupReport as BackupReport,
-    )
-    from evgit.maintenance.backup_source import (
-        is_backup as is_backup,
-    )
-    from evgit.maintenance.fsck import (
-        FsckReport as FsckReport,
-    )
-    from evgit.merging.conflicts import (
-        MergeConflict as MergeConflict,
-    )
-    from evgit.merging.details import (
-        Detail as Detail,
-        Details as Details,
-        Seen as Seen,
-    )
-    from evgit.merging.merged import (
-        Merged as Merged,
-    )
-    from evgit.merging.problems import (
-        Problem as Problem,
-    )
-    from evgit.merging.reappend import (
-        Reappended as Reappended,
-    )
-    from evgit.merging.what_if import (
-        Tried as Tried,
-    )
+    from evgit.history.append import Appended as Appended
+    from evgit.history.expected import Expected as Expected
+    from evgit.history.new_event import NewEvent as NewEvent
+    from evgit.maintenance.backup import BackupReport as BackupReport
+    from evgit.maintenance.backup_source import is_backup as is_backup
+    from evgit.maintenance.fsck import FsckReport as FsckReport
+    from evgit.merging.conflicts import MergeConflict as MergeConflict
+    from evgit.merging.details import Detail as Detail, Details as Details, Seen as Seen
+    from evgit.merging.merged import Merged as Merged
+    from evgit.merging.problems import Problem as Problem
+    from evgit.merging.reappend import Reappended as Reappended
+    from evgit.merging.what_if import Tried as Tried
     from evgit.repository.making import (
         clone as clone,
         init as init,
         open as open,  # noqa: A004 - evgit.open reads as gzip.open
         restore as restore,
     )
-    from evgit.repository.repairing import (
-        repair as repair,
-    )
+    from evgit.repository.repairing import repair as repair
     from evgit.state.diff import (
         MISSING as MISSING,
         DocumentChange as DocumentChange,
         FieldChange as FieldChange,
         field_changes as field_changes,
     )
-    from evgit.state.modelling.files import (
-        ModelFiles as ModelFiles,
-    )
-    from evgit.state.modelling.schema_diff import (
-        TypeDiff as TypeDiff,
-    )
+    from evgit.state.modelling.files import ModelFiles as ModelFiles
+    from evgit.state.modelling.schema_diff import TypeDiff as TypeDiff
     from evgit.state.modelling.schema_review import (
         FailedEvent as FailedEvent,
         ListedType as ListedType,
     )
-    from evgit.state.modelling.trust import (
-        TrustedModel as TrustedModel,
-        TrustFile as TrustFile,
-    )
-    from evgit.state.provenance.attribution import (
-        Attribution as Attribution,
-    )
+    from evgit.state.modelling.trust import TrustedModel as TrustedModel, TrustFile as TrustFile
+    from evgit.state.provenance.attribution import Attribution as Attribution
     from evgit.state.provenance.bisection import (
         Bisection as Bisection,
         Mark as Mark,
@@ -133,70 +79,28 @@ if TYPE_CHECKING:
         BlamedLine as BlamedLine,
         Provenance as Provenance,
     )
-    from evgit.state.provenance.stepping import (
-        EventChanges as EventChanges,
-    )
-    from evgit.state.state import (
-        State as State,
-    )
-    from evgit.storage.config import (
-        Config as Config,
-        Setting as Setting,
-    )
-    from evgit.storage.jobs import (
-        MAX_JOBS as MAX_JOBS,
-    )
+    from evgit.state.provenance.stepping import EventChanges as EventChanges
+    from evgit.state.state import State as State
+    from evgit.storage.config import Config as Config, Setting as Setting
+    from evgit.storage.jobs import MAX_JOBS as MAX_JOBS
     from evgit.sync.bundles import (
         Bundle as Bundle,
         create_bundle as create_bundle,
         read_bundle as read_bundle,
         verify_bundle as verify_bundle,
     )
-    from evgit.sync.cloning import (
-        directory_of as directory_of,
-        refs_at as refs_at,
-    )
-    from evgit.sync.fetching import (
-        Fetch as Fetch,
-        Fetched as Fetched,
-        RefMove as RefMove,
-    )
-    from evgit.sync.mending import (
-        Mended as Mended,
-    )
-    from evgit.sync.messages import (
-        RefsReply as RefsReply,
-        Update as Update,
-    )
-    from evgit.sync.publishing import (
-        Published as Published,
-        publish as publish,
-    )
-    from evgit.sync.pushing import (
-        Pushed as Pushed,
-        PushedRef as PushedRef,
-    )
-    from evgit.sync.remotes import (
-        Remote as Remote,
-        Upstream as Upstream,
-    )
-    from evgit.sync.service import (
-        Policy as Policy,
-        Service as Service,
-    )
-    from evgit.sync.stdio import (
-        refuse as refuse,
-        serve as serve,
-    )
-    from evgit.sync.sync import (
-        Sync as Sync,
-    )
-    from evgit.sync.transports.address import (
-        masked as masked,
-    )
-    from evgit.sync.transports.connecting import (
-        Connecting as Connecting,
-    )
+    from evgit.sync.cloning import directory_of as directory_of, refs_at as refs_at
+    from evgit.sync.fetching import Fetch as Fetch, Fetched as Fetched, RefMove as RefMove
+    from evgit.sync.mending import Mended as Mended
+    from evgit.sync.messages import RefsReply as RefsReply, Update as Update
+    from evgit.sync.publishing import Published as Published, publish as publish
+    from evgit.sync.pushing import Pushed as Pushed, PushedRef as PushedRef
+    from evgit.sync.remotes import Remote as Remote, Upstream as Upstream
+    from evgit.sync.service import Policy as Policy, Service as Service
+    from evgit.sync.stdio import refuse as refuse, serve as serve
+    from evgit.sync.sync import Sync as Sync
+    from evgit.sync.transports.address import masked as masked
+    from evgit.sync.transports.connecting import Connecting as Connecting
     from evgit.worktree.working_tree import (
         CheckoutResult as CheckoutResult,
         Status as Status,

@@ -31,7 +31,8 @@ class Appending:
     """Appends to one repository.
 
     `models`: its models, asked for where there may be one. `model_at_hand`: is one wanted or in the
-    working tree? `is_in`: is an event in the log of a ref already?
+    working tree? `may_have_model`: or perhaps recorded? `is_in`: is an event in the log of a ref
+    already?
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Appending:
         *,
         models: Callable[[], Models],
         model_at_hand: Callable[[], bool],
+        may_have_model: Callable[[], bool],
         is_in: Callable[[Event, str], bool],
     ) -> None:
         self._connection = connection
@@ -51,6 +53,7 @@ class Appending:
         self._appender = appender
         self._models = models
         self._model_at_hand = model_at_hand
+        self._may_have_model = may_have_model
         self._is_in = is_in
         self._model_recorded = False  # as far as an append has seen
 
@@ -92,9 +95,6 @@ class Appending:
                 return
         for request in requests:
             yield [self.append(request, verify=True)]
-
-    def _may_have_model(self) -> bool:
-        return self._model_at_hand() or self._history.streams.number(MODEL) is not None
 
     def _hold_to_model(self, request: Append) -> None:
         """Have an append checked by the model, if there is one."""

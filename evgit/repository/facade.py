@@ -426,6 +426,7 @@ class Repository:
             self._appender,
             models=lambda: self.models,
             model_at_hand=self._model_at_hand,
+            may_have_model=self._may_have_model,
             is_in=self._is_in,
         )
 

@@ -17,13 +17,7 @@ from typing import Any
 
 import apsw
 
-from evgit.errors import (
-    Damage,
-    NotADatabase,
-    Unavailable,
-    UnsupportedFormat,
-    UsageError,
-)
+from evgit.errors import Damage, NotADatabase, Unavailable, UnsupportedFormat, UsageError
 from evgit.storage import schema
 from evgit.storage.acknowledged import Mark, Marker
 from evgit.storage.database_errors import translate_errors, translated
