@@ -1,0 +1,1 @@
+"""What the native part offers. Every function has a twin in Python that says the same."""
