@@ -71,8 +71,7 @@ def go_to_branch(
     else:
         repository.branches.set_head(f"ref: {HEADS}{name}", command, {"branch": name})
     invocation.done(f"HEAD is on branch {name}")
-    with invocation.output() as output:
-        output.line(f"{'Made and switched to' if make_at else 'On'} branch {name}{changed}")
+    invocation.answer(f"{'Made and switched to' if make_at else 'On'} branch {name}{changed}")
     if left is not None:
         invocation.warn(f"commit {short(left)}, where HEAD was, is on no branch")
         invocation.hint(
@@ -114,8 +113,7 @@ def go_to_point(
     changed = _write(invocation, repository, point, force=force, always=always)
     repository.branches.set_head(target, command, {"target": target})
     invocation.done(f"HEAD is at {target}")
-    with invocation.output() as output:
-        output.line(f"HEAD is at {place(repository, point)}{changed}")
+    invocation.answer(f"HEAD is at {place(repository, point)}{changed}")
     if whole:
         invocation.hint("to append from here, make a branch: evgit switch -c NAME")
     else:

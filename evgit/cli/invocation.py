@@ -34,6 +34,11 @@ class Invocation:
         self.colour = colour
         self.pager = pager
         self._done = [] if done is None else done
+        self._quiet = False
+
+    def be_quiet(self) -> None:
+        """Say nothing any more but warnings, errors and what was asked for."""
+        self._quiet = True
 
     def done(self, text: str) -> None:
         """Note that what was asked for is durable, before anything else can fail.
@@ -56,9 +61,16 @@ class Invocation:
         paged: AbstractContextManager[Output] = paging.paged_output(self.colour)
         return paged
 
+    def answer(self, text: str) -> None:
+        """Say in one line on standard output what was done."""
+        if not self._quiet:
+            with self.output() as output:
+                output.line(text)
+
     def note(self, text: str) -> None:
         """Tell the person something that is no part of the answer."""
-        self._say(text)
+        if not self._quiet:
+            self._say(text)
 
     def warn(self, text: str) -> None:
         """Say what went differently than the person may think."""
@@ -66,7 +78,8 @@ class Invocation:
 
     def hint(self, text: str) -> None:
         """Say what to do next, or better."""
-        self._say(f"hint: {text}")
+        if not self._quiet:
+            self._say(f"hint: {text}")
 
     def _say(self, text: str) -> None:
         sys.stdout.flush()

@@ -18,6 +18,7 @@ from evgit.history.heads import HEADS, TAGS, Heads
 from evgit.history.history import History
 from evgit.history.kept import Kept, kept
 from evgit.history.past import refs_after
+from evgit.history.ref_names import REMOTES
 from evgit.storage import database
 from evgit.storage.in_progress import InProgress
 from evgit.storage.operations import Operation, OperationLog, RefChange
@@ -101,6 +102,14 @@ class Branches(Heads):
                     hint="delete it with -D (`evgit undo` brings it back), or tag it first",
                 )
             self._move([RefChange(ref, target, None)], "branch -d", {"name": name})
+        return target
+
+    def delete_tracking(self, name: str) -> str:
+        """Forget where a branch of a remote (`origin/main`) was last seen; returns that."""
+        ref = REMOTES + name
+        with self._transaction():
+            target = self._existing(ref, f"remote-tracking branch {name!r}")
+            self._move([RefChange(ref, target, None)], "branch -d -r", {"name": name})
         return target
 
     def rename(self, old: str, new: str) -> None:
@@ -265,7 +274,7 @@ class Branches(Heads):
     def _existing(self, ref: str, called: str) -> str:
         target = self._refs.get(ref)
         if target is None:
-            raise NotFound(f"there is no {called}", hint="`evgit branch`, `evgit tag` list them")
+            raise NotFound(f"there is no {called}", hint="`evgit branch -a`, `evgit tag` list them")
         return target
 
     def refuse_path_prefix(self, ref: str, apart_from: str = "") -> None:
@@ -293,7 +302,7 @@ class Branches(Heads):
         wanted = graph.get(target)
         others = {
             r.target
-            for prefix in (HEADS, TAGS, "refs/remotes/")
+            for prefix in (HEADS, TAGS, REMOTES)
             for r in self._refs.under(prefix)
             if r.name != ref
         }

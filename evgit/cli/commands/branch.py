@@ -7,6 +7,7 @@
     evgit branch trial main~3        make one elsewhere; `main@{2015-06-01}` is a place, too
     evgit branch -m trial better     rename it
     evgit branch -d better           delete it; -D even if its events are on no other branch
+    evgit branch -d -r origin/old    forget where a remote's was seen; fetching may bring it back
     evgit branch -u origin/main      let the current one follow that; --unset-upstream: nothing
     evgit branch --contains main~3   those that have a commit, or an event, in their history
     evgit branch --merged main       those whose commits main has all; --no-merged: the others
@@ -47,7 +48,7 @@ TRACKING = "refs/remotes/"
     "-v", "--verbose", count=True, help="List with commit and title; -vv: and what each follows."
 )
 @click.option("-a", "--all", "every", is_flag=True, help="List those of remotes, too.")
-@click.option("-r", "--remotes", is_flag=True, help="List those of remotes.")
+@click.option("-r", "--remotes", is_flag=True, help="List those of remotes; -d -r: delete one.")
 @click.option("-u", "--set-upstream-to", "upstream", metavar="UPSTREAM", help="Let NAME follow it.")
 @click.option("--unset-upstream", is_flag=True, help="Let NAME follow nothing.")
 @click.option("-m", "--move", is_flag=True, help="Rename: [OLD] NEW.")
@@ -98,23 +99,21 @@ def command(
     show_current: bool,
     as_json: bool,
 ) -> None:
-    listing = listing or every or remotes
+    deleting = delete or force_delete
+    listing = listing or every or (remotes and not deleting)
     listing = listing or any(word is not None for word in (contains, merged, no_merged))
     following = upstream is not None or unset_upstream
-    if sum((move, delete or force_delete, listing or show_current, following)) > 1:
+    if sum((move, deleting, listing or show_current, following)) > 1:
         raise UsageError("-m, -d, -u and --list don't go together", hint="use one at a time")
     with open_to_change() as repository, invocation.output() as output:
         if show_current:
             output.line(repository.head().branch or "")
         elif move:
             _rename(invocation, repository, output, name, start)
-        elif delete or force_delete:
+        elif deleting:
             if name is None or start is not None:
                 raise UsageError("give the one branch to delete", hint="evgit branch -d NAME")
-            was = repository.branches.delete(name, force=force_delete or force)
-            repository.sync().remotes.unfollow(name)
-            invocation.done(f"branch {name} is deleted (was {was})")
-            output.line(f"Deleted branch {name} (was {short(was)})")
+            _delete(invocation, repository, output, name, remotes, force=force_delete or force)
         elif following:
             _follow(invocation, repository, output, name, start, upstream)
         elif name is None or listing:
@@ -130,6 +129,24 @@ def command(
             invocation.done(f"branch {name} is made at {commit}")
             output.line(f"Made branch {name} at {short(commit)}")
             follow_start(invocation, repository, name, start)
+
+
+def _delete(
+    invocation: Invocation,
+    repository: Repository,
+    output: Output,
+    name: str,
+    of_remote: bool,
+    *,
+    force: bool,
+) -> None:
+    if of_remote:
+        was, kind = repository.branches.delete_tracking(name), "remote-tracking branch"
+    else:
+        was, kind = repository.branches.delete(name, force=force), "branch"
+        repository.sync().remotes.unfollow(name)
+    invocation.done(f"{kind} {name} is deleted (was {was})")
+    output.line(f"Deleted {kind} {name} (was {short(was)})")
 
 
 def _rename(

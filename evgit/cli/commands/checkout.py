@@ -34,6 +34,7 @@ from evgit.repository import FoundDocument
 @click.option("-b", "new_branch", metavar="NAME", help="Make a branch and go there.")
 @click.option("--detach", is_flag=True, help="Put HEAD on the commit, not on the branch.")
 @click.option("-f", "--force", is_flag=True, help="Overwrite files that were edited by hand.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors.")
 @state_options
 @click.pass_obj
 def command(
@@ -43,7 +44,10 @@ def command(
     new_branch: str | None,
     detach: bool,
     force: bool,
+    quiet: bool,
 ) -> None:
+    if quiet:
+        invocation.be_quiet()
     with open_to_change() as repository:
         revisions = list(words)
         if not paths:

@@ -29,6 +29,7 @@ from evgit.errors import UnknownRevision, UsageError
 @click.option("-c", "--create", is_flag=True, help="Make the branch, at START or HEAD.")
 @click.option("--detach", is_flag=True, help="Go to a point, without a branch.")
 @click.option("-f", "--force", is_flag=True, help="Overwrite files that were edited by hand.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors.")
 @click.pass_obj
 def command(
     invocation: Invocation,
@@ -37,7 +38,10 @@ def command(
     create: bool,
     detach: bool,
     force: bool,
+    quiet: bool,
 ) -> None:
+    if quiet:
+        invocation.be_quiet()
     if branch is None or (start is not None and not create):
         raise UsageError("give one branch", hint="evgit switch BRANCH, evgit switch -c NEW [START]")
     if create and detach:
