@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -19,6 +20,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from evgit.errors import EvgitError, InvalidObject, TransferInterrupted
+from evgit.formats.times import to_text
 from evgit.history.stamps import now
 from evgit.repository import ModelUse, Repository
 from evgit.server.access import Access
@@ -28,6 +30,7 @@ from evgit.server.making import LargeAnswers
 from evgit.server.metrics import Metrics
 from evgit.server.settings import ServerSettings, repository_directory
 from evgit.state.modelling.trust import Trust
+from evgit.storage.acknowledged import Loss
 from evgit.storage.layout import Layout
 from evgit.sync.messages import MAX_MESSAGE_BYTES, encode, error_reply
 from evgit.sync.refusals import Refusal, refusal_line
@@ -35,7 +38,7 @@ from evgit.sync.stdio import framed, keep, keep_abandoned, read_body, read_messa
 
 MEDIA_TYPE = "application/x-evgit"
 MAX_READING_BYTES = MAX_MESSAGE_BYTES + (1 << 16)  # whoever may only read has no more to say
-LOG = logging.getLogger("evgit.server")  # pushes that were refused, a line of JSON each
+LOG = logging.getLogger("evgit.server")  # refused pushes and lost history, a line of JSON each
 ARRIVING = 16  # times as many requests may come in as are answered at the same time
 
 
@@ -63,6 +66,7 @@ class Server:
         self._now = now
         self._version = version
         self._large = LargeAnswers()
+        self._losses_told: set[tuple[str, Loss]] = set()
         self.metrics = Metrics()
 
     def app(self) -> Starlette:
@@ -140,6 +144,7 @@ class Server:
     ) -> tuple[bytes, Iterator[bytes]]:
         repository = self._open(layout, access)
         ending.callback(repository.close)
+        self._tell_losses(repository, name)
         service = repository.service(
             access.name,
             write=access.write,
@@ -159,6 +164,14 @@ class Server:
 
     def _log(self, refusal: Refusal, repository: str) -> None:
         LOG.warning("%s", refusal_line(refusal, self._now(), repository))
+
+    def _tell_losses(self, repository: Repository, name: str) -> None:
+        """Log each loss once, however many requests find it."""
+        for loss in repository.lost:
+            if (name, loss) not in self._losses_told:
+                self._losses_told.add((name, loss))
+                line = {"time": to_text(self._now()), "repository": name, "lost": loss}
+                LOG.warning("%s", msgspec.json.encode(line).decode())
 
     def _open(self, layout: Layout, access: Access) -> Repository:
         use = ModelUse(trust=self._trust, jobs=1)  # many may push at once

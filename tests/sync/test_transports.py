@@ -539,3 +539,19 @@ def test_no_address_becomes_an_option(person: Person, address: str, tmp_path: Pa
     assert done.returncode in (2, 3, 5, 7), done
     assert not (tmp_path / "made").exists()
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_logs_history_that_is_gone_once(person: Person, tmp_path: Path) -> None:
+    there = tmp_path / "served" / "ledger"
+    person("init", "-q", "--bare", str(there))
+    person("commit", "-q", "-s", "a-1", "-t", "counted", "n=1", at=str(there))
+    older = (there / "evgit.db").read_bytes()
+    person("commit", "-q", "-s", "a-1", "-t", "counted", "n=2", at=str(there))
+    (there / "evgit.db").write_bytes(older)
+    log: list[str] = []
+    with serving(there.parent, log=log) as url:
+        for _ in range(3):
+            person("ls-remote", f"{url}/ledger")
+    [line] = [json.loads(line) for line in log]
+    assert line["repository"] == "ledger"
+    assert sorted(line["lost"]) == ["finished", "found", "noticed", "operation"]
