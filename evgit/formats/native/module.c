@@ -2,7 +2,14 @@
 
 #include "native.h"
 
+#define FASTCALL(function) ((PyCFunction)(void (*)(void))(function)), METH_FASTCALL
+
 static PyMethodDef methods[] = {
+    {"choose_hashes", evgit_py_choose_hashes, METH_O, NULL},
+    {"blake3", evgit_py_blake3, METH_O, NULL},
+    {"sha256", evgit_py_sha256, METH_O, NULL},
+    {"hashed", FASTCALL(evgit_py_hashed), NULL},
+    {"hashed_text", evgit_py_hashed_text, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -17,5 +24,7 @@ static struct PyModuleDef module = {
 PyMODINIT_FUNC
 PyInit__native(void)
 {
+    evgit_choose_blake3(0);
+    evgit_choose_sha256(0);
     return PyModuleDef_Init(&module);
 }

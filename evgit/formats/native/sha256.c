@@ -1,0 +1,216 @@
+/* SHA-256, written from its specification (NIST, FIPS 180-4, section numbers of which are given), and the two
+ * hashes that RFC 6962 makes of it. Where an x86 processor has instructions for it, these are used. */
+
+#include "native.h"
+
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
+#define BLOCK 64u
+
+/* 5.3.3 */
+static const uint32_t START[8] = {
+    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+};
+
+/* 4.2.2 */
+static const uint32_t K[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+
+#define ROTATE(x, n) (((x) >> (n)) | ((x) << (32 - (n))))
+
+static uint32_t
+load32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static void
+store32(uint8_t *at, uint32_t word)
+{
+    at[0] = (uint8_t)(word >> 24);
+    at[1] = (uint8_t)(word >> 16);
+    at[2] = (uint8_t)(word >> 8);
+    at[3] = (uint8_t)word;
+}
+
+/* 6.2.2, for one block after another. */
+static void
+compress_plain(uint32_t state[8], const uint8_t *blocks, size_t count)
+{
+    for (; count > 0; count--, blocks += BLOCK) {
+        uint32_t w[64];
+        for (int t = 0; t < 16; t++)
+            w[t] = load32(blocks + 4 * t);
+        for (int t = 16; t < 64; t++) {
+            uint32_t near = w[t - 2], far = w[t - 15];
+            uint32_t sigma1 = ROTATE(near, 17) ^ ROTATE(near, 19) ^ (near >> 10);
+            uint32_t sigma0 = ROTATE(far, 7) ^ ROTATE(far, 18) ^ (far >> 3);
+            w[t] = sigma1 + w[t - 7] + sigma0 + w[t - 16];
+        }
+        uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+        uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+        for (int t = 0; t < 64; t++) {
+            uint32_t sum1 = ROTATE(e, 6) ^ ROTATE(e, 11) ^ ROTATE(e, 25);
+            uint32_t first = h + sum1 + ((e & f) ^ (~e & g)) + K[t] + w[t];
+            uint32_t sum0 = ROTATE(a, 2) ^ ROTATE(a, 13) ^ ROTATE(a, 22);
+            uint32_t second = sum0 + ((a & b) ^ (a & c) ^ (b & c));
+            h = g;
+            g = f;
+            f = e;
+            e = d + first;
+            d = c;
+            c = b;
+            b = a;
+            a = first + second;
+        }
+        state[0] += a;
+        state[1] += b;
+        state[2] += c;
+        state[3] += d;
+        state[4] += e;
+        state[5] += f;
+        state[6] += g;
+        state[7] += h;
+    }
+}
+
+#if defined(__x86_64__)
+
+/* Intel's instructions (Software Developer's Manual, volume 2, SHA256RNDS2, SHA256MSG1, SHA256MSG2) keep the
+ * state as (a, b, e, f) and (c, d, g, h), highest word first, and take four words of the message at a time. */
+__attribute__((target("sha,sse4.1,ssse3"))) static void
+compress_sha_ni(uint32_t state[8], const uint8_t *blocks, size_t count)
+{
+    const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
+    __m128i abef = _mm_set_epi32((int)state[0], (int)state[1], (int)state[4], (int)state[5]);
+    __m128i cdgh = _mm_set_epi32((int)state[2], (int)state[3], (int)state[6], (int)state[7]);
+    for (; count > 0; count--, blocks += BLOCK) {
+        __m128i abef_before = abef, cdgh_before = cdgh;
+        __m128i w[4];
+        for (int i = 0; i < 4; i++)
+            w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(blocks + 16 * i)), big_endian);
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) {
+            __m128i now = w[i & 3];
+            if (i < 12) {
+                /* words 16 further on: w[t-16] + sigma0(w[t-15]) + w[t-7] + sigma1(w[t-2]) */
+                __m128i next = _mm_sha256msg1_epu32(now, w[(i + 1) & 3]);
+                next = _mm_add_epi32(next, _mm_alignr_epi8(w[(i + 3) & 3], w[(i + 2) & 3], 4));
+                w[i & 3] = _mm_sha256msg2_epu32(next, w[(i + 3) & 3]);
+            }
+            __m128i added = _mm_add_epi32(now, _mm_loadu_si128((const __m128i *)(K + 4 * i)));
+            cdgh = _mm_sha256rnds2_epu32(cdgh, abef, added);
+            abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(added, 0x0e));
+        }
+        abef = _mm_add_epi32(abef, abef_before);
+        cdgh = _mm_add_epi32(cdgh, cdgh_before);
+    }
+    state[0] = (uint32_t)_mm_extract_epi32(abef, 3);
+    state[1] = (uint32_t)_mm_extract_epi32(abef, 2);
+    state[2] = (uint32_t)_mm_extract_epi32(cdgh, 3);
+    state[3] = (uint32_t)_mm_extract_epi32(cdgh, 2);
+    state[4] = (uint32_t)_mm_extract_epi32(abef, 1);
+    state[5] = (uint32_t)_mm_extract_epi32(abef, 0);
+    state[6] = (uint32_t)_mm_extract_epi32(cdgh, 1);
+    state[7] = (uint32_t)_mm_extract_epi32(cdgh, 0);
+}
+
+/* Compilers of some years ago can't be asked about SHA: CPUID leaf 7, EBX, bit 29. */
+static int
+has_sha_ni(void)
+{
+    unsigned a, b, c, d;
+    if (!__builtin_cpu_supports("sse4.1") || !__builtin_cpu_supports("ssse3"))
+        return 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1);
+}
+
+#endif
+
+static void (*compress)(uint32_t state[8], const uint8_t *blocks, size_t count) = compress_plain;
+
+const char *
+evgit_choose_sha256(int plain)
+{
+#if defined(__x86_64__)
+    if (!plain && has_sha_ni()) {
+        compress = compress_sha_ni;
+        return "sha-ni";
+    }
+#endif
+    (void)plain;
+    compress = compress_plain;
+    return "plain";
+}
+
+static void
+written(const uint32_t state[8], uint8_t out[32])
+{
+    for (int i = 0; i < 8; i++)
+        store32(out + 4 * i, state[i]);
+}
+
+/* 5.1.1: puts what is behind the last byte of a message of `bytes` bytes into its last block. */
+static void
+put_length(uint8_t block[BLOCK], uint64_t bytes)
+{
+    store32(block + 56, (uint32_t)(bytes >> 29));
+    store32(block + 60, (uint32_t)(bytes << 3));
+}
+
+void
+evgit_sha256(const uint8_t *data, size_t size, uint8_t out[32])
+{
+    uint32_t state[8];
+    uint8_t end[2 * BLOCK] = {0};
+    size_t whole = size / BLOCK, rest = size % BLOCK;
+    memcpy(state, START, sizeof state);
+    compress(state, data, whole);
+    if (rest > 0)
+        memcpy(end, data + whole * BLOCK, rest);
+    end[rest] = 0x80;
+    size_t blocks = rest < 56 ? 1 : 2;
+    put_length(end + (blocks - 1) * BLOCK, size);
+    compress(state, end, blocks);
+    written(state, out);
+}
+
+void
+evgit_leaf_hash(const uint8_t id[32], uint8_t out[32])
+{
+    uint32_t state[8];
+    uint8_t block[BLOCK] = {0};
+    memcpy(state, START, sizeof state);
+    memcpy(block + 1, id, 32);
+    block[33] = 0x80;
+    put_length(block, 33);
+    compress(state, block, 1);
+    written(state, out);
+}
+
+void
+evgit_node_hash(const uint8_t left[32], const uint8_t right[32], uint8_t out[32])
+{
+    uint32_t state[8];
+    uint8_t blocks[2 * BLOCK] = {1};
+    memcpy(state, START, sizeof state);
+    memcpy(blocks + 1, left, 32);
+    memcpy(blocks + 33, right, 32);
+    blocks[65] = 0x80;
+    put_length(blocks + BLOCK, 65);
+    compress(state, blocks, 2);
+    written(state, out);
+}
