@@ -63,4 +63,56 @@ PyObject *evgit_py_sha256(PyObject *module, PyObject *data);
 PyObject *evgit_py_hashed(PyObject *module, PyObject *const *args, Py_ssize_t given);
 PyObject *evgit_py_hashed_text(PyObject *module, PyObject *text);
 
+/* ---- json_value.c: JSON that is canonical
+ *
+ * All look at nothing but [at, end), and return what is behind, or NULL: not canonical, or unusual. */
+
+#define EVGIT_JSON_ESCAPE 1u /* what a string may hold */
+#define EVGIT_JSON_ASTRAL 2u /* a character beyond the BMP */
+
+/* Behind exactly this text, if it stands here. */
+const char *evgit_json_literal(const char *at, const char *end, const char *text, size_t size);
+
+/* Behind a string, from its quote on. What it holds is added to `seen`. */
+const char *evgit_json_string(const char *at, const char *end, unsigned *seen);
+
+/* Behind an integer from 0 to 2^53-1. What follows it may make it another number. */
+const char *evgit_json_size(const char *at, const char *end, uint64_t *number);
+
+/* Behind a value of any kind. */
+const char *evgit_json_value(const char *at, const char *end);
+
+/* ---- event_line.c: stored lines of events
+ *
+ * Spans point into the line, and are what stands there, without the quotes of a string. */
+#define EVGIT_TIME_BYTES 27
+
+struct evgit_span {
+    const char *at; /* NULL: the member is absent */
+    size_t size;
+};
+
+struct evgit_event {
+    struct evgit_span data, key, meta, origin, stream, type; /* no string holds an escape */
+    const char *time;                                        /* EVGIT_TIME_BYTES */
+    int64_t instant;
+    uint32_t version;
+    int has_blobs;
+};
+
+/* Is the line (without its newline) beyond doubt the canonical form of an event that obeys all rules
+ * of stored ones? 0: don't know; then `event` holds nothing of use. */
+int evgit_event_line(const char *line, size_t size, struct evgit_event *event);
+
+/* May a stored event's stream have this name? It must be valid UTF-8 without escapes. */
+int evgit_is_stream_name(const char *name, size_t size);
+
+/* Microseconds since 0001-01-01T00:00:00Z of a time in the one format of `times`, else -1. */
+int64_t evgit_instant(const char *text, size_t size);
+
+/* ---- event_batch.c: functions of the module */
+
+PyObject *evgit_py_certified_lines(PyObject *module, PyObject *lines);
+PyObject *evgit_py_certified_text(PyObject *module, PyObject *text);
+
 #endif

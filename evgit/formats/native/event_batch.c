@@ -1,0 +1,179 @@
+/* What a batch of stored events says, for Python, where its lines are beyond doubt. */
+
+#include "native.h"
+
+#include <string.h>
+
+#define FEW 16 /* doubtful lines with which it is worth going on, and one in every eight more */
+#define ONE_IN_EVERY 8
+
+struct batch {
+    Py_ssize_t count;
+    PyObject *keyed, *listing_blobs, *doubtful; /* lists of places */
+    PyObject *instants;                         /* bytes: an int64 for each line */
+    char *streams;                              /* each with a newline */
+    size_t streams_size, streams_room;
+    const char *first_time, *last_time;
+    int64_t first_instant, last_instant;
+};
+
+static int
+begin_batch(struct batch *batch, Py_ssize_t count)
+{
+    memset(batch, 0, sizeof *batch);
+    batch->count = count;
+    batch->first_instant = INT64_MAX;
+    batch->last_instant = -1;
+    batch->keyed = PyList_New(0);
+    batch->listing_blobs = PyList_New(0);
+    batch->doubtful = PyList_New(0);
+    if (count > PY_SSIZE_T_MAX / (Py_ssize_t)sizeof(int64_t)) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    batch->instants = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(int64_t));
+    if (!batch->keyed || !batch->listing_blobs || !batch->doubtful || !batch->instants)
+        return -1;
+    return 0;
+}
+
+static void
+end_batch(struct batch *batch)
+{
+    Py_XDECREF(batch->keyed);
+    Py_XDECREF(batch->listing_blobs);
+    Py_XDECREF(batch->doubtful);
+    Py_XDECREF(batch->instants);
+    PyMem_Free(batch->streams);
+}
+
+static int
+append_place(PyObject *list, Py_ssize_t place)
+{
+    PyObject *number = PyLong_FromSsize_t(place);
+    int failed = number == NULL || PyList_Append(list, number) < 0;
+    Py_XDECREF(number);
+    return failed ? -1 : 0;
+}
+
+static int
+append_stream(struct batch *batch, struct evgit_span name)
+{
+    if (batch->streams_room - batch->streams_size <= name.size) {
+        size_t room = 2 * batch->streams_room + name.size + 4096; /* of what is in memory already */
+        char *larger = PyMem_Realloc(batch->streams, room);
+        if (larger == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        batch->streams = larger;
+        batch->streams_room = room;
+    }
+    if (name.size)
+        memcpy(batch->streams + batch->streams_size, name.at, name.size);
+    batch->streams_size += name.size;
+    batch->streams[batch->streams_size++] = '\n';
+    return 0;
+}
+
+/* Takes one line. 0: go on, 1: too many are doubtful, -1: an exception is set. */
+static int
+take_line(struct batch *batch, Py_ssize_t place, const char *line, size_t size)
+{
+    struct evgit_event event;
+    int is_good = evgit_event_line(line, size, &event);
+    int64_t instant = is_good ? event.instant : -1;
+    struct evgit_span none = {NULL, 0};
+    memcpy(PyBytes_AS_STRING(batch->instants) + place * (Py_ssize_t)sizeof instant, &instant,
+           sizeof instant);
+    if (append_stream(batch, is_good ? event.stream : none) < 0)
+        return -1;
+    if (!is_good) {
+        if (append_place(batch->doubtful, place) < 0)
+            return -1;
+        return PyList_GET_SIZE(batch->doubtful) > FEW + place / ONE_IN_EVERY;
+    }
+    if (instant < batch->first_instant) {
+        batch->first_instant = instant;
+        batch->first_time = event.time;
+    }
+    if (instant > batch->last_instant) {
+        batch->last_instant = instant;
+        batch->last_time = event.time;
+    }
+    if (event.key.at != NULL && append_place(batch->keyed, place) < 0)
+        return -1;
+    if (event.has_blobs && append_place(batch->listing_blobs, place) < 0)
+        return -1;
+    return 0;
+}
+
+/* What `certified_lines` returns. `failed`: as take_line has it. */
+static PyObject *
+answer(struct batch *batch, int failed)
+{
+    PyObject *found = NULL;
+    if (failed < 0)
+        return NULL;
+    if (failed || PyList_GET_SIZE(batch->doubtful) == batch->count)
+        Py_RETURN_NONE;
+    found = Py_BuildValue("(s#Os#s#OOO)", batch->streams, (Py_ssize_t)batch->streams_size - 1,
+                          batch->instants, batch->first_time, (Py_ssize_t)EVGIT_TIME_BYTES,
+                          batch->last_time, (Py_ssize_t)EVGIT_TIME_BYTES, batch->keyed,
+                          batch->listing_blobs, batch->doubtful);
+    return found;
+}
+
+PyObject *
+evgit_py_certified_lines(PyObject *module, PyObject *lines)
+{
+    struct batch batch;
+    PyObject *found;
+    int failed;
+    if (!PyList_Check(lines)) {
+        PyErr_SetString(PyExc_TypeError, "a list of bytes, please");
+        return NULL;
+    }
+    failed = begin_batch(&batch, PyList_GET_SIZE(lines));
+    for (Py_ssize_t place = 0; !failed && place < batch.count; place++) {
+        PyObject *line = PyList_GET_ITEM(lines, place);
+        if (PyBytes_Check(line))
+            failed = take_line(&batch, place, PyBytes_AS_STRING(line),
+                               (size_t)PyBytes_GET_SIZE(line));
+        else {
+            PyErr_SetString(PyExc_TypeError, "a list of bytes, please");
+            failed = -1;
+        }
+    }
+    found = answer(&batch, failed);
+    end_batch(&batch);
+    return found;
+}
+
+PyObject *
+evgit_py_certified_text(PyObject *module, PyObject *text)
+{
+    struct batch batch;
+    PyObject *found;
+    const char *at, *end, *behind;
+    Py_ssize_t count = 0, place = 0;
+    int failed;
+    if (!PyBytes_Check(text)) {
+        PyErr_SetString(PyExc_TypeError, "bytes, please");
+        return NULL;
+    }
+    at = PyBytes_AS_STRING(text);
+    end = at + PyBytes_GET_SIZE(text);
+    if (at == end || end[-1] != '\n')
+        Py_RETURN_NONE;
+    for (behind = at; behind < end; count++)
+        behind = (const char *)memchr(behind, '\n', (size_t)(end - behind)) + 1;
+    failed = begin_batch(&batch, count);
+    for (; !failed && place < count; place++, at = behind) {
+        behind = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+        failed = take_line(&batch, place, at, (size_t)(behind - 1 - at));
+    }
+    found = answer(&batch, failed);
+    end_batch(&batch);
+    return found;
+}
