@@ -30,7 +30,7 @@ from evgit.formats.block import (
     decompress_frames,
     directory_of,
     encode_block,
-    ended_lines,
+    line_starts,
     may_be_joined,
     split_blocks,
 )
@@ -50,7 +50,7 @@ from evgit.storage.block_reading import (
 )
 from evgit.storage.database import fetch_all, fetch_one
 from evgit.storage.database_errors import translated
-from evgit.storage.frame_cache import FrameCache
+from evgit.storage.frame_cache import Frame, FrameCache
 from evgit.storage.schema import upgrade
 
 if TYPE_CHECKING:
@@ -226,8 +226,9 @@ class BlockStore:
                 if self._have_moved(first):
                     return found + self.lines(first, count)
                 raise
-            taken = frame[first - start : first - start + count]
-            found += [line[:-1] for line in taken]
+            end = min(len(frame), first - start + count)
+            taken = _split(frame.lines(first - start, end))
+            found += taken
             first += len(taken)
             count -= len(taken)
         return found
@@ -249,40 +250,39 @@ class BlockStore:
             if self._have_moved(number):
                 return self.line(number, closed=closed)
             raise
-        return frame[number - start][:-1]
+        return frame.line(number - start)
 
     def text_of(self, numbers: Sequence[int]) -> bytes | None:
         """Single lines anywhere, one after another, as one text in which each has its newline; None
         where that can't be had, and `line` says of each why."""
         if self.closed is not None:
             return None
-        found: list[bytes] = []
+        parts: list[bytes] = []
+        done = 0
         packs = self.packs if self._any_packs() else None
         try:
-            while len(found) < len(numbers):
+            while done < len(numbers):
                 if packs is not None:
-                    found += packs.some_lines(numbers, len(found))
-                if len(found) < len(numbers):
-                    found += self._some_hot_lines(numbers, len(found), packs)
+                    done = packs.add_texts(numbers, done, parts)
+                if done < len(numbers):
+                    done = self._add_hot_texts(numbers, done, parts)
         except Damage:
             return None  # line by line, it is found out which
-        return b"".join(found)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _some_hot_lines(
-        self, numbers: Sequence[int], start: int, packs: PackStore | None
-    ) -> list[bytes]:
-        """The lines of numbers[start:] with their newlines, up to the first that is packed."""
-        found: list[bytes] = []
-        frame: list[bytes] = []
+    def _add_hot_texts(self, numbers: Sequence[int], start: int, parts: list[bytes]) -> int:
+        """Add the lines of numbers[start:] with their newlines to `parts`, up to the first that is
+        packed; the place of that."""
         low = high = 0
-        for number in numbers[start:]:
+        for place in range(start, len(numbers)):
+            number = numbers[place]
             if not low <= number < high:
-                if found and packs is not None and packs.holding(number) is not None:
-                    break
+                if place > start and self._is_packed(number):
+                    return place
                 low, frame = self._frame_of(number)
                 high = low + len(frame)
-            found.append(frame[number - low])
-        return found
+            parts.append(frame.lines(number - low, number - low + 1))
+        return len(numbers)
 
     def texts(
         self, ranges: Iterable[tuple[int, int]], *, closed: bool = False, alone: bool = False
@@ -560,8 +560,8 @@ class BlockStore:
             )
         return row is not None and _entry(*row) != self._entries[place]
 
-    def _frame_of(self, line: int) -> tuple[int, list[bytes]]:
-        """(first line, lines with their newlines) of the hot frame that holds a line."""
+    def _frame_of(self, line: int) -> tuple[int, Frame]:
+        """(first line, lines) of the hot frame that holds a line."""
         entry = self._cached_entry(line)
         frames = entry.frames
         if not frames:  # packed, by now
@@ -570,8 +570,8 @@ class BlockStore:
         cached = self._frames.get(first)
         if cached is None:
             data = self._part(entry, offset, size)
-            cached, length = self._decode_lines(data, size, first, count)
-            self._frames.keep(first, cached, length)
+            cached = self._decode_lines(data, size, first, count)
+            self._frames.keep(first, cached)
         return first, cached
 
     def _cached_entry(self, line: int) -> BlockEntry:
@@ -637,19 +637,16 @@ class BlockStore:
             raise self._damaged(range(first, first + count), str(error)) from error
         return text
 
-    def _decode_lines(
-        self, data: bytes, size: int, first: int, count: int
-    ) -> tuple[list[bytes], int]:
-        """The lines of a frame with their newlines, and the bytes of its text: split once, not
-        counted before."""
+    def _decode_lines(self, data: bytes, size: int, first: int, count: int) -> Frame:
+        """The lines of a frame: looked for once, not counted before."""
         try:
             text = decode_frame(data[:size])
-            lines = ended_lines(text)
-            if len(lines) != count or text[-1:] != b"\n":
-                raise DamagedObject(f"a frame holds {len(lines)} lines, not {count}")
+            frame = Frame(text, line_starts(text))
+            if len(frame) != count or text[-1:] != b"\n":
+                raise DamagedObject(f"a frame holds {len(frame)} lines, not {count}")
         except DamagedObject as error:
             raise self._damaged(range(first, first + count), str(error)) from error
-        return lines, len(text)
+        return frame
 
     def _named(self, lines: Sequence[int]) -> list[str]:
         if self._last_named[0] != lines:  # all blocks in a damaged frame ask for the same

@@ -18,7 +18,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from evgit.errors import DamagedObject
-from evgit.formats.block import decode_frame, ended_lines, split_lines
+from evgit.formats.block import decode_frame, ended_lines, line_starts, split_lines
 from evgit.formats.pack import (
     INDEX,
     PAGE_EVENTS,
@@ -39,7 +39,7 @@ from evgit.formats.pack import (
 )
 from evgit.formats.pack_lines import restored_in_frame
 from evgit.storage.files import translated
-from evgit.storage.frame_cache import FrameCache
+from evgit.storage.frame_cache import Frame, FrameCache
 
 KEPT_WINDOWS = 16
 KEPT_FRAME_BYTES = 1 << 25
@@ -51,7 +51,7 @@ COMMITS_TO_A_PAGE = 16  # whose places are found in the time that reading a page
 class PackCache:
     """What has been read of packs and may be wanted again; several packs may share one.
 
-    By pack and offset: the lines of frames, and where the lines of windows stand in their text.
+    By pack and offset: frames, and where the lines of windows stand in their text.
     """
 
     def __init__(self) -> None:
@@ -243,22 +243,21 @@ class PackedWindow:
         """One line."""
         return self.at_place(self.place(number))
 
-    def some_lines(self, numbers: Sequence[int]) -> list[bytes]:
-        """Single lines with their newlines, in this order: those that stand together cost one
-        look-up of a frame."""
+    def add_texts(self, numbers: Sequence[int], parts: list[bytes]) -> None:
+        """Add single lines with their newlines to `parts`, in this order: those that stand together
+        are one part."""
         starts, places = self._frame_starts, self._places_of(numbers)
         first, end = places[0], places[0] + len(places)
         at = bisect_right(starts, first) - 1
         low, high, frame = starts[at], starts[at + 1], self.frame(at)
         if places[-1] == end - 1 < high and places == tuple(range(first, end)):
-            return frame[first - low : end - low]  # as those of a stream do, most often
-        found: list[bytes] = []
+            parts.append(frame.lines(first - low, end - low))  # as a stream's do, most often
+            return
         for place in places:
             if not low <= place < high:
                 at = bisect_right(starts, place) - 1
                 low, high, frame = starts[at], starts[at + 1], self.frame(at)
-            found.append(frame[place - low])
-        return found
+            parts.append(frame.lines(place - low, place - low + 1))
 
     def _places_of(self, numbers: Sequence[int]) -> tuple[int, ...]:
         """Where lines stand in the text. Who asks for many is worth reading all of the order."""
@@ -290,7 +289,7 @@ class PackedWindow:
     def at_place(self, place: int) -> bytes:
         """The line that stands at a place of the text."""
         frame = self.frame_at(place)
-        return self.frame(frame)[place - self._frame_starts[frame]][:-1]
+        return self.frame(frame).line(place - self._frame_starts[frame])
 
     def frame_of(self, line: int) -> int:
         """The number of the frame that holds a line."""
@@ -311,15 +310,20 @@ class PackedWindow:
             data = self._read(self._order_offset, self.header.order_bytes)
         return decode_order(self.header, data, sound=True)
 
-    def frame(self, number: int) -> list[bytes]:
-        """The lines of one frame with their newlines, kept for a while."""
+    def frame(self, number: int) -> Frame:
+        """One frame, kept for a while."""
         key = self._path, self._frame_offsets[number]
-        lines = self._cache.frames.get(key)
-        if lines is None:
+        frame = self._cache.frames.get(key)
+        if frame is None:
             text = self.frame_text(number)
-            lines = self._ended_lines_of(number, text)
-            self._cache.frames.keep(key, lines, len(text))
-        return lines
+            if self._frame_starts[number + 1] > self.header.events:  # commits, which may be short
+                text = b"\n".join([*self._lines_of(number, text), b""])
+            frame = Frame(text, line_starts(text))
+            count = self.header.frames[number][1]
+            if len(frame) != count or text[-1:] != b"\n":
+                raise DamagedObject(f"a frame holds {len(frame)} lines, not {count}")
+            self._cache.frames.keep(key, frame)
+        return frame
 
     def lines_of_frame(self, number: int) -> list[int]:
         """Which lines stand in a frame, ascending: for naming what damage hits."""

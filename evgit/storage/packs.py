@@ -198,10 +198,9 @@ class PackStore:
                 return self._one(part, number)
             return None
 
-    def some_lines(self, numbers: Sequence[int], start: int = 0) -> list[bytes]:
-        """The lines of numbers[start:] with their newlines, up to the first that is not packed.
-        Raises DamagedObject, which need not name what is hit."""
-        found: list[bytes] = []
+    def add_texts(self, numbers: Sequence[int], start: int, parts: list[bytes]) -> int:
+        """Add the lines of numbers[start:] with their newlines to `parts`, up to the first that is
+        not packed; the place of that. Raises DamagedObject, which need not name what is hit."""
         end = len(numbers)
         while start < end:
             try:
@@ -216,9 +215,9 @@ class PackStore:
             if not low - shift <= min(lines) <= max(lines) < high - shift:
                 stop = start + 1
                 del lines[1:]
-            found += window.some_lines(lines)
+            window.add_texts(lines, parts)
             start = stop
-        return found
+        return start
 
     def lines(self, first: int, count: int) -> list[bytes]:
         """Lines that all are packed."""

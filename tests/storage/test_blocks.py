@@ -107,7 +107,7 @@ def test_the_cache_is_bounded_in_bytes(store: BlockStore, monkeypatch: pytest.Mo
         for number, line in enumerate(lines):
             assert store.line(number) == line
             assert store.line(len(lines) - 1) == lines[-1]
-        held = [b"".join(frame) for frame, _ in store._frames._frames.values()]
+        held = [frame.text for frame in store._frames._frames.values()]
         assert lines[-1] + b"\n" in held[-1]  # asked for all the time, so it stays
         assert 10_000 < sum(map(len, held)) == store._frames.held <= 20_000
         assert max(map(len, held)) < 200

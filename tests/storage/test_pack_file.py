@@ -61,7 +61,9 @@ def test_some_lines_are_those_that_the_blocks_have(
             [n for n in range(len(there)) if b'"s-3"' in expected[n]][-rng.choice((1, 9, 90)) :],
         ):
             if chosen:
-                assert window.some_lines(chosen) == [expected[n] + b"\n" for n in chosen]
+                parts: list[bytes] = []
+                window.add_texts(chosen, parts)
+                assert b"".join(parts) == b"".join([expected[n] + b"\n" for n in chosen])
         assert file.line(there[start]) == expected[start]
         events = [line + b"\n" for line in expected if b'"event"' in line]
         first = rng.randrange(len(events) + 1)
@@ -81,9 +83,9 @@ def test_what_is_kept_of_packs_is_bounded(tmp_path: Path, monkeypatch: pytest.Mo
     file = PackFile(path, cache)
     for number in range(file.window_count):
         there = file.window_range(number)
-        file.window(number).some_lines(range(len(there)))
-        file.window(number).some_lines(range(len(there)))
-    held = sum(len(b"".join(lines)) for lines, _ in cache.frames._frames.values())
+        file.window(number).add_texts(range(len(there)), [])
+        file.window(number).add_texts(range(len(there)), [])
+    held = sum(len(frame.text) for frame in cache.frames._frames.values())
     assert 0 < held == cache.frames.held <= 100 * 1000 < count * 50
     assert len(cache._places) == 2
 

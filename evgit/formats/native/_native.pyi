@@ -41,3 +41,7 @@ def certified_lines(lines: list[bytes], /) -> _Certified | None:
 def certified_text(text: bytes, /) -> _Certified | None:
     """The same for lines that stand in a text, each with its newline. None too where the text does
     not end with one, and for no text."""
+
+def line_starts(text: Buffer, /) -> bytes | None:
+    """Where each line of a text begins, as unsigned 32-bit numbers of this machine, and behind them
+    the length of the text; a last line without its newline counts. None for 4 GiB and more."""

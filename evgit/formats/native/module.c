@@ -12,6 +12,7 @@ static PyMethodDef methods[] = {
     {"hashed_text", evgit_py_hashed_text, METH_O, NULL},
     {"certified_lines", evgit_py_certified_lines, METH_O, NULL},
     {"certified_text", evgit_py_certified_text, METH_O, NULL},
+    {"line_starts", evgit_py_line_starts, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -115,4 +115,8 @@ int64_t evgit_instant(const char *text, size_t size);
 PyObject *evgit_py_certified_lines(PyObject *module, PyObject *lines);
 PyObject *evgit_py_certified_text(PyObject *module, PyObject *text);
 
+/* ---- places.c: functions of the module */
+
+PyObject *evgit_py_line_starts(PyObject *module, PyObject *text);
+
 #endif
