@@ -9,8 +9,6 @@ decide what runs.
 from __future__ import annotations
 
 import os
-import shlex
-import subprocess
 from urllib.parse import urlsplit
 
 from evgit.cli.opening import user_config
@@ -35,6 +33,9 @@ def token_for(url: str) -> str | None:
 
 
 def _from_helper(helper: str, url: str) -> str | None:
+    import shlex
+    import subprocess
+
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     # No path, as git does without credential.useHttpPath: a token is for a host.

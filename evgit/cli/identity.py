@@ -6,9 +6,7 @@ user and host of the operating system. Never a refusal: a fact that happened mus
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from itertools import islice
 from typing import NamedTuple
 
@@ -56,7 +54,7 @@ def _identity(config: Config) -> Identity:
     guessed = not name
     user = system_user() if guessed or not email else ""
     name = (name or user).translate(FORBIDDEN).strip()
-    email = (email or f"{user}@{socket.gethostname()}").translate(FORBIDDEN).strip()
+    email = (email or f"{user}@{os.uname().nodename}").translate(FORBIDDEN).strip()
     return Identity(f"{name} <{email}>", guessed)
 
 
@@ -79,6 +77,8 @@ def setting(config: Config, name: str) -> str:
 
 def system_user() -> str:
     """The operating system's name for the user; its number where it has none."""
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):

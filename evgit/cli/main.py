@@ -41,6 +41,7 @@ class Program(LazyGroup):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command that was asked for."""
         done: list[str] = ctx.obj
+        _load_msgspec()  # before the command's module asks for it
         try:
             found: object = super().invoke(ctx)
             sys.stdout.flush()
@@ -83,7 +84,6 @@ def evgit(
             raise NotFound(f"can't run in {step!r}: {error.strerror}") from error
         except OSError as error:
             raise click.UsageError(f"can't run in {step!r}: {error.strerror}") from error
-    _load_msgspec()
     # Loaded here, not above, so that --version and --help need not wait for it.
     invocation = import_module("evgit.cli.invocation").Invocation
     context.obj = invocation(

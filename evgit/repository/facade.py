@@ -254,7 +254,7 @@ class Repository:
     # ------------------------------------------------------------------ other repositories
     def sync(self, using: Connecting | None = None) -> Sync:
         """Remotes, fetch and push. `using`: how to go to other repositories."""
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         from evgit.sync.sync import Sync
         from evgit.sync.transports.connecting import Connecting

@@ -11,10 +11,8 @@ This module must not know what a worker is asked.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -131,6 +129,9 @@ class Spawned:
     """A worker that is a fresh interpreter."""
 
     def __init__(self, begin: str) -> None:
+        import json
+        import subprocess
+
         home = str(Path(evgit.__file__).parents[1])  # for installations that use import hooks
         paths = [path for path in sys.path if isinstance(path, str)]
         self._process = subprocess.Popen(

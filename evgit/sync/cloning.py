@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from shutil import rmtree
 
 from evgit.errors import AlreadyExists, InvalidObject
 from evgit.storage.config import Config
@@ -79,6 +78,8 @@ def _is_as_good_as_empty(place: Path, layout: Layout) -> bool:
 def remove_unfinished(layout: Layout) -> None:
     """Remove a clone that came to nothing, with the directory it was to stand in if empty."""
     if layout.unfinished.exists():
+        from shutil import rmtree
+
         rmtree(layout.directory, ignore_errors=True)
         if layout.worktree is not None:
             with suppress(OSError):

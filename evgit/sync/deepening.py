@@ -13,8 +13,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice, zip_longest
+
+import msgspec
 
 from evgit.errors import BehindBoundary, InvalidObject, ModelError
 from evgit.formats.block import encode_block
@@ -40,8 +41,7 @@ from evgit.sync.store import Store
 AT_ONCE = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class _Believed:
+class _Believed(msgspec.Struct, frozen=True):
     """A boundary as it was. `lines`: a file of those that stood for its events."""
 
     row: BoundaryRow

@@ -10,8 +10,9 @@ anything is transported.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from evgit.history.ancestry import Ancestry
 from evgit.history.commit_row import CommitRow
@@ -21,8 +22,7 @@ from evgit.sync.outgoing import Outgoing, outgoing, to_send
 _SMALLEST_PAGE, _LARGEST_PAGE = 16, 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Depth:
+class Depth(msgspec.Struct, frozen=True):
     """How much history to send. `commits`: of each branch, along first parents; `more`: so many
     before the present boundaries; `all`: everything. `boundaries`: ids of those at the receiver's.
     """
@@ -30,7 +30,7 @@ class Depth:
     commits: int = 0
     more: int = 0
     all: bool = False
-    boundaries: Sequence[str] = field(default_factory=list)
+    boundaries: Sequence[str] = []
 
     @property
     def deepens(self) -> bool:

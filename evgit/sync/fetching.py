@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+
+import msgspec
 
 from evgit.errors import InvalidName, InvalidObject, NotFound, UnsupportedFormat, UsageError
 from evgit.formats.canonical import object_id
@@ -17,7 +18,6 @@ from evgit.history.commit_row import CommitRow
 from evgit.history.heads import HEADS, TAGS, check_shared_name
 from evgit.storage.operations import RefChange
 from evgit.storage.refs import Ref
-from evgit.sync.deepening import deepening
 from evgit.sync.messages import (
     BlobReply,
     FetchReply,
@@ -39,8 +39,7 @@ BETWEEN = 8
 STAYS = ("refused", "untracked", "behind", "unnameable")
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(msgspec.Struct, frozen=True):
     """What to fetch. `branches`: short names; none: all, or in a shallow repository those that are
     followed here. `prune`: drop tracking refs of branches that are gone there. `tags`: bring tags,
     too. `depth`: so many commits of each branch, `more`: so many before the present boundaries,
@@ -49,7 +48,7 @@ class Fetch:
     branches: Sequence[str] = ()
     prune: bool = False
     tags: bool = True
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
     depth: int = 0
     more: int = 0
     all: bool = False
@@ -60,8 +59,7 @@ class Fetch:
         return bool(self.depth or self.more or self.all)
 
 
-@dataclass(frozen=True, slots=True)
-class RefMove:
+class RefMove(msgspec.Struct, frozen=True):
     """What became of a ref here. `kind`: new, forward, rewound, deleted, refused, untracked, behind
     or unnameable.
 
@@ -79,14 +77,13 @@ class RefMove:
     kind: str
 
 
-@dataclass(slots=True)
-class Fetched:
+class Fetched(msgspec.Struct):
     """What a fetch did. `head`: the ref that the other side's HEAD names. `bytes`: of the body.
     `resumed`: some had come before, in a clone that was interrupted."""
 
-    refs: dict[str, str] = field(default_factory=dict)
+    refs: dict[str, str] = {}
     head: str | None = None
-    moves: list[RefMove] = field(default_factory=list)
+    moves: list[RefMove] = []
     commits: int = 0
     events: int = 0
     blobs: int = 0
@@ -151,6 +148,8 @@ def _arriving(
 ) -> AbstractContextManager[Received]:
     """What is sent, checked and stored in a transaction that is still open."""
     if wanted.deepens and store.boundaries():
+        from evgit.sync.deepening import deepening
+
         return deepening(
             store,
             body,

@@ -6,11 +6,12 @@ It must not know how anything is transported, nor check anything: that is the re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from operator import attrgetter
 from typing import TypeVar
+
+import msgspec
 
 from evgit.errors import BehindBoundary, DamagedObject
 from evgit.formats.again import again_id, is_again
@@ -31,8 +32,7 @@ SENT_HINT = (
 WRITTEN_HINT = "`evgit fetch --unshallow` brings the rest here; then try again"
 
 
-@dataclass(slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct):
     """Commits to send. `ranges`: (first line, lines) of their blocks, parents before children.
 
     `special`: numbers of those that may name events stored elsewhere. `straight`: how many commits

@@ -12,12 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from evgit.errors import EvgitError
 from evgit.formats.transfer import Frame, WholeBlocks, transfer_frames, whole_blocks
 from evgit.storage.jobs import jobs_to_use
-from evgit.storage.workers import Workers
 from evgit.sync.sound_chains import (
     RIGHT,
     Claim,
@@ -28,6 +27,9 @@ from evgit.sync.sound_chains import (
     request_of,
     wrong_claim,
 )
+
+if TYPE_CHECKING:
+    from evgit.storage.workers import Workers
 
 BEGIN = "evgit.sync.sound_chains:begin"
 START_BYTES = 1 << 17
@@ -88,6 +90,8 @@ class Preparing:
                 first.clear()
         else:
             return
+        from evgit.storage.workers import Workers
+
         self._workers = Workers(BEGIN, b"", self._jobs)
         coming = _Coming(chain(first, chunks))
         first = []

@@ -6,8 +6,9 @@ It must not know transports or terminals, nor decide what the other side allows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
+
+import msgspec
 
 from evgit.errors import BehindBoundary, Conflict, NotAFastForward, NotFound, UsageError
 from evgit.formats.transfer import encode_transfer
@@ -47,8 +48,7 @@ BLOBS_AT_ONCE = 1000
 ASKED = 256  # commits that are asked for at once
 
 
-@dataclass(frozen=True, slots=True)
-class PushedRef:
+class PushedRef(msgspec.Struct, frozen=True):
     """A ref to push: `source` here (a full name, or a commit's id; None: delete it there) to
     `target` there.
 
@@ -62,14 +62,13 @@ class PushedRef:
     lease: str | None = None
 
 
-@dataclass(slots=True)
-class Pushed:
+class Pushed(msgspec.Struct):
     """What a push did, or would do. `updates`: refs that moved there, with where they were;
     `rewound`: those of them that left their first-parent chains."""
 
-    updates: list[Update] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    rewound: list[str] = field(default_factory=list)
+    updates: list[Update] = []
+    unchanged: list[str] = []
+    rewound: list[str] = []
     commits: int = 0
     events: int = 0
     blobs: int = 0

@@ -10,7 +10,8 @@ not know who sent it, or move refs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from evgit.errors import DamagedObject, InvalidObject
 from evgit.formats.again import again_line
@@ -34,8 +35,7 @@ from evgit.sync.sound_chains import SoundChain, split_ids
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """What one transfer may bring, at most."""
 
     text_bytes: int = 1 << 40
@@ -44,14 +44,13 @@ class Limits:
     tags: int = 1 << 16
 
 
-@dataclass(slots=True)
-class Received:
+class Received(msgspec.Struct):
     """What a transfer brought. `blobs`: {id: size} that its events list and nobody has here."""
 
     commits: int = 0
     events: int = 0
     tags: int = 0
-    blobs: dict[str, int] = field(default_factory=dict)
+    blobs: dict[str, int] = {}
 
 
 class Quarantine:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import chain
+
+import msgspec
 
 from evgit.errors import (
     AccessDenied,
@@ -24,8 +25,6 @@ from evgit.formats.names import check_ref_name
 from evgit.formats.transfer import encode_transfer
 from evgit.history.commit_row import CommitRow
 from evgit.history.heads import TAGS, check_shared_name
-from evgit.sync.boundary_sending import boundary_lines
-from evgit.sync.boundary_states import given_states
 from evgit.sync.depth import Cut, Depth, TagTarget, cut, tags_within
 from evgit.sync.gate import Gate
 from evgit.sync.messages import (
@@ -65,8 +64,7 @@ def _nowhere(refusal: Refusal) -> None:
     """No log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """What others may do here. `write`: push at all; `name`: what rules call whoever asks;
     `rules`: gives the rules for refs when somebody pushes; `judge`: gives what holds events to the
     model, None where there is none; `aside`: what large answers go through, so that only few are
@@ -77,7 +75,7 @@ class Policy:
     rules: Callable[[], Rules] = Rules
     judge: Callable[[], Judge | None] = _nobody
     aside: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
     refused: Callable[[Refusal], None] = _nowhere
 
 
@@ -217,6 +215,10 @@ class Service:
         found = cut(history, root, wanted, known, depth)
         if not found.boundaries:
             return found, iter(())
+        # Shallow clones are few, and states take long to load.
+        from evgit.sync.boundary_sending import boundary_lines
+        from evgit.sync.boundary_states import given_states
+
         there = [] if depth.deepens else [history.graph.get(i) for i in depth.boundaries]
         states = given_states(history, store.layout, store.model_states())
         return found, boundary_lines(history, found, there, states)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from evgit.errors import BehindBoundary, EvgitError, InvalidInput, InvalidObject
 from evgit.formats.block import split_lines
@@ -22,13 +23,11 @@ from evgit.history.branches import Actor, Branches
 from evgit.history.commit_row import CommitRow
 from evgit.history.heads import HEADS, TAGS
 from evgit.history.history import History
-from evgit.state.states import States
 from evgit.storage import database
 from evgit.storage.blobs import BlobStore
 from evgit.storage.layout import Layout
 from evgit.storage.operations import OperationLog, RefChange
 from evgit.storage.refs import SYMBOLIC, RefStore
-from evgit.sync.boundary_receiving import BoundaryReceiver
 from evgit.sync.inbox import Inbox
 from evgit.sync.messages import check_commit_id
 from evgit.sync.outgoing import blobs_in, left_before, texts
@@ -36,12 +35,14 @@ from evgit.sync.preparing import Preparing
 from evgit.sync.quarantine import Limits, Progress, Quarantine, Received
 from evgit.sync.spool import Spool
 
+if TYPE_CHECKING:
+    from evgit.state.states import States
+
 SHARED = (HEADS, TAGS)
 """What another repository gets to see."""
 
 
-@dataclass
-class Store:
+class Store(msgspec.Struct, dict=True):
     """One repository's stores. `repository`: its id, the root commit's. `jobs`: how many processes
     go through what is received, 1 for this one alone; None: as many as are of use. `model_states`:
     by each projection of the model, if there is one that is trusted."""
@@ -214,6 +215,8 @@ class Store:
         now = self.actor.now()
         blobs: dict[str, int] = {}
         if boundaries_from is not None:
+            from evgit.sync.boundary_receiving import BoundaryReceiver
+
             boundaries = BoundaryReceiver(self.history, boundaries_from, limits.boundary_lines, now)
             lines = (split_lines(frame.text) for frame in frames)
             frames, blobs = frames_of_lines(boundaries.take(lines)), boundaries.blobs

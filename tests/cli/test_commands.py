@@ -252,7 +252,8 @@ evgit.cli.standard_streams evgit.cli.titles
 """
 SLOW_TO_LOAD = """
 _hashlib asyncio click.shell_completion dataclasses difflib fcntl hashlib importlib.metadata json
-logging multiprocessing pygit2 shutil socket subprocess tempfile tomlkit tomllib zoneinfo
+logging multiprocessing pygit2 shutil socket subprocess tempfile tomlkit tomllib
+typing_extensions zoneinfo
 """
 
 
@@ -264,3 +265,31 @@ def test_log_loads_only_what_it_needs(session) -> None:  # type: ignore[no-untyp
     own = {name for name in loaded if name.split(".")[0] == "evgit"}
     assert own - set(LOADED_BY_LOG.split()) == set()
     assert loaded & set(SLOW_TO_LOAD.split()) == set()
+
+
+NOT_FOR_SENDING = """
+evgit.maintenance evgit.merging evgit.state evgit.worktree evgit.server
+evgit.sync.boundary_receiving evgit.sync.boundary_sending evgit.sync.bundles evgit.sync.deepening
+evgit.sync.packed evgit.sync.published evgit.formats.pack evgit.storage.packs
+evgit.storage.workers evgit.cli.tree_update
+"""
+SLOW_TO_SEND_WITH = """
+asyncio dataclasses httpx importlib.metadata logging multiprocessing shutil socket ssl subprocess
+tempfile typing_extensions zoneinfo
+"""
+
+
+@pytest.mark.parametrize("words", ["push {there}", "ls-remote {there}", "clone --bare {there} new"])
+def test_going_to_a_repository_beside_this_one_loads_only_what_that_needs(  # type: ignore[no-untyped-def]
+    session, words: str
+) -> None:
+    """What shallow clones, models, files and large transfers need is loaded where there are any."""
+    session.evgit("init")
+    session.evgit("clone", "--bare", ".", "there")
+    session.evgit("commit", "-s", "account-42", "-t", "deposit_made", "amount=500")
+    there = session.directory / "there"
+    loaded = loaded_by(*words.format(there=there).split(), where=session.directory)
+    own = set(NOT_FOR_SENDING.split())
+    assert {name for name in loaded if any(f"{name}.".startswith(f"{no}.") for no in own)} == set()
+    others = {"dataclasses"} if "tomlkit" in loaded else set()  # which writes a clone's settings
+    assert loaded & set(SLOW_TO_SEND_WITH.split()) - others == set()

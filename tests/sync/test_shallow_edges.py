@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from evgit.errors import (
@@ -369,7 +369,9 @@ def test_there_is_a_limit_to_what_is_taken_on_trust(source: Repository, tmp_path
         wanted = Fetch(branches=["main"], depth=1, limits=Limits(boundary_lines=10))
         with pytest.raises(InvalidInput, match="more events than are taken"):
             taken(copy, Line(source), wanted)
-        taken(copy, Line(source), replace(wanted, limits=Limits(boundary_lines=1000)))
+        taken(
+            copy, Line(source), msgspec.structs.replace(wanted, limits=Limits(boundary_lines=1000))
+        )
 
 
 def test_a_negative_depth_is_refused(source: Repository, tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from evgit.formats.commit import Commit, root_commit, verified_commit, verified_
 from evgit.formats.merkle import Frontier, first_wrong_root
 from evgit.formats.tag import Tag
 from evgit.repository import Repository
+from evgit.storage import workers
 from evgit.storage.layout import Layout
-from evgit.storage.workers import Workers
 from evgit.sync import chain_run, preparing, sound_chains
 from evgit.sync.quarantine import Limits
 from tests.history.making import event, events, new
@@ -146,7 +146,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-class Prompt(Workers):
+class Prompt(workers.Workers):
     """Workers that are ready when they are made, so that they do all there is to do."""
 
     def __init__(self, begin: str, setup: bytes, count: int) -> None:
@@ -172,7 +172,7 @@ def way(name: str) -> Iterator[list[int]]:
             patch.setattr(sound_chains, "LEAST_EVENTS", 1 << 30)
         if name == "workers":
             patch.setattr(preparing, "START_BYTES", 0)
-            patch.setattr(preparing, "Workers", Prompt)
+            patch.setattr(workers, "Workers", Prompt)
         yield in_bulk
 
 

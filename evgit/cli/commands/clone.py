@@ -35,7 +35,6 @@ from evgit.cli.output import shown_in_line
 from evgit.cli.parameters import Count, json_option
 from evgit.cli.progress import ProgressBar
 from evgit.cli.remotes import came, connecting
-from evgit.cli.tree_update import write_files
 from evgit.repository import MAX_JOBS, Repository, clone, directory_of
 
 
@@ -111,5 +110,7 @@ def command(
 
 
 def _write_files(invocation: Invocation, repository: Repository) -> None:
+    from evgit.cli.tree_update import write_files
+
     point = repository.head().point
     write_files(invocation, repository, point, before=point)

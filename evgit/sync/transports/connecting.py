@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from evgit.errors import NotARepository
-from evgit.formats.backup_list import FILE_NAME as BACKUP_LIST
-from evgit.formats.published_list import FILE_NAME
 from evgit.storage.layout import Layout
 from evgit.sync.service import Policy, Service
 from evgit.sync.store import Store
@@ -17,8 +16,7 @@ from evgit.sync.transports.address import parse_address
 from evgit.sync.transports.local import LocalTransport
 
 
-@dataclass(frozen=True, slots=True)
-class Connecting:
+class Connecting(msgspec.Struct, frozen=True):
     """How to go to other repositories. `author`: who is named in their op logs.
 
     `ssh`: the command that stands for `ssh`, in words. `token`: gives the bearer token for a URL,
@@ -61,6 +59,9 @@ def connect(address: str, using: Connecting, into: Store | None = None) -> Trans
     if layout is not None:
         store = Store.open(layout, using.author, using.now)
         return LocalTransport(Service(store, Policy(write=False)), store.close)
+    from evgit.formats.backup_list import FILE_NAME as BACKUP_LIST
+    from evgit.formats.published_list import FILE_NAME
+
     if (path / BACKUP_LIST).exists() or (path.suffix == ".tar" and path.is_file()):
         raise NotARepository(
             f"{path} is a backup, no repository",
