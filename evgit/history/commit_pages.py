@@ -16,7 +16,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from operator import sub
+from operator import add, sub
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
@@ -24,6 +24,7 @@ import apsw
 import zstandard
 
 from evgit.formats.canonical import digest
+from evgit.formats.places import lines_at
 from evgit.history.commit_row import NO_LINE, CommitRow, damaged_index
 from evgit.storage.blocks import BlockStore
 from evgit.storage.database import Answers, fetch_all, fetch_one
@@ -67,8 +68,8 @@ class CommitPage:
         self._held_back = held_back
         self._events = events
         self._times = times
-        self.sizes = [size_before + n for n in accumulate(events)]
-        self._shifts = [n - s + e for n, s, e in zip(numbers, self.sizes, events, strict=True)]
+        self.sizes = array("q", (size_before + n for n in accumulate(events)))
+        self._shifts = array("q", map(add, map(sub, numbers, self.sizes), events))
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -94,10 +95,10 @@ class CommitPage:
         high = bisect_right(self.sizes, size, low)
         return min(max(low, height + 1 - self.first_height), high)
 
-    def lines_at(self, positions: Iterable[int]) -> list[int]:
-        """The lines of the events at positions of the log that these commits added."""
-        sizes, shifts = self.sizes, self._shifts
-        return [position + shifts[bisect_right(sizes, position)] for position in positions]
+    def lines_at(self, positions: list[int], start: int) -> list[int]:
+        """The lines of the events at positions[start:] of the log, which ascend, as far as these
+        commits or those before added them."""
+        return lines_at(positions, start, self.sizes, self._shifts)
 
     def size_at(self, place: int) -> int:
         """The size of the log before the commit at a place."""
@@ -305,14 +306,13 @@ class CommitPages:
             (chain, size, height),
         )
 
-    def lines_of(self, chain: int, positions: Sequence[int]) -> list[int]:
+    def lines_of(self, chain: int, positions: list[int]) -> list[int]:
         """For each of these ascending positions the line of the event there, NO_LINE where no page
         of the chain has it."""
-        lines = [NO_LINE] * len(positions)
+        lines: list[int] = []
         ends, pages = self._answers.known().setdefault(chain, ([], []))
-        place = 0
-        while place < len(positions):
-            position = positions[place]
+        while len(lines) < len(positions):
+            position = positions[len(lines)]
             at = bisect_right(ends, position)
             if at < len(ends) and pages[at].size_before <= position:
                 page: CommitPage = pages[at]
@@ -327,10 +327,11 @@ class CommitPages:
                         at = 0
                     ends.insert(at, page.sizes[-1])
                     pages.insert(at, page)
-            start = bisect_left(positions, page.size_before, place)
-            place = bisect_left(positions, page.sizes[-1], start)
-            lines[start:place] = page.lines_at(positions[start:place])
-        return lines
+                if position < page.size_before:
+                    start = bisect_left(positions, page.size_before, len(lines))
+                    lines += [NO_LINE] * (start - len(lines))
+            lines += page.lines_at(positions, len(lines))
+        return lines + [NO_LINE] * (len(positions) - len(lines))
 
     def before(self, chain: int, size: int, height: int) -> CommitPage | None:
         """The last page of a chain with a commit whose (size, height) is smaller."""

@@ -243,7 +243,7 @@ class CommitTable:
                 yield from reversed(list(pages.rows(page, 0, page.place_behind(size, height - 1))))
                 size, height = page.first_key
 
-    def lines_of(self, chain: int, positions: Sequence[int]) -> list[int]:
+    def lines_of(self, chain: int, positions: list[int]) -> list[int]:
         """For each of these ascending positions the line of the event there, as far as a commit of
         a chain added it."""
         pages = self.pages

@@ -182,7 +182,8 @@ class EventIndex:
             first = id_fingerprint(low) << LINE_BITS
             last = (id_fingerprint(high) + 1) << LINE_BITS
             words = self._runs.keys_between(IDS, first, last)
-            words += [w for w in self._pending_ids(self._runs.reach(IDS)) if first <= w < last]
+            pending = self._pending_ids(self._runs.reach(IDS))
+            words.extend([word for word in pending if first <= word < last])
             found = []
             for word in words:
                 event_id = self._id_at(word & LINE_MASK)

@@ -226,7 +226,7 @@ class CommitGraph:
             f"no commit holds position {position}", hint="`evgit reindex` rebuilds the index"
         )
 
-    def lines_of(self, row: CommitRow, positions: Sequence[int]) -> list[int]:
+    def lines_of(self, row: CommitRow, positions: list[int]) -> list[int]:
         """The lines of the events at ascending positions, with one statement for each stretch."""
         lines: list[int] = []
         for stretch in reversed(self.lineage(row)):

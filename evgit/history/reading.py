@@ -5,12 +5,12 @@ Everything here is derived from `history`; nothing is written. Iterators hold bo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter, countOf
 from typing import NamedTuple
 
-from evgit.errors import Damage, NotFound, UnknownObject
+from evgit.errors import Damage, DamagedObject, NotFound, UnknownObject
 from evgit.formats.canonical import digest
 from evgit.formats.commit import Commit
 from evgit.formats.event import Event, again_id, decode_event, decode_events, is_again
@@ -88,7 +88,8 @@ class Reader:
                 chosen = chosen[::-1]
             many = len(chosen) > FEW_EVENTS
             part = self._part(row, positions, chosen[: FIRST_READ if many else FEW_EVENTS])
-        return self._stream_events(name, row, positions, chosen, part)
+            few = None if many else self._sound_events(name, part)
+        return self._stream_events(name, row, positions, chosen, part) if few is None else few
 
     def _part(self, row: CommitRow, positions: Sequence[int], revisions: range) -> _Part:
         """Where some events of a stream are."""
@@ -98,26 +99,39 @@ class Reader:
         asked = [positions[revision] for revision in revisions]
         return revisions, asked, self._history.graph.lines_of(row, asked[::-1])[::-1]
 
+    def _sound_events(self, name: str, part: _Part) -> Iterator[StreamEvent] | None:
+        """The events of a part; None where one can't be read, or is another stream's."""
+        revisions, asked, lines = part
+        text = self._history.blocks.text_of(lines)
+        if text is None:
+            return None
+        try:
+            decoded = decode_events(text)
+        except DamagedObject:
+            return None
+        if countOf(map(_STREAM, decoded), name) == len(revisions) == len(decoded):
+            return map(_made, zip(revisions, asked, decoded, strict=True))
+        return None
+
     def _stream_events(
         self, name: str, row: CommitRow, positions: Sequence[int], chosen: range, part: _Part
     ) -> Iterator[StreamEvent]:
         """Events of a stream: those of the first part, and then the others chosen."""
         while chosen:
-            revisions, asked, lines = part
-            text = self._history.blocks.text_of(lines)
-            if text is None:
-                events = map(decode_event, map(self._history.blocks.line, lines))
-                yield from _up_to_wrong(revisions, asked, events, name)
-            else:
-                decoded = decode_events(text)
-                if countOf(map(_STREAM, decoded), name) == len(revisions) == len(decoded):
-                    yield from map(_made, zip(revisions, asked, decoded, strict=True))
-                else:
-                    yield from _up_to_wrong(revisions, asked, decoded, name)
-            chosen = chosen[len(revisions) :]
+            yield from self._sound_events(name, part) or self._up_to_wrong(name, part)
+            chosen = chosen[len(part[0]) :]
             if chosen:
                 with reading(self._history.connection):
                     part = self._part(row, positions, chosen[:EVENTS_AT_ONCE])
+
+    def _up_to_wrong(self, name: str, part: _Part) -> Iterator[StreamEvent]:
+        """The events of a part one by one; raises at the first that can't be read, or is another
+        stream's."""
+        for revision, position, line in zip(*part, strict=True):
+            event = decode_event(self._history.blocks.line(line))
+            if event.stream != name:
+                raise _wrong_index(event, position, name)
+            yield StreamEvent(revision, position, event)
 
     def stream_event(self, name: str, point: Point, revision: int) -> StreamEvent | None:
         """One event of a stream by revision (-1: the last), or None."""
@@ -264,16 +278,6 @@ class Reader:
     def commit_adding(self, point: Point, position: int) -> CommitRow:
         """The commit of the first-parent chain that added the event at a position."""
         return self._history.graph.holding(self._history.graph.get(point.commit), position)
-
-
-def _up_to_wrong(
-    revisions: range, positions: list[int], events: Iterable[Event], stream: str
-) -> Iterator[StreamEvent]:
-    """Events of a stream; raises Damage at the first that is another's."""
-    for revision, position, event in zip(revisions, positions, events, strict=True):
-        if event.stream != stream:
-            raise _wrong_index(event, position, stream)
-        yield StreamEvent(revision, position, event)
 
 
 def _wrong_index(event: Event, position: int, stream: str) -> Damage:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import apsw
 import msgspec
@@ -165,7 +165,7 @@ class StreamIndex:
             )
 
     # ------------------------------------------------------------------ reading
-    def positions(self, row: CommitRow, size: int, stream: int, start: int = 0) -> Sequence[int]:
+    def positions(self, row: CommitRow, size: int, stream: int, start: int = 0) -> list[int]:
         """The positions [start, size) of the commit's log that hold the stream's events."""
         known: list[int] | None = self._found.known().get((row.number, size, stream))
         if known is not None:
@@ -178,8 +178,7 @@ class StreamIndex:
                 low, high = self._bounds(stretch, size, stream)
                 low = max(low, stream << POSITION_BITS | start)
                 if low < high:
-                    words = self._runs.keys_between(stretch.chain, low, high)
-                    found += [word & POSITION_MASK for word in words]
+                    found += low_halves(self._runs.keys_between(stretch.chain, low, high))
                     found += self._pending_positions(stretch.chain, low, high)
         return found
 
@@ -258,7 +257,8 @@ class StreamIndex:
         return words[bisect_left(words, low) : bisect_left(words, high)] if words else []
 
     def _pending_positions(self, chain: int, low: int, high: int) -> list[int]:
-        return [word & POSITION_MASK for word in self.pending(chain, low, high)]
+        words = self.pending(chain, low, high)
+        return [word & POSITION_MASK for word in words] if words else words
 
 
 def _sound_number(name: str, number: object) -> int:

@@ -252,7 +252,7 @@ class BlockStore:
             raise
         return frame.line(number - start)
 
-    def text_of(self, numbers: Sequence[int]) -> bytes | None:
+    def text_of(self, numbers: list[int]) -> bytes | None:
         """Single lines anywhere, one after another, as one text in which each has its newline; None
         where that can't be had, and `line` says of each why."""
         if self.closed is not None:

@@ -38,6 +38,7 @@ from evgit.formats.pack import (
     place_in_page,
 )
 from evgit.formats.pack_lines import restored_in_frame
+from evgit.formats.places import spans
 from evgit.storage.files import translated
 from evgit.storage.frame_cache import Frame, FrameCache
 
@@ -200,7 +201,7 @@ class PackedWindow:
         frames_offset = self._order_offset + self.header.order_bytes
         sizes = [size for size, _ in self.header.frames]
         self._frame_offsets = list(accumulate(sizes, initial=frames_offset))
-        self._frame_starts = list(accumulate((n for _, n in self.header.frames), initial=0))
+        self._frame_starts = array("I", accumulate((n for _, n in self.header.frames), initial=0))
         self.commit_lines = array("I", (end + n for n, end in enumerate(self.header.ends)))
         """Which lines are commit lines."""
         self._looked_up = 0
@@ -243,38 +244,38 @@ class PackedWindow:
         """One line."""
         return self.at_place(self.place(number))
 
-    def add_texts(self, numbers: Sequence[int], parts: list[bytes]) -> None:
-        """Add single lines with their newlines to `parts`, in this order: those that stand together
-        are one part."""
-        starts, places = self._frame_starts, self._places_of(numbers)
-        first, end = places[0], places[0] + len(places)
-        at = bisect_right(starts, first) - 1
-        low, high, frame = starts[at], starts[at + 1], self.frame(at)
-        if places[-1] == end - 1 < high and places == tuple(range(first, end)):
-            parts.append(frame.lines(first - low, end - low))  # as a stream's do, most often
-            return
-        for place in places:
-            if not low <= place < high:
-                at = bisect_right(starts, place) - 1
-                low, high, frame = starts[at], starts[at + 1], self.frame(at)
-            parts.append(frame.lines(place - low, place - low + 1))
+    def add_texts(
+        self, numbers: list[int], start: int, low: int, high: int, base: int, parts: list[bytes]
+    ) -> int:
+        """Add the lines numbers[start:] with their newlines to `parts`, up to the first that is not
+        in [low, high); the place of that. The line `low` is the `base`-th here."""
+        places = self._all_places(len(numbers) - start)
+        if places is None:
+            stop = start
+            while stop < len(numbers) and low <= numbers[stop] < high:
+                stop += 1
+            some = array("I", [self.place(n - low + base) for n in numbers[start:stop]])
+            _, found = spans(list(range(len(some))), 0, 0, len(some), 0, some, self._frame_starts)
+        else:
+            stop, found = spans(numbers, start, low, high, base, places, self._frame_starts)
+        for frame, first, end in found:  # one, where a stream's lines stand together
+            parts.append(self.frame(frame).lines(first, end))
+        return stop
 
-    def _places_of(self, numbers: Sequence[int]) -> tuple[int, ...]:
-        """Where lines stand in the text. Who asks for many is worth reading all of the order."""
+    def _all_places(self, wanted: int) -> array[int] | None:
+        """Where each line of a block stands in the text; None where so few are wanted that reading
+        all of the order is not worth it."""
         key = self._path, self._order_offset
         places = self._cache.places(key)
         if places is None:
-            self._looked_up += len(numbers)
+            self._looked_up += wanted
             pages = self.header.events // PAGE_EVENTS
             if self._looked_up <= pages + self.header.commits // COMMITS_TO_A_PAGE:
-                return tuple(map(self.place, numbers))
+                return None
             self._looked_up = 0
             places = self._line_places()
             self._cache.keep_places(key, places)
-        if len(numbers) == 1:
-            return (places[numbers[0]],)
-        found: tuple[int, ...] = itemgetter(*numbers)(places)
-        return found
+        return places
 
     def _line_places(self) -> array[int]:
         """Where each line of a block stands in the text."""

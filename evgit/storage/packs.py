@@ -198,7 +198,7 @@ class PackStore:
                 return self._one(part, number)
             return None
 
-    def add_texts(self, numbers: Sequence[int], start: int, parts: list[bytes]) -> int:
+    def add_texts(self, numbers: list[int], start: int, parts: list[bytes]) -> int:
         """Add the lines of numbers[start:] with their newlines to `parts`, up to the first that is
         not packed; the place of that. Raises DamagedObject, which need not name what is hit."""
         end = len(numbers)
@@ -210,13 +210,7 @@ class PackStore:
             if there is None:
                 break
             window, shift, low, high = there[:4]
-            stop = bisect_left(numbers, high, start)  # if they ascend, as they do most often
-            lines = [number - shift for number in numbers[start:stop]]
-            if not low - shift <= min(lines) <= max(lines) < high - shift:
-                stop = start + 1
-                del lines[1:]
-            window.add_texts(lines, parts)
-            start = stop
+            start = window.add_texts(numbers, start, low, high, low - shift, parts)
         return start
 
     def lines(self, first: int, count: int) -> list[bytes]:

@@ -140,9 +140,9 @@ class SortedRuns:
         )
         return -1 if row is None else int(row[0])
 
-    def keys_between(self, family: int, low: int, high: int) -> list[int]:
+    def keys_between(self, family: int, low: int, high: int) -> array[int]:
         """All keys k with low <= k < high, ascending."""
-        return self._keys_in(self._pages_between(family, low, high), low, high).tolist()
+        return self._keys_in(self._pages_between(family, low, high), low, high)
 
     def few_between(self, family: int, low: int, high: int) -> array[int] | None:
         """The same; None where they may stand on more than a few pages."""
@@ -153,7 +153,10 @@ class SortedRuns:
         found, ascending = array("Q"), True
         for page in pages:
             keys = self._page(page)
-            keys = keys[bisect_left(keys, low) : bisect_left(keys, high)]
+            start = bisect_left(keys, low)
+            keys = keys[start : bisect_left(keys, high, start)]
+            if len(pages) == 1:
+                return keys
             ascending = ascending and not (found and keys and keys[0] < found[-1])
             found += keys
         return found if ascending else array("Q", sorted(found))

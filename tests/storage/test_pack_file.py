@@ -62,7 +62,8 @@ def test_some_lines_are_those_that_the_blocks_have(
         ):
             if chosen:
                 parts: list[bytes] = []
-                window.add_texts(chosen, parts)
+                stop = window.add_texts(list(chosen), 0, 0, len(there), 0, parts)
+                assert stop == len(chosen)
                 assert b"".join(parts) == b"".join([expected[n] + b"\n" for n in chosen])
         assert file.line(there[start]) == expected[start]
         events = [line + b"\n" for line in expected if b'"event"' in line]
@@ -83,8 +84,8 @@ def test_what_is_kept_of_packs_is_bounded(tmp_path: Path, monkeypatch: pytest.Mo
     file = PackFile(path, cache)
     for number in range(file.window_count):
         there = file.window_range(number)
-        file.window(number).add_texts(range(len(there)), [])
-        file.window(number).add_texts(range(len(there)), [])
+        file.window(number).add_texts(list(range(len(there))), 0, 0, len(there), 0, [])
+        file.window(number).add_texts(list(range(len(there))), 0, 0, len(there), 0, [])
     held = sum(len(frame.text) for frame in cache.frames._frames.values())
     assert 0 < held == cache.frames.held <= 100 * 1000 < count * 50
     assert len(cache._places) == 2

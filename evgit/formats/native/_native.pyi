@@ -1,5 +1,6 @@
 """What the native part offers. Every function has a twin in Python that says the same."""
 
+from array import array
 from collections.abc import Sequence
 
 from typing_extensions import Buffer
@@ -45,3 +46,22 @@ def certified_text(text: bytes, /) -> _Certified | None:
 def line_starts(text: Buffer, /) -> bytes | None:
     """Where each line of a text begins, as unsigned 32-bit numbers of this machine, and behind them
     the length of the text; a last line without its newline counts. None for 4 GiB and more."""
+
+def lines_at(
+    positions: list[int], start: int, sizes: array[int], shifts: array[int], /
+) -> list[int] | None:
+    """As `evgit.formats.places.lines_at`, with numbers of 64 bits. None: something is too large, or
+    not what it should be."""
+
+def spans(
+    numbers: list[int],
+    start: int,
+    low: int,
+    high: int,
+    base: int,
+    places: array[int],
+    starts: array[int],
+    /,
+) -> tuple[int, list[tuple[int, int, int]]] | None:
+    """As `evgit.formats.places.spans`, with places of 32 bits. None: something is too large, or not
+    what it should be."""

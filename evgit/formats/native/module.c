@@ -13,6 +13,8 @@ static PyMethodDef methods[] = {
     {"certified_lines", evgit_py_certified_lines, METH_O, NULL},
     {"certified_text", evgit_py_certified_text, METH_O, NULL},
     {"line_starts", evgit_py_line_starts, METH_O, NULL},
+    {"lines_at", FASTCALL(evgit_py_lines_at), NULL},
+    {"spans", FASTCALL(evgit_py_spans), NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -118,5 +118,7 @@ PyObject *evgit_py_certified_text(PyObject *module, PyObject *text);
 /* ---- places.c: functions of the module */
 
 PyObject *evgit_py_line_starts(PyObject *module, PyObject *text);
+PyObject *evgit_py_lines_at(PyObject *module, PyObject *const *args, Py_ssize_t given);
+PyObject *evgit_py_spans(PyObject *module, PyObject *const *args, Py_ssize_t given);
 
 #endif
