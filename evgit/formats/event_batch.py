@@ -10,12 +10,11 @@ This module computes; what makes an event a good one is known by `event`, where 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 import msgspec
-from blake3 import blake3
 
 from evgit.formats.block import (
     FRAME_BYTES,
@@ -25,51 +24,13 @@ from evgit.formats.block import (
     iter_frames,
     split_lines,
 )
+from evgit.formats.hashing import ID_BYTES, JoinedIds, hashed, hashed_text, joined_ids
 from evgit.formats.merkle import Subtrees, subtrees
 
 if TYPE_CHECKING:
     from evgit.formats.event import Event
 
-ID_BYTES = 32
 _BETWEEN = "\n"  # names of streams hold no control characters
-
-
-class JoinedIds(Sequence[bytes]):
-    """32-byte ids that stand one after another in `joined`, split when one is asked for."""
-
-    __slots__ = ("_split", "joined")
-
-    def __init__(self, joined: bytes) -> None:
-        self.joined = joined
-        self._split: list[bytes] | None = None
-
-    def __len__(self) -> int:
-        return len(self.joined) // ID_BYTES
-
-    @overload
-    def __getitem__(self, place: int) -> bytes: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[bytes]: ...
-    def __getitem__(self, place: int | slice) -> bytes | list[bytes]:
-        if self._split is None:
-            ids = self.joined
-            self._split = [ids[i : i + ID_BYTES] for i in range(0, len(ids), ID_BYTES)]
-        return self._split[place]
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, JoinedIds):
-            return self.joined == other.joined
-        return self[:] == other
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self[:])
-
-
-def joined_ids(ids: Sequence[bytes]) -> bytes:
-    """The ids one after another."""
-    return ids.joined if isinstance(ids, JoinedIds) else b"".join(ids)
 
 
 class Packed(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -220,7 +181,8 @@ class EventBatch:
         """32-byte ids, parallel to `events`."""
         if self._ids is None:
             if self._lines is None:
-                self._ids = hashed_ended(self._ended or ended_lines(self.text))
+                text = self.text
+                self._ids = hashed_text(text, lambda: self._ended or ended_lines(text))
             else:
                 self._ids = hashed(self._lines)
         return self._ids
@@ -334,27 +296,3 @@ class EventBatch:
         batch._frames = EncodedBlock(packed.data, packed.frames)
         batch._subtrees = Subtrees(packed.start, packed.pieces, packed.nodes)
         return batch
-
-
-def hashed_ended(lines: Sequence[bytes]) -> list[bytes]:
-    """The BLAKE3-256 of each line, without its newline."""
-    hasher = blake3()
-    reset, update, digest = hasher.reset, hasher.update, hasher.digest
-    ids = []
-    for line in lines:
-        reset()
-        update(line[:-1])  # one after another: they stay where the processor finds them at once
-        ids.append(digest())
-    return ids
-
-
-def hashed(lines: Sequence[bytes]) -> list[bytes]:
-    """The BLAKE3-256 of each line."""
-    hasher = blake3()  # one for all: making one takes as long as hashing a line
-    reset, update, digest = hasher.reset, hasher.update, hasher.digest
-    ids = []
-    for line in lines:
-        reset()
-        update(line)
-        ids.append(digest())
-    return ids

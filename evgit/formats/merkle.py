@@ -16,6 +16,9 @@ from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from evgit.formats.hashing import joined_ids
+from evgit.formats.native import native
+
 Subtree = Callable[[int, int], bytes]
 """(level, index) -> hash of that complete subtree."""
 
@@ -53,23 +56,28 @@ def _short_sha256() -> Any:
 _leaf_sha256 = _short_sha256()
 
 
-def leaf_hash(event_id: bytes) -> bytes:
-    """Hash of the leaf that holds this 32-byte event id."""
+def _leaf_hash(event_id: bytes) -> bytes:
     digest: bytes = _leaf_sha256(b"\0" + event_id).digest()
     return digest
 
 
-def node_hash(left: bytes, right: bytes) -> bytes:
-    """Hash of an inner node."""
+def _node_hash(left: bytes, right: bytes) -> bytes:
     digest: bytes = _sha256()(b"\1" + left + right).digest()
     return digest
 
 
+leaf_hash = _leaf_hash if native is None else native.leaf_hash
+"""Hash of the leaf that holds this 32-byte event id."""
+
+node_hash = _node_hash if native is None else native.node_hash
+"""Hash of an inner node, of the hashes to its left and right."""
+
+
 def _fold(peaks: Sequence[bytes]) -> bytes:
     """Root over peaks, largest first: each smaller one is the right child of the one before."""
-    sha256, root = _sha256(), peaks[-1]
+    root = peaks[-1]
     for peak in peaks[-2::-1]:
-        root = sha256(b"\1" + peak + root).digest()
+        root = node_hash(peak, root)
     return root
 
 
@@ -89,7 +97,10 @@ class Frontier:
 
     def root(self) -> bytes:
         """The RFC 6962 root of the first `size` ids."""
-        return _fold(self.peaks) if self.peaks else EMPTY_ROOT
+        if not self.peaks:
+            return EMPTY_ROOT
+        root = None if native is None else native.root(self.size, self.peaks)
+        return _fold(self.peaks) if root is None else root
 
     def copy(self) -> Frontier:
         return Frontier(self.size, self.peaks)
@@ -106,7 +117,7 @@ class Frontier:
         return cls(size, [data[i : i + 32] for i in range(0, len(data), 32)])
 
     def extend(self, ids: Sequence[bytes], on_node: NodeSink | None = None) -> None:
-        """Appends 32-byte event ids, one tree level at a time (0.8 us an id).
+        """Appends 32-byte event ids, one tree level at a time (0.2 us an id; in Python 0.8).
 
         `on_node` is told every subtree of level 8 or more that becomes complete, in no order.
         """
@@ -128,9 +139,8 @@ class Frontier:
     def _append(self, level: int, node: bytes, on_node: NodeSink | None) -> None:
         """Appends a complete subtree: like adding to a binary number, peak by peak."""
         size, after = self.size, self.size + (1 << level)
-        sha256 = _sha256()
         while size >> level & 1:
-            node = sha256(b"\1" + self.peaks.pop() + node).digest()
+            node = node_hash(self.peaks.pop(), node)
             level += 1
             if on_node is not None and level >= KEPT_LEVEL:
                 on_node(level, size >> level, node)
@@ -154,7 +164,16 @@ class Subtrees(NamedTuple):
 def subtrees(ids: Sequence[bytes], start: int) -> Subtrees:
     """Hashes the leaves start, start + 1, …, which hold these 32-byte event ids."""
     if len(ids) == 1:
-        return Subtrees(start, [(0, _leaf_sha256(b"\0" + ids[0]).digest())], [])
+        return Subtrees(start, [(0, leaf_hash(ids[0]))], [])
+    if native is not None:
+        found = native.subtrees(joined_ids(ids), start, KEPT_LEVEL)
+        if found is not None:
+            return Subtrees(start, *found)
+    return subtrees_in_python(ids, start)
+
+
+def subtrees_in_python(ids: Sequence[bytes], start: int) -> Subtrees:
+    """As `subtrees`, without the native part."""
     left: list[tuple[int, bytes]] = []  # pieces on the left edge, smallest first
     right: list[tuple[int, bytes]] = []  # and on the right edge, smallest first
     nodes: list[tuple[int, int, bytes]] = []
@@ -188,8 +207,25 @@ def first_wrong_root(
     """Appends ids to a tree, some at a time: the first time that its root is not as said, or None.
 
     `joined_ids`: one after another; `counts`: how many come each time; `roots`: 32 bytes each. The
-    frontier is moved, and `on_node` told, as by `Frontier.extend`; about 6 us a root.
+    frontier is moved, and `on_node` told, as by `Frontier.extend`; about 1 us a root, 6 without
+    the native part.
     """
+    if native is not None and on_node is None:
+        found = native.first_wrong_root(frontier.size, frontier.peaks, joined_ids, counts, roots)
+        if found is not None:
+            wrong, frontier.size, frontier.peaks = found
+            return wrong
+    return first_wrong_root_in_python(frontier, joined_ids, counts, roots, on_node)
+
+
+def first_wrong_root_in_python(
+    frontier: Frontier,
+    joined_ids: bytes,
+    counts: Sequence[int],
+    roots: bytes,
+    on_node: NodeSink | None = None,
+) -> int | None:
+    """As `first_wrong_root`, without the native part."""
     peaks, size = frontier.peaks, frontier.size
     leaf_sha256, sha256 = _leaf_sha256, _sha256()
     start = 0

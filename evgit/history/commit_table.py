@@ -71,7 +71,7 @@ class CommitTable:
         Each is the first and only parent of the next, `parent` of the first. `numbers`: theirs;
         what else is told of them in order may go on behind the last; `ids`: one after another.
         """
-        from evgit.formats.event_batch import ID_BYTES
+        from evgit.formats.hashing import ID_BYTES
         from evgit.history.commit_pages import COMMIT_IDS, full_pages, put_pages
         from evgit.history.event_index import fingerprints
         from evgit.history.words import paired

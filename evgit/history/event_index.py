@@ -17,7 +17,7 @@ import apsw
 
 from evgit.formats.boundary import line_id
 from evgit.formats.canonical import digest
-from evgit.formats.event_batch import ID_BYTES, joined_ids
+from evgit.formats.hashing import ID_BYTES, joined_ids
 from evgit.history.commit_row import damaged_index
 from evgit.history.words import decode_words, encode_words, paired
 from evgit.storage.blocks import BlockStore

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import apsw
 import msgspec
 
-from evgit.formats.event_batch import ID_BYTES, EventBatch
+from evgit.formats.event_batch import EventBatch
+from evgit.formats.hashing import ID_BYTES
 from evgit.formats.merkle import Frontier
 from evgit.history.commit_row import CommitRow
 from evgit.history.event_index import PENDING_LINES, EventIndex, short_fingerprints

@@ -11,7 +11,7 @@ from itertools import accumulate, chain as chained, islice
 from typing import NoReturn
 
 from evgit.errors import InvalidObject
-from evgit.formats.event_batch import ID_BYTES
+from evgit.formats.hashing import ID_BYTES
 from evgit.formats.merkle import Frontier
 from evgit.history.commit_row import CommitRow
 from evgit.history.history import History

@@ -19,7 +19,7 @@ from evgit.formats.block import encode_block
 from evgit.formats.canonical import digest, object_id
 from evgit.formats.commit import verified_commit
 from evgit.formats.event import EventBatch, batch_from_stored
-from evgit.formats.event_batch import ID_BYTES
+from evgit.formats.hashing import ID_BYTES
 from evgit.formats.tag import decode_tag
 from evgit.formats.times import to_instant
 from evgit.formats.transfer import Frame, ReceivedBlock, received_blocks

@@ -19,7 +19,7 @@ from evgit.formats.block import COMMIT_START, directory_of, encode_together, spl
 from evgit.formats.canonical import id_bytes
 from evgit.formats.commit import Commit, verified_commits
 from evgit.formats.event import EventBatch, verified_batch
-from evgit.formats.event_batch import ID_BYTES, hashed, joined_ids
+from evgit.formats.hashing import ID_BYTES, hashed, joined_ids
 from evgit.formats.merkle import Frontier, Subtrees, first_wrong_root, subtrees
 from evgit.formats.times import to_instants
 from evgit.formats.transfer import WholeBlocks

@@ -14,7 +14,7 @@ from hypothesis import given, strategies as st
 from evgit.errors import EvgitError, InvalidEvent
 from evgit.formats.block import encode_frames
 from evgit.formats.event import EventBatch, batch_from_lines, batch_from_text, unpack_batch
-from evgit.formats.event_batch import joined_ids
+from evgit.formats.hashing import joined_ids
 from evgit.formats.merkle import Frontier, subtrees
 
 EVENT = st.fixed_dictionaries(

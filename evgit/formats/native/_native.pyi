@@ -65,3 +65,26 @@ def spans(
 ) -> tuple[int, list[tuple[int, int, int]]] | None:
     """As `evgit.formats.places.spans`, with places of 32 bits. None: something is too large, or not
     what it should be."""
+
+def leaf_hash(event_id: Buffer, /) -> bytes:
+    """RFC 6962: SHA-256 of 0x00 and these bytes."""
+
+def node_hash(left: Buffer, right: Buffer, /) -> bytes:
+    """RFC 6962: SHA-256 of 0x01 and these bytes."""
+
+def subtrees(
+    ids: bytes, start: int, kept: int, /
+) -> tuple[list[tuple[int, bytes]], list[tuple[int, int, bytes]]] | None:
+    """`pieces` and `nodes`, from level `kept` on, of `merkle.subtrees` of ids that stand one after
+    another. None: they are not 32 bytes each, or there is no such start."""
+
+def root(size: int, peaks: list[bytes], /) -> bytes | None:
+    """The root of a tree of `size` leaves with these peaks. None: it does not have such peaks."""
+
+def first_wrong_root(
+    size: int, peaks: list[bytes], ids: bytes, counts: Sequence[int], roots: bytes, /
+) -> tuple[int | None, int, list[bytes]] | None:
+    """What `merkle.first_wrong_root` says, and the size and the peaks of the tree afterwards.
+
+    None: no tree has such peaks, or there are fewer ids or roots than `counts` says.
+    """

@@ -57,6 +57,23 @@ store32(uint8_t *at, uint32_t word)
     memcpy(at, &word, 4);
 }
 
+/* 2.2: the quarter round, on vectors: of columns or diagonals of one state, or of many states. */
+#define G(a, b, c, d, x, y)                                                                                \
+    do {                                                                                                         \
+        a += b + (x);                                                                                            \
+        d ^= a;                                                                                                  \
+        d = ROTATE(d, 16);                                                                                       \
+        c += d;                                                                                                  \
+        b ^= c;                                                                                                  \
+        b = ROTATE(b, 12);                                                                                       \
+        a += b + (y);                                                                                            \
+        d ^= a;                                                                                                  \
+        d = ROTATE(d, 8);                                                                                        \
+        c += d;                                                                                                  \
+        b ^= c;                                                                                                  \
+        b = ROTATE(b, 7);                                                                                        \
+    } while (0)
+
 /* ------------------------------------------------------------------ one state, row by row */
 
 typedef uint32_t row __attribute__((vector_size(16)));
@@ -70,32 +87,15 @@ typedef uint32_t row __attribute__((vector_size(16)));
 #define TURNED(x, a, b, c, d) __builtin_shuffle((x), (row){a, b, c, d})
 #endif
 
-/* The function G (2.2) on four columns, or diagonals, at once. */
-#define QUARTERS(one, other)                                                                                     \
-    do {                                                                                                         \
-        a += b + (one);                                                                                          \
-        d ^= a;                                                                                                  \
-        d = ROTATE(d, 16);                                                                                       \
-        c += d;                                                                                                  \
-        b ^= c;                                                                                                  \
-        b = ROTATE(b, 12);                                                                                       \
-        a += b + (other);                                                                                        \
-        d ^= a;                                                                                                  \
-        d = ROTATE(d, 8);                                                                                        \
-        c += d;                                                                                                  \
-        b ^= c;                                                                                                  \
-        b = ROTATE(b, 7);                                                                                        \
-    } while (0)
-
 #define WORDS(r, i) ((row){m[ORDER[r][i]], m[ORDER[r][i + 2]], m[ORDER[r][i + 4]], m[ORDER[r][i + 6]]})
 
 #define ROWS_ROUND(r)                                                                                            \
     do {                                                                                                         \
-        QUARTERS(WORDS(r, 0), WORDS(r, 1));                                                                      \
+        G(a, b, c, d, WORDS(r, 0), WORDS(r, 1));                                                                      \
         b = TURNED(b, 1, 2, 3, 0);                                                                               \
         c = TURNED(c, 2, 3, 0, 1);                                                                               \
         d = TURNED(d, 3, 0, 1, 2);                                                                               \
-        QUARTERS(WORDS(r, 8), WORDS(r, 9));                                                                      \
+        G(a, b, c, d, WORDS(r, 8), WORDS(r, 9));                                                                      \
         b = TURNED(b, 3, 0, 1, 2);                                                                               \
         c = TURNED(c, 2, 3, 0, 1);                                                                               \
         d = TURNED(d, 1, 2, 3, 0);                                                                               \
@@ -145,32 +145,16 @@ struct lane {
     size_t done;
 };
 
-#define LANES_G(a, b, c, d, x, y)                                                                                \
-    do {                                                                                                         \
-        a += b + (x);                                                                                            \
-        d ^= a;                                                                                                  \
-        d = ROTATE(d, 16);                                                                                       \
-        c += d;                                                                                                  \
-        b ^= c;                                                                                                  \
-        b = ROTATE(b, 12);                                                                                       \
-        a += b + (y);                                                                                            \
-        d ^= a;                                                                                                  \
-        d = ROTATE(d, 8);                                                                                        \
-        c += d;                                                                                                  \
-        b ^= c;                                                                                                  \
-        b = ROTATE(b, 7);                                                                                        \
-    } while (0)
-
 #define LANES_ROUND(r)                                                                                           \
     do {                                                                                                         \
-        LANES_G(v0, v4, v8, v12, m[ORDER[r][0]], m[ORDER[r][1]]);                                                \
-        LANES_G(v1, v5, v9, v13, m[ORDER[r][2]], m[ORDER[r][3]]);                                                \
-        LANES_G(v2, v6, v10, v14, m[ORDER[r][4]], m[ORDER[r][5]]);                                               \
-        LANES_G(v3, v7, v11, v15, m[ORDER[r][6]], m[ORDER[r][7]]);                                               \
-        LANES_G(v0, v5, v10, v15, m[ORDER[r][8]], m[ORDER[r][9]]);                                               \
-        LANES_G(v1, v6, v11, v12, m[ORDER[r][10]], m[ORDER[r][11]]);                                             \
-        LANES_G(v2, v7, v8, v13, m[ORDER[r][12]], m[ORDER[r][13]]);                                              \
-        LANES_G(v3, v4, v9, v14, m[ORDER[r][14]], m[ORDER[r][15]]);                                              \
+        G(v0, v4, v8, v12, m[ORDER[r][0]], m[ORDER[r][1]]);                                                \
+        G(v1, v5, v9, v13, m[ORDER[r][2]], m[ORDER[r][3]]);                                                \
+        G(v2, v6, v10, v14, m[ORDER[r][4]], m[ORDER[r][5]]);                                               \
+        G(v3, v7, v11, v15, m[ORDER[r][6]], m[ORDER[r][7]]);                                               \
+        G(v0, v5, v10, v15, m[ORDER[r][8]], m[ORDER[r][9]]);                                               \
+        G(v1, v6, v11, v12, m[ORDER[r][10]], m[ORDER[r][11]]);                                             \
+        G(v2, v7, v8, v13, m[ORDER[r][12]], m[ORDER[r][13]]);                                              \
+        G(v3, v4, v9, v14, m[ORDER[r][14]], m[ORDER[r][15]]);                                              \
     } while (0)
 
 /* What eight blocks, one of each lane, are compressed from and to: word by word, lanes beside each other. */

@@ -15,6 +15,11 @@ static PyMethodDef methods[] = {
     {"line_starts", evgit_py_line_starts, METH_O, NULL},
     {"lines_at", FASTCALL(evgit_py_lines_at), NULL},
     {"spans", FASTCALL(evgit_py_spans), NULL},
+    {"leaf_hash", evgit_py_leaf_hash, METH_O, NULL},
+    {"node_hash", FASTCALL(evgit_py_node_hash), NULL},
+    {"subtrees", evgit_py_subtrees, METH_VARARGS, NULL},
+    {"root", FASTCALL(evgit_py_root), NULL},
+    {"first_wrong_root", evgit_py_first_wrong_root, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

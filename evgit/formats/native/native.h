@@ -121,4 +121,12 @@ PyObject *evgit_py_line_starts(PyObject *module, PyObject *text);
 PyObject *evgit_py_lines_at(PyObject *module, PyObject *const *args, Py_ssize_t given);
 PyObject *evgit_py_spans(PyObject *module, PyObject *const *args, Py_ssize_t given);
 
+/* ---- merkle.c: functions of the module */
+
+PyObject *evgit_py_leaf_hash(PyObject *module, PyObject *id);
+PyObject *evgit_py_node_hash(PyObject *module, PyObject *const *args, Py_ssize_t given);
+PyObject *evgit_py_subtrees(PyObject *module, PyObject *args);
+PyObject *evgit_py_root(PyObject *module, PyObject *const *args, Py_ssize_t given);
+PyObject *evgit_py_first_wrong_root(PyObject *module, PyObject *args);
+
 #endif

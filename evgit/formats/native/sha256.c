@@ -31,19 +31,25 @@ static const uint32_t K[64] = {
 
 #define ROTATE(x, n) (((x) >> (n)) | ((x) << (32 - (n))))
 
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define BIG_ENDIAN_WORD(word) (word)
+#else
+#define BIG_ENDIAN_WORD(word) __builtin_bswap32(word)
+#endif
+
 static uint32_t
 load32(const uint8_t *at)
 {
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    uint32_t word;
+    memcpy(&word, at, 4);
+    return BIG_ENDIAN_WORD(word);
 }
 
 static void
 store32(uint8_t *at, uint32_t word)
 {
-    at[0] = (uint8_t)(word >> 24);
-    at[1] = (uint8_t)(word >> 16);
-    at[2] = (uint8_t)(word >> 8);
-    at[3] = (uint8_t)word;
+    word = BIG_ENDIAN_WORD(word);
+    memcpy(at, &word, 4);
 }
 
 /* 6.2.2, for one block after another. */
@@ -90,13 +96,15 @@ compress_plain(uint32_t state[8], const uint8_t *blocks, size_t count)
 #if defined(__x86_64__)
 
 /* Intel's instructions (Software Developer's Manual, volume 2, SHA256RNDS2, SHA256MSG1, SHA256MSG2) keep the
- * state as (a, b, e, f) and (c, d, g, h), highest word first, and take four words of the message at a time. */
+ * state as (a, b, e, f) and (c, d, g, h), named from the highest word down, and take four words of the message at a time. */
 __attribute__((target("sha,sse4.1,ssse3"))) static void
 compress_sha_ni(uint32_t state[8], const uint8_t *blocks, size_t count)
 {
     const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
-    __m128i abef = _mm_set_epi32((int)state[0], (int)state[1], (int)state[4], (int)state[5]);
-    __m128i cdgh = _mm_set_epi32((int)state[2], (int)state[3], (int)state[6], (int)state[7]);
+    __m128i badc = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)state), 0xb1);
+    __m128i fehg = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(state + 4)), 0xb1);
+    __m128i abef = _mm_unpacklo_epi64(fehg, badc);
+    __m128i cdgh = _mm_unpackhi_epi64(fehg, badc);
     for (; count > 0; count--, blocks += BLOCK) {
         __m128i abef_before = abef, cdgh_before = cdgh;
         __m128i w[4];
@@ -118,14 +126,10 @@ compress_sha_ni(uint32_t state[8], const uint8_t *blocks, size_t count)
         abef = _mm_add_epi32(abef, abef_before);
         cdgh = _mm_add_epi32(cdgh, cdgh_before);
     }
-    state[0] = (uint32_t)_mm_extract_epi32(abef, 3);
-    state[1] = (uint32_t)_mm_extract_epi32(abef, 2);
-    state[2] = (uint32_t)_mm_extract_epi32(cdgh, 3);
-    state[3] = (uint32_t)_mm_extract_epi32(cdgh, 2);
-    state[4] = (uint32_t)_mm_extract_epi32(abef, 1);
-    state[5] = (uint32_t)_mm_extract_epi32(abef, 0);
-    state[6] = (uint32_t)_mm_extract_epi32(cdgh, 1);
-    state[7] = (uint32_t)_mm_extract_epi32(cdgh, 0);
+    badc = _mm_unpackhi_epi64(abef, cdgh);
+    fehg = _mm_unpacklo_epi64(abef, cdgh);
+    _mm_storeu_si128((__m128i *)state, _mm_shuffle_epi32(badc, 0xb1));
+    _mm_storeu_si128((__m128i *)(state + 4), _mm_shuffle_epi32(fehg, 0xb1));
 }
 
 /* Compilers of some years ago can't be asked about SHA: CPUID leaf 7, EBX, bit 29. */
