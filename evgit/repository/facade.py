@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -468,8 +467,10 @@ class Repository:
         if isinstance(revision, Point):
             return revision
         if revision == "HEAD":  # most reads ask for it, and what it says needs no parsing
-            with suppress(EvgitError):  # what is wrong with it, the resolver tells
+            try:
                 return self._heads.head().point
+            except EvgitError:
+                pass  # what is wrong with it, the resolver tells
         return self.resolver().point(revision)
 
     def resolve_commit(self, revision: str | Point = "HEAD") -> str:
@@ -502,7 +503,8 @@ class Repository:
         stop: int | None = None,
         backwards: bool = False,
     ) -> Iterator[StreamEvent]:
-        """A stream's events at revisions [start, stop). Raises NotFound where there are none."""
+        """A stream's events at revisions [start, stop), where negative ones count from the end:
+        `start=-10` gives the last ten. Raises NotFound where there is no such stream."""
         with database.reading(self._connection):
             point = self.resolve(revision)
             return self._reader.stream(name, point, start=start, stop=stop, backwards=backwards)

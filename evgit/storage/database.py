@@ -65,6 +65,7 @@ class _Connection(apsw.Connection):
         super().__init__(name, flags)
         self.process = os.getpid()
         self.view: tuple[int, int] | None = None
+        self.last_view: tuple[int, int] = -1, -1
         self.marker: Marker | None = None
         self.mark: Mark | None = None
         self.refusal: tuple[str, str] | None = None
@@ -243,7 +244,10 @@ class reading:  # noqa: N801 - used as a function: `with reading(connection):`
             # Only a statement looks whether others have written; what it says, and that this
             # connection itself has written, is asked without one. One call takes half the time.
             connection.execute("BEGIN; PRAGMA data_version").fetchone()
-            connection.view = connection.data_version(), connection.total_changes()
+            view = connection.data_version(), connection.total_changes()
+            if view != connection.last_view:  # the same object says that it is the same view
+                connection.last_view = view
+            connection.view = connection.last_view
         except BaseException as error:
             self._end()
             if isinstance(error, apsw.Error):
@@ -281,7 +285,7 @@ class Answers:
     __slots__ = ("_connection", "_known", "_limit", "_view")
 
     def __init__(self, connection: apsw.Connection, limit: int = 64) -> None:
-        self._connection = connection
+        self._connection = connection if isinstance(connection, _Connection) else None
         self._limit = limit
         self._view: tuple[int, int] | None = None
         self._known: dict[Any, Any] = {}
@@ -289,10 +293,10 @@ class Answers:
     def known(self) -> dict[Any, Any]:
         """The answers that still hold, by what was asked; new ones are put into it."""
         connection = self._connection
-        view = connection.view if isinstance(connection, _Connection) else None
+        view = None if connection is None else connection.view
         if view is None:
             return {}
-        if view != self._view or len(self._known) >= self._limit:
+        if view is not self._view or len(self._known) >= self._limit:
             self._view, self._known = view, {}
         return self._known
 
