@@ -26,8 +26,9 @@ from evgit.errors import (
 )
 from evgit.formats import canonical, fast_json
 from evgit.formats.again import again_id, again_line, is_again
-from evgit.formats.block import ended_lines
+from evgit.formats.block import ended_lines, split_lines
 from evgit.formats.event_batch import EventBatch
+from evgit.formats.event_facts import facts_of_lines, facts_of_text
 from evgit.formats.event_rules import (
     MAX_KEY_BYTES,
     MAX_VERSION,
@@ -71,6 +72,7 @@ __all__ = [
     "verify_event_lines",
 ]
 
+_STORED = Rules(stored=True, reserved=True)
 _Version = Annotated[int, msgspec.Meta(ge=1, le=MAX_VERSION)]
 _Size = Annotated[int, msgspec.Meta(ge=0, le=canonical.MAX_SAFE_INTEGER)]
 
@@ -173,12 +175,11 @@ def batch_from_events(events: Sequence[Event], *, reserved: bool = False) -> Eve
 
 def verify_event_lines(lines: Sequence[bytes]) -> list[str | None]:
     """For every stored line, what is wrong with it, or None: it must be exactly canonical."""
-    rules = Rules(stored=True, reserved=True)
     problems: list[str | None] = [None] * len(lines)
-    for index, found in _in_parts(lines, lambda part: _fast_stored(part, rules)):
+    for index, found in _in_parts(lines, verified_batch):
         if found is None:
             try:
-                if _slow(lines[index], rules).lines != [lines[index]]:
+                if _slow(lines[index], _STORED).lines != [lines[index]]:
                     problems[index] = "not in canonical form"
             except EvgitError as error:
                 problems[index] = error.message
@@ -189,7 +190,11 @@ def verified_batch(lines: Sequence[bytes]) -> EventBatch | None:
     """The events of stored lines that are all beyond doubt, else None (see verify_event_lines)."""
     if not lines:
         return EventBatch([], [])
-    return _fast_stored(lines, Rules(stored=True, reserved=True))
+    given = list(lines)
+    facts = facts_of_lines(given, lambda places: _fast_stored([given[i] for i in places]))
+    if facts is None:
+        return _fast_stored(given)
+    return EventBatch.of_facts(facts, decode_events, lines=given)
 
 
 def batch_from_stored(lines: list[bytes], wrong: Callable[[bytes, str], None]) -> EventBatch:
@@ -207,11 +212,20 @@ def batch_from_stored(lines: list[bytes], wrong: Callable[[bytes, str], None]) -
     return EventBatch([decode_event(line) for line in lines], lines)
 
 
-def verified_text(ended: Sequence[bytes], text: bytes) -> EventBatch | None:
-    """The same for lines that have their newlines, and stand one after another in `text`."""
-    if not ended:
+def verified_text(text: bytes) -> EventBatch | None:
+    """The same for lines that stand one after another in `text`, each with its newline."""
+    if not text:
         return EventBatch([], [])
-    found = _fast(ended, Rules(stored=True, reserved=True), text)
+
+    def judge(places: list[int]) -> EventBatch | None:
+        lines = split_lines(text)
+        return _fast_stored([lines[place] for place in places])
+
+    facts = facts_of_text(text, judge)
+    if facts is not None:
+        return EventBatch.of_facts(facts, decode_events, text=text)
+    ended = ended_lines(text)
+    found = _fast(ended, _STORED, text)
     if found is None or found.text != text:
         return None
     found.know_ended(ended)
@@ -499,9 +513,9 @@ def _fast_event(event: Event, reserved: bool) -> EventBatch | None:
     return EventBatch([found], [line], [stream], [time])
 
 
-def _fast_stored(lines: Sequence[bytes], rules: Rules) -> EventBatch | None:
+def _fast_stored(lines: list[bytes]) -> EventBatch | None:
     given = b"\n".join(lines) + b"\n"
-    found = _fast(lines, rules, given)
+    found = _fast(lines, _STORED, given)
     if found is None or found.text != given:
         return None
-    return EventBatch(found.events, list(lines), found.streams, found.times)
+    return EventBatch(found.events, lines, found.streams, found.times)

@@ -26,9 +26,11 @@ from evgit.formats.block import (
 )
 from evgit.formats.hashing import ID_BYTES, JoinedIds, hashed, hashed_text, joined_ids
 from evgit.formats.merkle import Subtrees, subtrees
+from evgit.formats.times import to_instants
 
 if TYPE_CHECKING:
     from evgit.formats.event import Event
+    from evgit.formats.event_facts import Facts
 
 _BETWEEN = "\n"  # names of streams hold no control characters
 
@@ -43,6 +45,7 @@ class Packed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     prints_differ: bool
     streams: str
     keyed: list[int]
+    keys: list[str]
     first_time: str
     last_time: str
     data: bytes
@@ -62,8 +65,8 @@ class EventBatch:
 
     __slots__ = (
         "_count", "_decode", "_differ", "_ended", "_events", "_first_and_last", "_frames", "_ids",
-        "_keyed", "_lines", "_prints_differ", "_streams", "_subtrees", "_text", "_text_size",
-        "_times",
+        "_instants", "_joined_streams", "_keyed", "_keys", "_lines", "_listing_blobs",
+        "_prints_differ", "_streams", "_subtrees", "_text", "_text_size", "_times",
     )  # fmt: skip
 
     def __init__(
@@ -81,12 +84,16 @@ class EventBatch:
         self._ended: Sequence[bytes] | None = None
         self._decode: Callable[[bytes], list[Event]] | None = None
         self._streams = streams
+        self._joined_streams: str | None = None
         self._times = times
+        self._instants: array[int] | None = None
         self._first_and_last: tuple[str, str] | None = None
         self._ids: Sequence[bytes] | None = None
         self._differ: bool | None = None
         self._prints_differ: bool | None = None
         self._keyed: list[int] | None = None
+        self._keys: list[str] | None = None
+        self._listing_blobs: list[int] | None = None
         self._text_size: int | None = None
         self._frames: EncodedBlock | None = None
         self._subtrees: Subtrees | None = None
@@ -100,6 +107,31 @@ class EventBatch:
         batch._count = len(events)
         batch._lines = None
         batch._text = text
+        return batch
+
+    @classmethod
+    def of_facts(
+        cls,
+        facts: Facts,
+        decode: Callable[[bytes], list[Event]],
+        *,
+        lines: list[bytes] | None = None,
+        text: bytes = b"",
+    ) -> EventBatch:
+        """The batch of stored lines, or of the text that they stand in, each with its newline, of
+        which so much is known. `decode`: makes events of a text, where anybody needs them."""
+        batch = cls([], [])
+        batch._count = len(facts.instants)
+        batch._events = None
+        batch._decode = decode
+        batch._lines = lines
+        batch._text = None if lines else text
+        batch._joined_streams = facts.joined_streams
+        batch._instants = facts.instants
+        batch._first_and_last = facts.first_time, facts.last_time
+        batch._keyed = facts.keyed
+        batch._keys = facts.keys
+        batch._listing_blobs = facts.listing_blobs
         return batch
 
     def __len__(self) -> int:
@@ -143,8 +175,18 @@ class EventBatch:
     def streams(self) -> list[str]:
         """The events' streams, in order."""
         if self._streams is None:
-            self._streams = [event.stream for event in self.events]
+            if self._joined_streams is None:
+                self._streams = [event.stream for event in self.events]
+            else:
+                self._streams = self._joined_streams.split(_BETWEEN)
         return self._streams
+
+    @property
+    def joined_streams(self) -> str:
+        """The same with a newline between each two, which is in no name. It must not be empty."""
+        if self._joined_streams is None:
+            self._joined_streams = _BETWEEN.join(self.streams)
+        return self._joined_streams
 
     @property
     def keyed(self) -> list[int]:
@@ -154,11 +196,32 @@ class EventBatch:
         return self._keyed
 
     @property
+    def keys(self) -> list[str]:
+        """The keys of the events at the places in `keyed`."""
+        if self._keys is None:
+            self._keys = [event.key for event in self.events if event.key is not None]
+        return self._keys
+
+    @property
+    def listing_blobs(self) -> list[int]:
+        """Places of the events that list blobs."""
+        if self._listing_blobs is None:
+            self._listing_blobs = [i for i, event in enumerate(self.events) if event.blobs]
+        return self._listing_blobs
+
+    @property
     def times(self) -> list[str]:
         """The events' times, in order."""
         if self._times is None:
             self._times = [event.time for event in self.events]
         return self._times
+
+    @property
+    def instants(self) -> array[int]:
+        """The same as instants, at the cost of `times` if those are not known."""
+        if self._instants is None:
+            self._instants = array("q", to_instants(self.times))
+        return self._instants
 
     @property
     def first_time(self) -> str:
@@ -259,8 +322,9 @@ class EventBatch:
             ids=joined_ids(self.ids),
             all_differ=self.all_differ,
             prints_differ=self.prints_differ,
-            streams=_BETWEEN.join(self.streams),
+            streams=self.joined_streams,
             keyed=self.keyed,
+            keys=self.keys,
             first_time=self.first_time,
             last_time=self.last_time,
             data=block.data,
@@ -283,7 +347,8 @@ class EventBatch:
     def unpack(cls, data: bytes, decode: Callable[[bytes], list[Event]]) -> EventBatch:
         """What was packed. `decode`: makes events of lines."""
         packed = _packed_decoder().decode(data)
-        batch = cls([], [], packed.streams.split(_BETWEEN))
+        batch = cls([], [])
+        batch._joined_streams = packed.streams
         batch._first_and_last = packed.first_time, packed.last_time
         batch._count = packed.count
         batch._events = batch._lines = None
@@ -292,6 +357,7 @@ class EventBatch:
         batch._differ = packed.all_differ
         batch._prints_differ = packed.prints_differ
         batch._keyed = packed.keyed
+        batch._keys = packed.keys
         batch._text_size = packed.text_size
         batch._frames = EncodedBlock(packed.data, packed.frames)
         batch._subtrees = Subtrees(packed.start, packed.pieces, packed.nodes)

@@ -129,8 +129,7 @@ def _own(
     stored = [line for line in lines if line - number not in places] if again else lines
     keys = [
         (stored[place], batch.streams[place], key)
-        for place in batch.keyed
-        if (key := batch.events[place].key) is not None
+        for place, key in zip(batch.keyed, batch.keys, strict=True)
     ]
     if not again:
         if not batch.all_differ:

@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache
-from operator import attrgetter
 from typing import TypeVar
 
 import msgspec
 
 from evgit.errors import EvgitError
-from evgit.formats.again import AGAIN_BYTES, is_again
-from evgit.formats.block import EncodedBlock, decode_frames, ended_lines
+from evgit.formats.block import EncodedBlock, count_lines, decode_frames
 from evgit.formats.commit import verified_commit
 from evgit.formats.event import EventBatch, unpack_batch, verified_text
 from evgit.history.event_index import id_words
@@ -32,7 +30,6 @@ WORTH_WORKERS = 20_000
 USEFUL_JOBS = 4  # more than the process that compares with the index keeps up with
 Group = TypeVar("Group")
 _NEWLINE = b"\n"
-_BLOBS = attrgetter("blobs")
 
 
 class _Given(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -51,7 +48,7 @@ class SoundBlock(msgspec.Struct, array_like=True, frozen=True, gc=False):
     words: int
 
     def batch(self) -> EventBatch:
-        """Its events: their lines only where one of them has a key."""
+        """Its events, without their lines."""
         return unpack_batch(self.events) if self.events else EventBatch([], [])
 
 
@@ -153,32 +150,28 @@ def _answer_decoder() -> msgspec.msgpack.Decoder[list[SoundBlock | None]]:
 
 
 def _checked(block: _Given) -> SoundBlock | None:
-    ended = _lines(block)
-    if ended is None:
+    text = _text(block)
+    if text is None:
         return None
-    commit_line = ended.pop()[:-1]
-    if any(is_again(line[:-1]) for line in ended if len(line) == AGAIN_BYTES + 1):
-        return None
+    end = text.rfind(_NEWLINE, 0, -1) + 1
+    commit_line = text[end:-1]
     commit = verified_commit(commit_line)
-    batch = verified_text(ended, b"".join(ended))
-    if batch is None or any(map(_BLOBS, batch.events)):
+    batch = verified_text(text[:end])  # doubts that an `again` line is an event
+    if batch is None or batch.listing_blobs:
         return None
-    if not ended:
+    if not end:
         return SoundBlock(commit_line, b"", 0)
-    if not batch.keyed:  # then nobody asks for more of its events than is packed anyway
-        batch.know_frames(EncodedBlock(b"", []))
-    elif block.frames[-1][1] == 1:  # the commit stands alone
-        size = block.frames[-1][0]
-        batch.know_frames(EncodedBlock(block.data[:-size], block.frames[:-1]))
+    ids = batch.ids
+    batch.know_frames(EncodedBlock(b"", []))  # nobody asks for more than is packed anyway
     return SoundBlock(
         commit_line,
-        batch.pack(max(commit.log.size - len(ended), 0)),
-        sum_of_hashes(id_words(batch.ids, block.first_line)),
+        batch.pack(max(commit.log.size - len(batch), 0)),
+        sum_of_hashes(id_words(ids, block.first_line)),
     )
 
 
-def _lines(block: _Given) -> list[bytes] | None:
-    """All of a block's lines, of which there is one, with their newlines; None in doubt."""
+def _text(block: _Given) -> bytes | None:
+    """A block's lines, of which there is one, each with its newline; None in doubt."""
     frames, offset = [], 0
     for size, _ in block.frames:
         frames.append(block.data[offset : offset + size])
@@ -188,10 +181,7 @@ def _lines(block: _Given) -> list[bytes] | None:
     texts = decode_frames(frames)
     if texts is None:
         return None
-    found: list[bytes] = []
     for text, (_, count) in zip(texts, block.frames, strict=True):
-        lines = ended_lines(text)
-        if len(lines) != count or not text.endswith(_NEWLINE):
+        if not text.endswith(_NEWLINE) or count_lines(text) != count:
             return None
-        found += lines
-    return found
+    return b"".join(texts)

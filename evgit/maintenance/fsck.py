@@ -375,9 +375,9 @@ class _Fsck:
 
         batch = batch_from_stored(lines, wrong)
         self.seen.add_events(batch, sound=False)
-        for event in batch.events:
-            if event.blobs:
-                self._listed_blobs(event.id, event.blobs)
+        for place in batch.listing_blobs:
+            event = batch.events[place]
+            self._listed_blobs(event.id, event.blobs)
         return batch
 
     def _listed_blobs(self, event_id: str, listed: dict[str, int]) -> None:

@@ -211,12 +211,13 @@ class Quarantine:
 
     def _stored(self, batch: EventBatch) -> set[bytes]:
         """Ids of the batch's events that are stored already: another block has them."""
-        if not batch.events or to_instant(batch.first_time) > self._latest:
+        if not len(batch) or to_instant(batch.first_time) > self._latest:
             return set()
         return set(self._history.events.find(batch.ids))
 
     def _list_blobs(self, batch: EventBatch) -> None:
-        for event in batch.events:
+        for place in batch.listing_blobs:
+            event = batch.events[place]
             for blob_id, size in event.blobs.items():
                 stored = self._blob_size(blob_id)
                 if stored is None:

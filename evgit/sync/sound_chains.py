@@ -9,6 +9,7 @@ by one and say what is wrong. It must not know a repository.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
@@ -180,11 +181,11 @@ def _chain(
         roots=bytes.fromhex("".join(commit.log.root for commit in commits)),
         counts=counts,
         times=to_instants([commit.time for commit in commits]),
-        latest=_latest(batch.times, counts),
+        latest=_latest(batch.instants, counts),
         start=start,
-        earliest=to_instants([batch.first_time])[0],
+        earliest=min(batch.instants),
         event_ids=joined_ids(batch.ids),
-        joined_streams=_BETWEEN.join(batch.streams),
+        joined_streams=batch.joined_streams,
         keys=_keys(batch),
         trees=_trees(batch, start, counts),
         joined=[count for count, _ in rows],
@@ -194,21 +195,19 @@ def _chain(
 
 
 def _keys(batch: EventBatch) -> list[tuple[int, str, str]]:
-    events = batch.events
     return [
-        (place, events[place].stream, key)
-        for place in batch.keyed
-        if (key := events[place].key) is not None
+        (place, batch.streams[place], key)
+        for place, key in zip(batch.keyed, batch.keys, strict=True)
     ]
 
 
-def _latest(times: Sequence[str], counts: list[int]) -> list[int]:
-    """The instants of the latest events of commits with so many: texts of times sort as they do."""
-    if len(times) == len(counts) and min(counts):
-        return to_instants(times)
+def _latest(instants: array[int], counts: list[int]) -> list[int]:
+    """The instants of the latest events of commits with so many."""
+    if len(instants) == len(counts) and min(counts):
+        return instants.tolist()
     latest, place = [], 0
     for count in counts:
-        latest += to_instants([max(times[place : place + count])]) if count else [_NO_EVENT]
+        latest.append(max(instants[place : place + count], default=_NO_EVENT))
         place += count
     return latest
 

@@ -27,7 +27,7 @@ def hashed_text(text: bytes, /) -> bytes | None:
     None: the last one has no newline.
     """
 
-_Certified = tuple[str, bytes, str, str, list[int], list[int], list[int]]
+_Certified = tuple[str, bytes, str, str, list[int], list[str], list[int], list[int]]
 
 def certified_lines(lines: list[bytes], /) -> _Certified | None:
     """What stored lines of events say that are beyond doubt: exactly canonical, and events that
@@ -35,8 +35,9 @@ def certified_lines(lines: list[bytes], /) -> _Certified | None:
 
     (their streams with a newline between each two, the instants of their times as int64 in this
     machine's order, the earliest and the latest of their times, the places of those that have a
-    key, the places of those that list blobs, the places of doubtful lines). What a doubtful line
-    says is not in it: its stream is empty, its instant -1. None: there are too many of those.
+    key, those keys, the places of those that list blobs, the places of doubtful lines). What a
+    doubtful line says is not in it: its stream is empty, its instant -1. None: there are too many
+    of those.
     """
 
 def certified_text(text: bytes, /) -> _Certified | None:

@@ -10,6 +10,7 @@
 struct batch {
     Py_ssize_t count;
     PyObject *keyed, *listing_blobs, *doubtful; /* lists of places */
+    PyObject *keys;                             /* what stands at the places in `keyed` */
     PyObject *instants;                         /* bytes: an int64 for each line */
     char *streams;                              /* each with a newline */
     size_t streams_size, streams_room;
@@ -25,6 +26,7 @@ begin_batch(struct batch *batch, Py_ssize_t count)
     batch->first_instant = INT64_MAX;
     batch->last_instant = -1;
     batch->keyed = PyList_New(0);
+    batch->keys = PyList_New(0);
     batch->listing_blobs = PyList_New(0);
     batch->doubtful = PyList_New(0);
     if (count > PY_SSIZE_T_MAX / (Py_ssize_t)sizeof(int64_t)) {
@@ -32,27 +34,28 @@ begin_batch(struct batch *batch, Py_ssize_t count)
         return -1;
     }
     batch->instants = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(int64_t));
-    if (!batch->keyed || !batch->listing_blobs || !batch->doubtful || !batch->instants)
+    if (!batch->keyed || !batch->keys || !batch->listing_blobs || !batch->doubtful)
         return -1;
-    return 0;
+    return batch->instants == NULL ? -1 : 0;
 }
 
 static void
 end_batch(struct batch *batch)
 {
     Py_XDECREF(batch->keyed);
+    Py_XDECREF(batch->keys);
     Py_XDECREF(batch->listing_blobs);
     Py_XDECREF(batch->doubtful);
     Py_XDECREF(batch->instants);
     PyMem_Free(batch->streams);
 }
 
+/* Takes the reference to `item`, which is NULL where making it failed. */
 static int
-append_place(PyObject *list, Py_ssize_t place)
+append(PyObject *list, PyObject *item)
 {
-    PyObject *number = PyLong_FromSsize_t(place);
-    int failed = number == NULL || PyList_Append(list, number) < 0;
-    Py_XDECREF(number);
+    int failed = item == NULL || PyList_Append(list, item) < 0;
+    Py_XDECREF(item);
     return failed ? -1 : 0;
 }
 
@@ -89,7 +92,7 @@ take_line(struct batch *batch, Py_ssize_t place, const char *line, size_t size)
     if (append_stream(batch, is_good ? event.stream : none) < 0)
         return -1;
     if (!is_good) {
-        if (append_place(batch->doubtful, place) < 0)
+        if (append(batch->doubtful, PyLong_FromSsize_t(place)) < 0)
             return -1;
         return PyList_GET_SIZE(batch->doubtful) > FEW + place / ONE_IN_EVERY;
     }
@@ -101,10 +104,14 @@ take_line(struct batch *batch, Py_ssize_t place, const char *line, size_t size)
         batch->last_instant = instant;
         batch->last_time = event.time;
     }
-    if (event.key.at != NULL && append_place(batch->keyed, place) < 0)
-        return -1;
-    if (event.has_blobs && append_place(batch->listing_blobs, place) < 0)
-        return -1;
+    if (event.key.at != NULL) {
+        Py_ssize_t length = (Py_ssize_t)event.key.size;
+        if (append(batch->keyed, PyLong_FromSsize_t(place)) < 0
+            || append(batch->keys, PyUnicode_DecodeUTF8(event.key.at, length, NULL)) < 0)
+            return -1;
+    }
+    if (event.has_blobs)
+        return append(batch->listing_blobs, PyLong_FromSsize_t(place));
     return 0;
 }
 
@@ -112,16 +119,14 @@ take_line(struct batch *batch, Py_ssize_t place, const char *line, size_t size)
 static PyObject *
 answer(struct batch *batch, int failed)
 {
-    PyObject *found = NULL;
     if (failed < 0)
         return NULL;
     if (failed || PyList_GET_SIZE(batch->doubtful) == batch->count)
         Py_RETURN_NONE;
-    found = Py_BuildValue("(s#Os#s#OOO)", batch->streams, (Py_ssize_t)batch->streams_size - 1,
-                          batch->instants, batch->first_time, (Py_ssize_t)EVGIT_TIME_BYTES,
-                          batch->last_time, (Py_ssize_t)EVGIT_TIME_BYTES, batch->keyed,
-                          batch->listing_blobs, batch->doubtful);
-    return found;
+    return Py_BuildValue("(s#Os#s#OOOO)", batch->streams, (Py_ssize_t)batch->streams_size - 1,
+                         batch->instants, batch->first_time, (Py_ssize_t)EVGIT_TIME_BYTES,
+                         batch->last_time, (Py_ssize_t)EVGIT_TIME_BYTES, batch->keyed,
+                         batch->keys, batch->listing_blobs, batch->doubtful);
 }
 
 PyObject *

@@ -30,7 +30,7 @@ TIME = "2026-11-23T03:36:00.123456Z"
 BLOBS = {"0" * 64: 0, "af" * 32: 2**53 - 1}
 RULES = Rules(stored=True, reserved=True)
 
-Facts = tuple[str, bytes, str, str, list[int], list[int], list[int]]
+Facts = tuple[str, bytes, str, str, list[int], list[str], list[int], list[int]]
 Certify = Callable[[list[bytes]], Facts | None]
 
 
@@ -54,6 +54,7 @@ def by_the_rules(lines: list[bytes]) -> Facts | None:
         min(times),
         max(times),
         [i for i, event in events.items() if event.key is not None],
+        [event.key for event in events.values() if event.key is not None],
         [i for i, event in events.items() if event.blobs],
         [i for i in range(len(lines)) if i not in events],
     )
