@@ -39,6 +39,7 @@ from evgit.formats.event_rules import (
     checked_members,
 )
 from evgit.formats.names import check_event_type
+from evgit.formats.native import native
 from evgit.formats.times import normalize, to_instant
 
 if TYPE_CHECKING:  # a plain `Event` is an Event[Any]; at run time every type variable is
@@ -62,6 +63,7 @@ __all__ = [
     "batch_from_events",
     "batch_from_lines",
     "batch_from_text",
+    "batch_of_new",
     "decode_event",
     "decode_events",
     "decoder_into",
@@ -171,6 +173,32 @@ def batch_from_events(events: Sequence[Event], *, reserved: bool = False) -> Eve
                 raise InvalidEvent(prefix + error.message, hint=error.hint) from None
         parts.append(found)
     return EventBatch.joined(parts)
+
+
+def batch_of_new(
+    stream: str,
+    event_type: str,
+    data: Any,
+    meta: Any,
+    version: int,
+    origin: str,
+    instant: int,
+) -> EventBatch | None:
+    """What `batch_from_events` makes of one event with these members and no others, in one call of
+    the native part. None where that must do it: there is none, or it doesn't know."""
+    if native is None:
+        return None
+    line = native.new_event_line(stream, event_type, data, meta, version, origin, instant)
+    if line is None:
+        return None
+    try:
+        if stream not in _good_streams:
+            _check_new({stream}, _good_streams, _check_any_stream)
+        if event_type not in _good_types:
+            _check_new({event_type}, _good_types, check_event_type)
+    except InvalidName:
+        return None
+    return EventBatch.of_new(line, stream, instant, decode_events)
 
 
 def verify_event_lines(lines: Sequence[bytes]) -> list[str | None]:

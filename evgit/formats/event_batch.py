@@ -134,6 +134,18 @@ class EventBatch:
         batch._listing_blobs = facts.listing_blobs
         return batch
 
+    @classmethod
+    def of_new(
+        cls, line: bytes, stream: str, instant: int, decode: Callable[[bytes], list[Event]]
+    ) -> EventBatch:
+        """The batch of one event that has no key. `decode`: makes events of lines."""
+        batch = cls([], [line], [stream])
+        batch._events = None
+        batch._decode = decode
+        batch._keyed = []
+        batch._instants = array("q", (instant,))
+        return batch
+
     def __len__(self) -> int:
         return self._count
 
@@ -295,6 +307,10 @@ class EventBatch:
     def know_frames(self, frames: EncodedBlock) -> None:
         """Take frames that hold just these lines, in place of compressing them again."""
         self._frames = frames
+
+    def know_ids(self, ids: Sequence[bytes]) -> None:
+        """Take the ids of its events, in place of hashing them again."""
+        self._ids = ids
 
     def know_ended(self, lines: Sequence[bytes]) -> None:
         """Take its lines, each with its newline, in place of splitting the text again."""

@@ -182,10 +182,10 @@ class Appender:
             with database.writing(history.connection):
                 if self._changes() != self._seen:
                     return None
-                expected = guards(history, request.expected, tip)
+                expected = guards(history, request.expected, tip) if request.expected else {}
                 if request.judge is not None:
                     request.judge(tip.row, batch)
-                row, frontier = write_next(
+                row, peaks = write_next(
                     history,
                     batch,
                     tip,
@@ -198,13 +198,16 @@ class Appender:
                 )
                 target = row.hex
                 self._move(request, ref, tip.target, target)
+                # Made before the wait for the disk, in which the processor's caches grow cold.
+                following = tip.after(target, row, peaks, batch.streams)
+                outcome = Appended(target, target, len(batch), 0, row.size, batch.ids, warnings)
             self._seen = self._changes()
         except BaseException:
             self._forget_all()
             raise
         self._end = end[0] + len(batch) + 1, latest
-        self._tips.remember(ref, tip.after(target, row, frontier, batch.streams))
-        return Appended(target, target, len(batch), 0, row.size, batch.ids, warnings)
+        self._tips.remember(ref, following)
+        return outcome
 
     def _changes(self) -> tuple[int, int]:
         """What differs once anybody has written: others, or somebody through this connection."""
@@ -237,7 +240,8 @@ class Appender:
                 f"{count} events are too many for one commit (at most {MAX_EVENTS})",
                 hint="append them in several commits",
             )
-        check_expected(request.expected)
+        if request.expected:
+            check_expected(request.expected)
         if request.left_out and not request.further_parents:
             raise UsageError("only a merge can leave events out")
         if request.commit_time is not None:
@@ -266,7 +270,7 @@ class Appender:
             _drop_incoming(found, merged)
         streams, own_ids, segment = self._added(found, batch, number, merged)
         nodes: list[tuple[int, int, bytes]] = []
-        frontier = tip.frontier.copy()
+        frontier = tip.frontier
         if merged:
             frontier.extend(merged.ids, lambda *node: nodes.append(node))
         if len(own_ids) == len(batch):
@@ -323,7 +327,7 @@ class Appender:
             found.ids,
             warnings,
         )
-        return outcome, tip.after(target, row, frontier, streams)
+        return outcome, tip.after(target, row, frontier.to_bytes(), streams)
 
     def _move(self, request: Append, ref: str, old: str, new: str) -> None:
         changes = [RefChange(ref, old, new)]

@@ -21,7 +21,6 @@ from evgit.history.graph import ChainRow, CommitGraph
 from evgit.history.line_ranges import LineRange, decode_ranges, encode_ranges
 from evgit.history.merkle_log import MerkleLog
 from evgit.history.streams import PENDING_POSTINGS, StreamIndex
-from evgit.history.words import encode_words
 from evgit.storage.database import fetch_all, fetch_one
 
 LEAST_EVENTS = max(PENDING_LINES, PENDING_POSTINGS)
@@ -126,7 +125,7 @@ class Indexer:
             self._remember_merged_lines(commit.number, commit.segment)
         if commit.nodes:
             self._merkle.store(chain, commit.nodes)
-        self._end_chain(chain_row, height, size, covered, commit.frontier)
+        self._end_chain(chain_row, height, size, covered, commit.frontier.to_bytes())
         return row
 
     def has_room(self, parent: CommitRow, number: int, events: int) -> bool:
@@ -147,19 +146,22 @@ class Indexer:
         commit_id: bytes,
         time: int,
         batch: EventBatch,
-        frontier: Frontier,
+        peaks: bytes,
     ) -> CommitRow:
         """As `index`, for a child of the commit that was indexed last that `has_room`, with events
         that no key and no other commit names, and no subtree made complete."""
         chain = self._last
         assert chain is not None
         ids = batch.ids
-        height, size = parent.height + 1, frontier.size
-        plain = (number, commit_id, len(ids), chain.number, height, size, time, parent.number)
-        row = CommitRow(*plain, None, None, None)
-        postings = self._streams.postings(batch.streams, parent.size)
-        self._write(row, encode_words(sorted(postings)), short_fingerprints(ids), None)
-        self._end_chain(chain, height, size, chain.covered, frontier)
+        count, height = len(ids), parent.height + 1
+        size = parent.size + count
+        row = CommitRow(
+            number, commit_id, count, chain.number, height, size, time, parent.number,
+            None, None, None,
+        )  # fmt: skip
+        postings = self._streams.kept_postings(batch.streams, parent.size)
+        self._write(row, postings, short_fingerprints(ids), None)
+        self._end_chain(chain, height, size, chain.covered, peaks)
         return row
 
     def _write(
@@ -192,7 +194,7 @@ class Indexer:
         row = self._chain_rows(commits, chain, paged, size - sum(counts[paged:]))
         if commits.nodes:
             self._merkle.store(chain, commits.nodes)
-        self._end_chain(chain_row, row.height, size, covered, commits.frontier)
+        self._end_chain(chain_row, row.height, size, covered, commits.frontier.to_bytes())
         return row
 
     def _chain_rows(self, commits: ChainToIndex, chain: int, start: int, size: int) -> CommitRow:
@@ -255,9 +257,9 @@ class Indexer:
         return ChainRow(number, forked_from, height, size, height, size, size, b"")
 
     def _end_chain(
-        self, chain: ChainRow, height: int, size: int, covered: int, frontier: Frontier
+        self, chain: ChainRow, height: int, size: int, covered: int, peaks: bytes
     ) -> None:
-        changed = (height, size, covered, frontier.to_bytes())
+        changed = (height, size, covered, peaks)
         self._last = ChainRow(*chain[:4], *changed)
         self._connection.execute(
             "UPDATE chains SET height=?, size=?, covered=?, frontier=?, checksum=? WHERE number=?",

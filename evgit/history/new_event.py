@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from evgit.formats.event import Event
+from evgit.formats.event import Event, EventBatch, batch_from_events, batch_of_new
 from evgit.formats.times import parse_instant, to_text
 from evgit.history import stamps
 
@@ -37,12 +37,23 @@ def stamped(new: NewEvent, clock: Callable[[], int]) -> Event:
 
     Raises InvalidTime for a time that can't be read.
     """
-    time, origin = new.time, new.origin
-    if time is None:
-        time = to_text(stamps.stamp(clock()))
-        origin = origin or stamps.origin()
-    else:
-        time = to_text(parse_instant(time))
+    if new.time is not None:
+        return _event(new, to_text(parse_instant(new.time)), new.origin)
+    return _event(new, to_text(stamps.stamp(clock())), new.origin or stamps.origin())
+
+
+def stamped_batch(new: NewEvent, clock: Callable[[], int]) -> EventBatch:
+    """The batch of one event. Raises InvalidEvent, or InvalidTime as `stamped` does."""
+    if new.time is not None or new.key is not None or new.blobs:
+        return batch_from_events([stamped(new, clock)])
+    origin, instant = new.origin or stamps.origin(), stamps.stamp(clock())
+    found = batch_of_new(new.stream, new.type, new.data, new.meta, new.version, origin, instant)
+    if found is not None:
+        return found
+    return batch_from_events([_event(new, to_text(instant), origin)])
+
+
+def _event(new: NewEvent, time: str, origin: str | None) -> Event:
     return Event(
         stream=new.stream,
         type=new.type,

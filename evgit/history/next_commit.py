@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from evgit.formats.block import encode_block
-from evgit.formats.canonical import digest
-from evgit.formats.commit import Commit, LogHead
+from evgit.formats.block import encode_text_block
+from evgit.formats.closing import close
 from evgit.formats.event import EventBatch
-from evgit.formats.merkle import KEPT_LEVEL, Frontier
-from evgit.formats.times import to_instant, to_text
+from evgit.formats.merkle import KEPT_LEVEL
 from evgit.history.commit_row import CommitRow
 from evgit.history.history import History
 from evgit.history.tips import Tip
@@ -24,10 +22,10 @@ MOST_EVENTS = 16
 
 
 class NextCommit(NamedTuple):
-    """A commit that was written, and the frontier of its log."""
+    """A commit that was written, and the frontier of its log: the peaks one after another."""
 
     row: CommitRow
-    frontier: Frontier
+    peaks: bytes
 
 
 def latest_after(history: History, batch: EventBatch, tip: Tip, end: tuple[int, int]) -> int | None:
@@ -43,12 +41,10 @@ def latest_after(history: History, batch: EventBatch, tip: Tip, end: tuple[int, 
         return None
     if not history.indexer.has_room(row, number, count):
         return None
-    first = to_instant(batch.first_time)
-    if first <= latest:  # it may repeat something
+    instants = batch.instants
+    if min(instants) <= latest:  # it may repeat something
         return None
-    if count == 1:
-        return first
-    return to_instant(batch.last_time) if batch.all_differ else None
+    return max(instants) if count == 1 or batch.all_differ else None
 
 
 def write_next(
@@ -68,18 +64,20 @@ def write_next(
     `end`: number of the next line, and the latest event instant stored once the batch is.
     """
     parent, (number, latest) = tip.row, end
-    frontier = tip.frontier.copy()
-    frontier.extend(batch.ids)
-    line = Commit(
+    closed = close(
+        batch.lines,
+        parent.size,
+        tip.peaks,
+        parent=tip.target,
         author=author,
-        events=len(batch),
-        guards=guards,
-        log=LogHead(root=frontier.root().hex(), size=frontier.size),
         message=message,
         meta=meta,
-        parents=[tip.row.hex],
-        time=to_text(time),
-    ).canonical()
-    history.blocks.put(number, encode_block(batch.lines, line), latest)
-    row = history.indexer.index_next(parent, number, digest(line), time, batch, frontier)
-    return NextCommit(row, frontier)
+        guards=guards,
+        instant=time,
+    )
+    batch.know_ids(closed.ids)
+    commit_bytes = len(closed.text) - batch.text_size
+    block = encode_text_block(closed.text, len(batch) + 1, commit_bytes)
+    history.blocks.put(number, block, latest)
+    row = history.indexer.index_next(parent, number, closed.id, time, batch, closed.peaks)
+    return NextCommit(row, closed.peaks)

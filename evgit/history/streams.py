@@ -101,12 +101,6 @@ class StreamIndex:
     # ------------------------------------------------------------------ writing
     def postings(self, names: list[str], first_position: int) -> array[int]:
         """Postings of events that stand one after another from `first_position` on."""
-        if len(names) == 1:  # a commit of one event, which pays for nothing that many would need
-            if names[0] not in self._numbers:
-                if len(self._numbers) >= REMEMBERED_NAMES:
-                    self._numbers.clear()
-                self._numbers[names[0]] = self._number_or_new(names[0])
-            return array("Q", (self._numbers[names[0]] << POSITION_BITS | first_position,))
         try:
             numbers = array("I", map(self._numbers.__getitem__, names))
         except KeyError:
@@ -118,6 +112,17 @@ class StreamIndex:
             self._number_all(sorted(new))
             numbers = array("I", map(known.__getitem__, names))
         return paired(numbers, array("I", range(first_position, first_position + len(names))))
+
+    def kept_postings(self, names: list[str], first_position: int) -> bytes:
+        """The same as a commit's row keeps them."""
+        if len(names) > 1:
+            return encode_words(sorted(self.postings(names, first_position)))
+        number = self._numbers.get(names[0])
+        if number is None:
+            if len(self._numbers) >= REMEMBERED_NAMES:
+                self._numbers.clear()
+            number = self._numbers[names[0]] = self._number_or_new(names[0])
+        return (number << POSITION_BITS | first_position).to_bytes(8, "little")
 
     def _number_all(self, names: list[str]) -> None:
         """Remember the numbers of streams, after giving the next ones to those that have none."""

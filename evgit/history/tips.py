@@ -18,14 +18,20 @@ REMEMBERED_REVISIONS = 10_000
 
 
 class Tip(msgspec.Struct):
-    """What a ref is at. `revisions`: last revisions of streams that were asked for lately."""
+    """What a ref is at. `peaks`: of its log's frontier, one after another. `revisions`: last
+    revisions of streams that were asked for lately."""
 
     target: str
     row: CommitRow
-    frontier: Frontier
+    peaks: bytes
     revisions: dict[str, int]
 
-    def after(self, target: str, row: CommitRow, frontier: Frontier, appended: list[str]) -> Tip:
+    @property
+    def frontier(self) -> Frontier:
+        """Its log's frontier, anew each time."""
+        return Frontier.from_bytes(self.row.size, self.peaks)
+
+    def after(self, target: str, row: CommitRow, peaks: bytes, appended: list[str]) -> Tip:
         """The tip once a commit was appended, with events of these streams."""
         revisions = self.revisions
         if revisions:
@@ -34,7 +40,7 @@ class Tip(msgspec.Struct):
                     revisions[stream] += 1
             if len(revisions) >= REMEMBERED_REVISIONS:
                 revisions = {}
-        return Tip(target, row, frontier, revisions)
+        return Tip(target, row, peaks, revisions)
 
 
 class Tips:
@@ -63,7 +69,7 @@ class Tips:
     def likely_size(self, ref: str) -> int:
         """How many events the ref's log had when last seen; 0 where it was not."""
         known = self._tips.get(ref)
-        return known.frontier.size if known else 0
+        return known.row.size if known else 0
 
     def current(self, ref: str | None) -> Tip | None:
         """The tip of a ref, if it is known that nobody else has written since it was seen."""
@@ -102,4 +108,4 @@ class Tips:
                 f"the index does not give the log root of commit {target}",
                 hint="`evgit fsck` shows the extent, `evgit reindex` rebuilds the index",
             )
-        return Tip(target, row, frontier, {})
+        return Tip(target, row, frontier.to_bytes(), {})

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import apsw
 
 from evgit.errors import EvgitError, Locked
-from evgit.formats.event import Event
+from evgit.formats.event import Event, EventBatch, batch_from_events
 from evgit.history.append import Append, Appended, Appender
 from evgit.history.heads import Heads
 from evgit.history.history import History
+from evgit.history.new_event import NewEvent, stamped, stamped_batch
 from evgit.storage import database
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Appending:
     working tree? `may_have_model`: or perhaps recorded? `is_in`: is an event in the log of a ref
     already?
     """
+
+    request = Append
 
     def __init__(
         self,
@@ -56,6 +59,12 @@ class Appending:
         self._may_have_model = may_have_model
         self._is_in = is_in
         self._model_recorded = False  # as far as an append has seen
+
+    def batch(self, events: Sequence[NewEvent | Event], clock: Callable[[], int]) -> EventBatch:
+        """Events, checked and stamped where they have no time. Raises InvalidEvent."""
+        if len(events) == 1 and not isinstance(event := events[0], Event):
+            return stamped_batch(event, clock)
+        return batch_from_events([e if isinstance(e, Event) else stamped(e, clock) for e in events])
 
     def append(self, request: Append, *, verify: bool) -> Appended:
         """Append; `verify`: hold the events to the model's versions and invariants."""

@@ -348,15 +348,14 @@ class Repository:
         merge waits that is going to move the branch, WrongExpectedRevision, KeyReused,
         InvalidEvent, InvariantViolated and others; nothing has changed then.
         """
-        from evgit.history.append import Append
-
-        batch = events if isinstance(events, EventBatch) else self.batch(events)
-        request = Append(
+        appending, who = self._appending, author or self.author
+        batch = events if isinstance(events, EventBatch) else appending.batch(events, self.clock)
+        request = appending.request(
             batch=batch,
             ref=None if branch is None else HEADS + branch,
-            author=author or self.author,
+            author=who,
             now=self.clock(),
-            actor=author or self.author,
+            actor=who,
             writer=self._writer,
             message=message,
             expected=expected or {},
@@ -384,10 +383,9 @@ class Repository:
         Yields what was stored once it is durable, one or several commits at a time. Otherwise as
         `append`: the first batch that fails raises, and those before it are stored.
         """
-        from evgit.history.append import Append
-
+        request = self._appending.request
         requests = [
-            Append(
+            request(
                 batch=batch,
                 ref=None if branch is None else HEADS + branch,
                 author=author or self.author,
@@ -431,11 +429,7 @@ class Repository:
 
     def batch(self, events: Sequence[NewEvent | Event]) -> EventBatch:
         """Events, checked and stamped where they have no time. Raises InvalidEvent."""
-        from evgit.history.new_event import stamped
-
-        return batch_from_events(
-            [e if isinstance(e, Event) else stamped(e, self.clock) for e in events]
-        )
+        return self._appending.batch(events, self.clock)
 
     # ------------------------------------------------------------------ revisions
     def resolver(self) -> Resolver:
@@ -679,9 +673,12 @@ class Repository:
     def _model_at_hand(self) -> bool:
         """Is a model asked for, or in the working tree?"""
         use = self.model_use
-        return bool(use.wanted or use.skip) or any(
-            os.access(path, os.F_OK, follow_symlinks=False) for path in self._model_places
-        )
+        if use.wanted or use.skip:
+            return True
+        for path in self._model_places:  # noqa: SIM110 - a generator takes as long as a look-up
+            if os.access(path, os.F_OK, follow_symlinks=False):
+                return True
+        return False
 
     @cached_property
     def _model_places(self) -> list[str]:

@@ -31,6 +31,12 @@ class Mark(NamedTuple):
     finished: int
 
 
+def encode_mark(number: int, finished: int) -> bytes:
+    """A mark as the file has it."""
+    body = b"%020d %020d" % (number, finished)
+    return b"%b %08x\n" % (body, zlib.crc32(body))
+
+
 class Loss(msgspec.Struct, frozen=True):
     """Operations up to `operation`, which had ended at `finished`, were acknowledged; when somebody
     opened the repository at `noticed`, its newest was `found`. (Times as text.)"""
@@ -57,14 +63,15 @@ class Marker:
         self._path = path
         self._descriptor: int | None = None
 
-    def write(self, mark: Mark) -> None:
-        """What is durable now."""
-        body = b"%020d %020d" % mark
-        with suppress(OSError):
+    def write(self, mark: bytes) -> None:
+        """What is durable now, as `encode_mark` has it."""
+        try:
             if self._descriptor is None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
                 self._descriptor = os.open(self._path, flags, 0o666)
-            os.pwrite(self._descriptor, b"%b %08x\n" % (body, zlib.crc32(body)), 0)
+            os.pwrite(self._descriptor, mark, 0)
+        except OSError:
+            pass
 
     def __del__(self) -> None:  # with the connection that it belongs to
         if self._descriptor is not None:

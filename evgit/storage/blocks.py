@@ -65,6 +65,7 @@ LINE_LIMIT = 1 << 32
 CACHED_ENTRIES = 2048
 _FIRST_LINE = attrgetter("first_line")
 _FRAME_FIRST = itemgetter(2)
+_PUT = f"INSERT INTO blocks({DIRECTORY}, data) VALUES(?,?,?,?,?)"
 _TWO_NUMBERS = struct.Struct("<qq").pack
 
 
@@ -143,13 +144,17 @@ class BlockStore:
 
     def put(self, first_line: int, block: EncodedBlock, latest: int) -> None:
         """Store a block whose first line is the next one, inside a write transaction."""
-        self.put_all([(first_line, latest, directory_of(block.frames), block.data)])
+        directory = directory_of(block.frames)
+        self._connection.execute(
+            _PUT,
+            (first_line, latest, directory, checksum(first_line, latest, directory), block.data),
+        )
 
     def put_all(self, blocks: Iterable[tuple[int, int, bytes, bytes]]) -> None:
         """The same for blocks that follow one another: (first line, latest event instant stored by
         then, directory, frames) of each."""
         self._connection.executemany(
-            f"INSERT INTO blocks({DIRECTORY}, data) VALUES(?,?,?,?,?)",
+            _PUT,
             [
                 (first, latest, directory, checksum(first, latest, directory), data)
                 for first, latest, directory, data in blocks

@@ -19,7 +19,7 @@ import apsw
 
 from evgit.errors import Damage, NotADatabase, Unavailable, UnsupportedFormat, UsageError
 from evgit.storage import schema
-from evgit.storage.acknowledged import Mark, Marker
+from evgit.storage.acknowledged import Marker, encode_mark
 from evgit.storage.database_errors import translate_errors, translated
 
 APPLICATION_ID = 0x65766774  # "evgt", where file(1) and SQLite look for it
@@ -67,7 +67,7 @@ class _Connection(apsw.Connection):
         self.view: tuple[int, int] | None = None
         self.last_view: tuple[int, int] = -1, -1
         self.marker: Marker | None = None
-        self.mark: Mark | None = None
+        self.mark: bytes | None = None
         self.refusal: tuple[str, str] | None = None
 
 
@@ -152,7 +152,7 @@ def _configure(connection: apsw.Connection) -> None:
 def will_acknowledge(connection: apsw.Connection, number: int, finished: int) -> None:
     """Inside of `writing`: note this operation as acknowledged as soon as it is durable."""
     if isinstance(connection, _Connection):
-        connection.mark = Mark(number, finished)
+        connection.mark = encode_mark(number, finished)
 
 
 def forbid_writing(connection: apsw.Connection, message: str, hint: str) -> None:
@@ -189,7 +189,8 @@ class writing:  # noqa: N801 - used as a function: `with writing(connection):`
                     " here",
                     hint="open it again in the child process",
                 )
-            refuse_if_forbidden(connection)
+            if connection.refusal is not None:
+                refuse_if_forbidden(connection)
         try:
             connection.execute("BEGIN IMMEDIATE")
         except apsw.Error as error:

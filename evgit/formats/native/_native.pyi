@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
+from typing import Any
 
 from typing_extensions import Buffer
 
@@ -89,3 +90,30 @@ def first_wrong_root(
 
     None: no tree has such peaks, or there are fewer ids or roots than `counts` says.
     """
+
+def new_event_line(
+    stream: str,
+    event_type: str,
+    data: Any,
+    meta: dict[str, Any],
+    version: int,
+    origin: str,
+    instant: int,
+    /,
+) -> bytes | None:
+    """The canonical line of an event of these members, but for rules about names of streams and
+    types. None: it is out of the ordinary, or long."""
+
+def close_block(
+    lines: list[bytes],
+    size: int,
+    peaks: bytes,
+    parent: str,
+    author: str,
+    message: str,
+    instant: int,
+    /,
+) -> tuple[bytes, bytes, bytes, bytes] | None:
+    """The commit of up to 16 lines of events behind a log of this size and frontier: (their ids one
+    after another, the commit's id, the new frontier, all lines and the commit's, each with its
+    newline). None: it is out of the ordinary, or long."""

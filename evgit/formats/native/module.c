@@ -20,6 +20,8 @@ static PyMethodDef methods[] = {
     {"subtrees", evgit_py_subtrees, METH_VARARGS, NULL},
     {"root", FASTCALL(evgit_py_root), NULL},
     {"first_wrong_root", evgit_py_first_wrong_root, METH_VARARGS, NULL},
+    {"new_event_line", FASTCALL(evgit_py_new_event_line), NULL},
+    {"close_block", FASTCALL(evgit_py_close_block), NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -55,6 +55,34 @@ void evgit_frontier_append(struct evgit_frontier *frontier, const uint8_t id[32]
 /* The RFC 6962 root of all leaves. */
 void evgit_frontier_root(const struct evgit_frontier *frontier, uint8_t out[32]);
 
+/* ---- text.c */
+
+/* A text that is being written, in memory of `room` bytes. `doubtful`: something did not fit, or is nothing that C
+ * knows how to write. What is written from then on does not matter. */
+struct evgit_text {
+    uint8_t *data;
+    size_t size, room;
+    int doubtful;
+};
+
+void evgit_put(struct evgit_text *text, const void *data, size_t size);
+void evgit_put_hex(struct evgit_text *text, const uint8_t *data, size_t size);
+void evgit_put_integer(struct evgit_text *text, int64_t number);
+
+/* An instant as all objects have times: microseconds since 0001-01-01T00:00:00Z. */
+void evgit_put_time(struct evgit_text *text, int64_t instant);
+
+/* A Python string as canonical JSON; and a value made of dicts, lists, strings, integers, True, False, None. */
+void evgit_put_string(struct evgit_text *text, PyObject *string);
+void evgit_put_value(struct evgit_text *text, PyObject *value);
+
+/* ---- new_lines.c: functions of the module */
+
+#define EVGIT_FEW_LINES 16
+
+PyObject *evgit_py_new_event_line(PyObject *module, PyObject *const *args, Py_ssize_t given);
+PyObject *evgit_py_close_block(PyObject *module, PyObject *const *args, Py_ssize_t given);
+
 /* ---- hashing.c: functions of the module */
 
 PyObject *evgit_py_choose_hashes(PyObject *module, PyObject *plain);
