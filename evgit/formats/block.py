@@ -130,36 +130,49 @@ def encode_text_block(text: bytes, lines: int, commit_bytes: int) -> EncodedBloc
 
 
 def encode_together(
-    blocks: Sequence[Sequence[bytes]], kept: Sequence[EncodedBlock | None] = ()
+    text: bytes,
+    ends: Sequence[int],
+    lines: Sequence[int],
+    kept: Sequence[EncodedBlock | None] = (),
 ) -> Iterator[tuple[int, EncodedBlock]]:
-    """(number of blocks, frames) of blocks, given as lines, their commit's last: small ones that
-    follow one another become one frame together, large ones are as `encode_block` has them, or as
-    they are in `kept`."""
-    held: list[Sequence[bytes]] = []
-    held_bytes = 0
-    for number, lines in enumerate(blocks):
-        size = sum(map(len, lines)) + len(lines)
-        if size >= FRAME_BYTES:
-            yield from _in_one_frame(held)
-            yield 1, (kept[number] if kept else None) or encode_block(lines[:-1], lines[-1])
-            held, held_bytes = [], 0
-            continue
-        held.append(lines)
-        held_bytes += size
-        if held_bytes >= FRAME_BYTES:
-            yield from _in_one_frame(held)
-            held, held_bytes = [], 0
-    yield from _in_one_frame(held)
+    """(number of blocks, frames) of blocks that stand in a text, each up to its one of `ends` and
+    of so many `lines`: small ones that follow one another become one frame together, large ones
+    are as `encode_block` has them, or as they are in `kept`."""
+    start = held = 0  # where blocks begin that are to be joined, and how many there are
+    before = 0
+    for number, end in enumerate(ends):
+        if end - before >= FRAME_BYTES:
+            yield from _in_one_frame(text, start, ends[number - held : number], lines, number)
+            found = kept[number] if kept else None
+            yield 1, found or _encode_large(text[before:end])
+            start, held = end, 0
+        else:
+            held += 1
+            if end - start >= FRAME_BYTES:
+                joined = ends[number + 1 - held : number + 1]
+                yield from _in_one_frame(text, start, joined, lines, number + 1)
+                start, held = end, 0
+        before = end
+    yield from _in_one_frame(text, start, ends[len(ends) - held :], lines, len(ends))
 
 
-def _in_one_frame(blocks: list[Sequence[bytes]]) -> Iterator[tuple[int, EncodedBlock]]:
-    lines = list(chain.from_iterable(blocks))
-    if len(lines) < _LEAST_LINES:
-        for block in blocks:
-            yield 1, encode_frames(block)
+def _encode_large(text: bytes) -> EncodedBlock:
+    commit = text.rfind(b"\n", 0, -1) + 1
+    return close_block(encode_text(text[:commit]), text[commit:-1])
+
+
+def _in_one_frame(
+    text: bytes, start: int, ends: Sequence[int], lines: Sequence[int], behind: int
+) -> Iterator[tuple[int, EncodedBlock]]:
+    """The blocks up to number `behind`, which begin at `start`."""
+    counts = lines[behind - len(ends) : behind]
+    if sum(counts) < _LEAST_LINES:
+        for end in ends:
+            yield 1, encode_text(text[start:end])
+            start = end
         return
-    frame = _zstd.compressor.compress(b"\n".join(lines) + b"\n")
-    yield len(blocks), EncodedBlock(frame, [(len(frame), len(lines))])
+    frame = _zstd.compressor.compress(text[start : ends[-1]])
+    yield len(ends), EncodedBlock(frame, [(len(frame), sum(counts))])
 
 
 def may_be_joined(frames: int, lines: int) -> bool:

@@ -6,6 +6,7 @@ What the bytes mean is not known here.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import overload
 
@@ -47,6 +48,11 @@ class JoinedIds(Sequence[bytes]):
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self[:])
+
+    def all_differ(self) -> bool:
+        """Is no id in it twice?"""
+        words = array("Q", self.joined)
+        return len(set(words[:: ID_BYTES // 8])) == len(self) or len(set(self)) == len(self)
 
 
 def joined_ids(ids: Sequence[bytes]) -> bytes:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import accumulate
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,8 +22,9 @@ from evgit.formats.block import COMMIT_START, directory_of, encode_together, spl
 from evgit.formats.canonical import id_bytes
 from evgit.formats.commit import Commit, verified_commits
 from evgit.formats.event import EventBatch, verified_batch
-from evgit.formats.hashing import ID_BYTES, hashed, joined_ids
+from evgit.formats.hashing import ID_BYTES, JoinedIds, hashed, joined_ids
 from evgit.formats.merkle import Frontier, Subtrees, first_wrong_root, subtrees
+from evgit.formats.native import native
 from evgit.formats.times import to_instants
 from evgit.formats.transfer import WholeBlocks
 from evgit.history.indexing import LEAST_EVENTS
@@ -87,6 +90,23 @@ def split_ids(joined: bytes) -> list[bytes]:
     return [joined[place : place + ID_BYTES] for place in range(0, len(joined), ID_BYTES)]
 
 
+class _Said(NamedTuple):
+    """What the lines of a chain say, as in `SoundChain`. `ends`: where blocks end in their text."""
+
+    parent: bytes
+    ids: bytes
+    roots: bytes
+    counts: list[int]
+    times: list[int]
+    latest: list[int]
+    start: int
+    earliest: int
+    event_ids: bytes
+    joined_streams: str
+    keys: list[tuple[int, str, str]]
+    ends: list[int]
+
+
 Part = tuple[int, int, SoundChain | None]
 """Lines [start, stop) of what was given: a chain, or blocks to be looked at one by one."""
 
@@ -94,6 +114,19 @@ Part = tuple[int, int, SoundChain | None]
 def parts_of(blocks: WholeBlocks) -> list[Part]:
     """What whole blocks, one after another, consist of."""
     blocks = blocks.unfolded()
+    if native is not None:
+        text = b"".join(blocks.texts)
+        certified = native.certified_chain(text)
+        if certified is not None:
+            said = _Said(*certified)
+            chain = _sound(said, text, 0, KeptFrames(blocks))
+            if chain is not None:
+                return [(0, sum(said.counts) + len(said.counts), chain)]
+    return _parts_of(blocks)
+
+
+def _parts_of(blocks: WholeBlocks) -> list[Part]:
+    """The same for blocks of all kinds."""
     lines, kept = blocks.lines, KeptFrames(blocks)
     others = [place for place, line in enumerate(lines) if not line.startswith(_PLAIN_START)]
     ends = [place for place in others if lines[place].startswith(COMMIT_START)]
@@ -110,9 +143,9 @@ def parts_of(blocks: WholeBlocks) -> list[Part]:
         stop = ends[behind - 1] + 1
         chain = None
         if not special or special.isdisjoint(range(start, stop)):
-            chain = _chain(
-                lines, start, ends[first:behind], commits[first:behind], ids[first:behind], kept
-            )
+            said = _said(lines, start, ends[first:behind], commits[first:behind], ids[first:behind])
+            if said is not None:
+                chain = _sound(said, b"\n".join([*lines[start:stop], b""]), start, kept)
         if chain is None and found and found[-1][2] is None:
             start = found.pop()[0]
         found.append((start, stop, chain))
@@ -147,16 +180,15 @@ def _chains(
         yield first, len(commits)
 
 
-def _chain(
+def _said(
     lines: Sequence[bytes],
     begin: int,
     ends: Sequence[int],
     commits: list[Commit],
     ids: Sequence[bytes],
-    kept: KeptFrames,
-) -> SoundChain | None:
-    """The chain that some blocks are, if they are one beyond doubt: `lines` from `begin` on, each
-    block up to its one of `ends`."""
+) -> _Said | None:
+    """What the chain says that some blocks are, if they are one beyond doubt: `lines` from `begin`
+    on, each block up to its one of `ends`."""
     first = commits[0]
     own = ends[-1] + 1 - begin - len(ends)
     if own <= LEAST_EVENTS or len(first.parents) != 1 or first.merge is not None:
@@ -170,12 +202,10 @@ def _chain(
         before = end + 1
     batch = verified_batch(events)
     start = first.log.size - first.events
-    if batch is None or start < 0 or not batch.all_differ:
+    if batch is None or start < 0:
         return None
-    firsts = [begin, *(end + 1 for end in ends[:-1])]
-    blocks = [lines[first : end + 1] for first, end in zip(firsts, ends, strict=True)]
-    rows = list(encode_together(blocks, kept.blocks(firsts, ends)))
-    return SoundChain(
+    behind = list(accumulate(len(line) + 1 for line in lines[begin:before]))
+    return _Said(
         parent=id_bytes(first.parents[0]),
         ids=b"".join(ids),
         roots=bytes.fromhex("".join(commit.log.root for commit in commits)),
@@ -187,10 +217,7 @@ def _chain(
         event_ids=joined_ids(batch.ids),
         joined_streams=batch.joined_streams,
         keys=_keys(batch),
-        trees=_trees(batch, start, counts),
-        joined=[count for count, _ in rows],
-        directories=[directory_of(block.frames) for _, block in rows],
-        data=[block.data for _, block in rows],
+        ends=[behind[end - begin] for end in ends],
     )
 
 
@@ -212,12 +239,42 @@ def _latest(instants: array[int], counts: list[int]) -> list[int]:
     return latest
 
 
-def _trees(batch: EventBatch, start: int, counts: list[int]) -> list[Subtrees]:
-    if len(batch) < _EVENTS_A_COMMIT * len(counts):
-        return [batch.subtrees(start)]
-    trees, place, ids = [], 0, batch.ids
+def _sound(said: _Said, text: bytes, begin: int, kept: KeptFrames) -> SoundChain | None:
+    """The chain that says this, with what can be computed of it. `text`: its lines, the first of
+    which is number `begin` of those in `kept`. None: it has few events, or one twice."""
+    counts, ids = said.counts, JoinedIds(said.event_ids)
+    if len(ids) <= LEAST_EVENTS or not ids.all_differ():
+        return None
+    lines = [count + 1 for count in counts]
+    *firsts, _ = accumulate(lines, initial=begin)
+    ends = [first + count for first, count in zip(firsts, counts, strict=True)]
+    rows = list(encode_together(text, said.ends, lines, kept.blocks(firsts, ends)))
+    return SoundChain(
+        parent=said.parent,
+        ids=said.ids,
+        roots=said.roots,
+        counts=counts,
+        times=said.times,
+        latest=said.latest,
+        start=said.start,
+        earliest=said.earliest,
+        event_ids=said.event_ids,
+        joined_streams=said.joined_streams,
+        keys=said.keys,
+        trees=_trees(ids, said.start, counts),
+        joined=[count for count, _ in rows],
+        directories=[directory_of(block.frames) for _, block in rows],
+        data=[block.data for _, block in rows],
+    )
+
+
+def _trees(ids: JoinedIds, start: int, counts: list[int]) -> list[Subtrees]:
+    if len(ids) < _EVENTS_A_COMMIT * len(counts):
+        return [subtrees(ids, start)]
+    trees, place = [], 0
     for count in counts:
-        trees.append(subtrees(ids[place : place + count], start + place))
+        own = JoinedIds(ids.joined[ID_BYTES * place : ID_BYTES * (place + count)])
+        trees.append(subtrees(own, start + place))
         place += count
     return trees
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import given, settings, strategies as st
 from evgit.errors import DamagedObject
 from evgit.formats.block import (
     FRAME_BYTES,
+    EncodedBlock,
     count_lines,
     directory_of,
     encode_block,
@@ -36,13 +38,21 @@ def fill(store: BlockStore, blocks: list[Block]) -> list[int]:
     """Store blocks, small ones together; the first line of each, and the line behind the last."""
     starts = list(accumulate(map(len, blocks), initial=0))
     rows, place = [], 0
-    for count, encoded in encode_together(blocks):
+    for count, encoded in together(blocks):
         latest = place + count - 1
         rows.append((starts[place], latest, directory_of(encoded.frames), encoded.data))
         place += count
     assert place == len(blocks)
     store.put_together(rows)
     return starts
+
+
+def together(blocks: list[Block]) -> Iterator[tuple[int, EncodedBlock]]:
+    """The blocks in frames, small ones together."""
+    texts = [b"\n".join([*each, b""]) for each in blocks]
+    return encode_together(
+        b"".join(texts), list(accumulate(map(len, texts))), list(map(len, blocks))
+    )
 
 
 def found_in(store: BlockStore) -> dict[int, Block]:
@@ -85,19 +95,19 @@ def test_rows_are_small(blocks: list[Block]) -> None:
     """What has no frame of its own is in one of less than twice the usual size, and large blocks
     are as they are alone."""
     place = 0
-    for count, encoded in encode_together(blocks):
-        together = blocks[place : place + count]
+    for count, encoded in together(blocks):
+        joined = blocks[place : place + count]
         place += count
         texts = [text for _, _, text in iter_frames(encoded.data)]
-        assert b"".join(texts) == b"".join(line + b"\n" for each in together for line in each)
+        assert b"".join(texts) == b"".join(line + b"\n" for each in joined for line in each)
         assert [lines for _, lines in encoded.frames] == list(map(count_lines, texts))
         if count > 1:
             assert len(texts) == 1
             assert len(texts[0]) < 2 * FRAME_BYTES
-            assert split_blocks(texts[0].splitlines()) == together
-            assert sum(map(len, together)) > 2
+            assert split_blocks(texts[0].splitlines()) == joined
+            assert sum(map(len, joined)) > 2
         else:
-            assert encoded == encode_block(together[0][:-1], together[0][-1])
+            assert encoded == encode_block(joined[0][:-1], joined[0][-1])
 
 
 def test_damage_hits_what_shares_the_frame() -> None:

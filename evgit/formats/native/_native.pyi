@@ -117,3 +117,21 @@ def close_block(
     """The commit of up to 16 lines of events behind a log of this size and frontier: (their ids one
     after another, the commit's id, the new frontier, all lines and the commit's, each with its
     newline). None: it is out of the ordinary, or long."""
+
+_Chain = tuple[
+    bytes, bytes, bytes, list[int], list[int], list[int], int, int, bytes, str,
+    list[tuple[int, str, str]], list[int],
+]  # fmt: skip
+
+def certified_chain(text: bytes, /) -> _Chain | None:
+    """What the blocks in a text say, if they are beyond doubt a chain: commits, each the only
+    parent of the next, with nothing unusual about them, and events of their own without blobs.
+
+    (the id of the first one's parent; ids and roots, one after another; the commits' numbers of
+    events, instants, and instants of the latest of their events, -1 without any; the size of the
+    log before; the instant of the earliest event; the events' ids, and streams with a newline
+    between each two; (place among events, stream, key) of those that have one; where each block
+    ends in the text).
+
+    What hangs on other things (do all events differ? are the roots right?) is for others to see.
+    """

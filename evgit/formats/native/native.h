@@ -138,6 +138,23 @@ int evgit_is_stream_name(const char *name, size_t size);
 /* Microseconds since 0001-01-01T00:00:00Z of a time in the one format of `times`, else -1. */
 int64_t evgit_instant(const char *text, size_t size);
 
+/* ---- commit_line.c: stored lines of commits */
+
+struct evgit_commit {
+    uint8_t root[32], parent[32];
+    uint64_t size; /* of its log */
+    uint32_t events;
+    int64_t instant;
+};
+
+/* Is the line (without its newline) beyond doubt the canonical form of a commit that obeys all rules, has
+ * one parent, and says nothing that most commits don't? 0: don't know. */
+int evgit_commit_line(const char *line, size_t size, struct evgit_commit *commit);
+
+/* ---- chain.c: functions of the module */
+
+PyObject *evgit_py_certified_chain(PyObject *module, PyObject *text);
+
 /* ---- event_batch.c: functions of the module */
 
 PyObject *evgit_py_certified_lines(PyObject *module, PyObject *lines);
