@@ -13,7 +13,6 @@ that what sorted keys have in common stands together), compressed with zstd.
 
 from __future__ import annotations
 
-import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +24,7 @@ import zstandard
 
 from evgit.errors import Damage
 from evgit.storage.database import Answers, fetch_all, fetch_one
+from evgit.storage.key_order import columns_of, in_order, keys_of
 from evgit.storage.run_directory import PagePlace, RunDirectory
 
 PAGE_KEYS = 512
@@ -125,7 +125,7 @@ class SortedRuns:
             return
         merged = self._new_run(family, max(row[1] for row in rows), rows[-1][2])
         sources = [row[0] for row in rows]
-        parts = (list(chosen(array("Q", keys))) for keys in self._merged_chunks(sources))
+        parts = (array("Q", chosen(keys)) for keys in self._merged_chunks(sources))
         self._write_pages(merged, filter(None, parts), apart=True)
         self._drop(sources)
 
@@ -159,7 +159,7 @@ class SortedRuns:
                 return keys
             ascending = ascending and not (found and keys and keys[0] < found[-1])
             found += keys
-        return found if ascending else array("Q", sorted(found))
+        return found if ascending else in_order(found)
 
     def count_between(self, family: int, low: int, high: int) -> int:
         """How many keys k have low <= k < high, without reading them all where they are many."""
@@ -192,7 +192,7 @@ class SortedRuns:
         everything = array("Q")
         for chunk in self.chunks(family):
             everything.extend(chunk)
-        return everything if len(self._runs(family)) < 2 else array("Q", sorted(everything))
+        return everything if len(self._runs(family)) < 2 else in_order(everything)
 
     def chunks(self, family: int) -> Iterator[array[int]]:
         """Every key of the family, run by run, some tens of thousands at a time."""
@@ -222,7 +222,7 @@ class SortedRuns:
             self._add_run(family, *self._gathered.pop(family))
 
     def _add_run(self, family: int, keys: Iterable[int], last: int) -> None:
-        ordered = array("Q", sorted(keys))
+        ordered = in_order(keys)
         level = _level(len(ordered))
         if level:
             # Shorter runs must not stand before it: no others would ever come to join them.
@@ -231,7 +231,7 @@ class SortedRuns:
                 for chunk in self._iterate(run):
                     ordered.extend(chunk)
             if shorter:
-                ordered = array("Q", sorted(ordered))
+                ordered = in_order(ordered)
                 self._drop(shorter)
         self._write_pages(self._new_run(family, level, last), [ordered])
         self._merge(family)
@@ -276,9 +276,7 @@ class SortedRuns:
         )
         return int(number)
 
-    def _write_pages(
-        self, run: int, chunks: Iterable[Sequence[int]], *, apart: bool = False
-    ) -> None:
+    def _write_pages(self, run: int, chunks: Iterable[array[int]], *, apart: bool = False) -> None:
         """Write a run's keys. `apart`: pages in a table of their own, where they waste nothing of
         the database's, and are not read in passing while another is looked for."""
         ordinal = number = 0
@@ -319,11 +317,11 @@ class SortedRuns:
             self._write_pages(merged, self._merged_chunks(sources))
             self._drop(sources)
 
-    def _merged_chunks(self, sources: list[int]) -> Iterator[list[int]]:
+    def _merged_chunks(self, sources: list[int]) -> Iterator[array[int]]:
         """The keys of several runs in order, some tens of thousands at a time.
 
         Every round takes from each run what lies below the smallest last key of the chunks held,
-        so that memory stays bounded however long the runs are. sorted() merges sorted stretches.
+        so that memory stays bounded however long the runs are.
         """
         iterators = [self._iterate(run) for run in sources]
         held: list[array[int]] = [array("Q") for _ in sources]
@@ -340,7 +338,7 @@ class SortedRuns:
             if not live:
                 return
             bound = min(held[place][-1] for place in live)
-            taken: list[int] = []
+            taken = array("Q")
             for place in live:
                 end = (
                     bisect_left(held[place], bound + 1)
@@ -349,8 +347,7 @@ class SortedRuns:
                 )
                 taken += held[place][:end]
                 held[place] = held[place][end:]
-            taken.sort()
-            yield taken
+            yield in_order(taken)
 
     def _iterate(self, run: int) -> Iterator[array[int]]:
         """The keys of a run in order, in arrays of up to MERGE_CHUNK_KEYS."""
@@ -369,12 +366,8 @@ class SortedRuns:
             after = rows[-1][0]
             yield chunk
 
-    def _encode_page(self, keys: Sequence[int]) -> bytes:
-        words = array("Q", keys)
-        if sys.byteorder == "big":
-            words.byteswap()
-        raw = words.tobytes()
-        return self._compress(b"".join([raw[column::8] for column in range(7, -1, -1)]))
+    def _encode_page(self, keys: array[int]) -> bytes:
+        return self._compress(columns_of(keys))
 
     def _directory(self, family: int) -> RunDirectory | None:
         """Where the pages of a family are, once enough were looked for since anybody wrote."""
@@ -440,19 +433,11 @@ class SortedRuns:
 
     def _decode_page(self, page: bytes | int) -> array[int]:
         try:
-            columns = self._decompress(self._data(page))
-        except zstandard.ZstdError as error:
+            return keys_of(self._decompress(self._data(page)))
+        except (zstandard.ZstdError, ValueError) as error:
             raise Damage(
                 f"a page of an index is damaged: {error}", hint="`evgit reindex` rebuilds the index"
             ) from None
-        count = len(columns) // 8
-        raw = bytearray(len(columns))
-        for column in range(8):
-            raw[7 - column :: 8] = columns[column * count : (column + 1) * count]
-        words = array("Q", bytes(raw))
-        if sys.byteorder == "big":
-            words.byteswap()
-        return words
 
     def _rank(self, family: int, key: int) -> int:
         """How many keys of the family are below `key`."""

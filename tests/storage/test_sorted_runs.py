@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from array import array
 from bisect import bisect_left
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -243,7 +244,7 @@ def test_a_lookup_reads_a_page_or_two_of_each_run(tmp_path: Path) -> None:
 def test_a_page_is_a_column_of_bytes_after_another() -> None:
     """Golden: the layout of a page. Databases hold it, so changing it needs a new format."""
     runs = new_runs()
-    page = runs._encode_page([0x0102030405060708, 0x1112131415161718])
+    page = runs._encode_page(array("Q", [0x0102030405060708, 0x1112131415161718]))
     assert runs._decompress(page) == bytes.fromhex("01110212031304140515061607170818")
     assert list(runs._decode_page(page)) == [0x0102030405060708, 0x1112131415161718]
 

@@ -74,6 +74,16 @@ def leaf_hash(event_id: Buffer, /) -> bytes:
 def node_hash(left: Buffer, right: Buffer, /) -> bytes:
     """RFC 6962: SHA-256 of 0x01 and these bytes."""
 
+def sorted_words(words: Buffer, /) -> bytes:
+    """Unsigned 64-bit words of this machine in ascending order. Here as in the next two, a number
+    of bytes that is not a multiple of 8 is a ValueError."""
+
+def columns_of_words(words: Buffer, /) -> bytes:
+    """The bytes of 64-bit words of this machine in columns, all highest ones first."""
+
+def words_of_columns(columns: Buffer, /) -> bytes:
+    """The words whose bytes stand in columns, as this machine has them."""
+
 def subtrees(
     ids: bytes, start: int, kept: int, /
 ) -> tuple[list[tuple[int, bytes]], list[tuple[int, int, bytes]]] | None:

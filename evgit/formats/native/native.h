@@ -166,6 +166,12 @@ PyObject *evgit_py_line_starts(PyObject *module, PyObject *text);
 PyObject *evgit_py_lines_at(PyObject *module, PyObject *const *args, Py_ssize_t given);
 PyObject *evgit_py_spans(PyObject *module, PyObject *const *args, Py_ssize_t given);
 
+/* ---- words.c: functions of the module */
+
+PyObject *evgit_py_sorted_words(PyObject *module, PyObject *words);
+PyObject *evgit_py_columns_of_words(PyObject *module, PyObject *words);
+PyObject *evgit_py_words_of_columns(PyObject *module, PyObject *columns);
+
 /* ---- merkle.c: functions of the module */
 
 PyObject *evgit_py_leaf_hash(PyObject *module, PyObject *id);
