@@ -1,17 +1,21 @@
 /* JSON that is canonical beyond doubt: as RFC 8785 writes it, with evgit's refusals.
  *
  * What is not canonical and what is merely unusual (an exponent, a key with an escape or a
- * character beyond the BMP, a number of more than 15 digits, deep nesting) is the same here: NULL,
- * "don't know". Python's `rfc8785` decides about it. No Python object is touched. */
+ * character beyond the BMP, deep nesting) is the same here: NULL, "don't know". Python's `rfc8785`
+ * decides about it. No Python object is touched. */
 
 #include "native.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MOST_OPEN 64 /* containers at once, far below what is refused, whatever they stand in */
 #define MOST_SAFE_INTEGER UINT64_C(9007199254740991) /* 2^53-1 */
 #define LONGEST_SAFE_INTEGER 16
-#define MOST_DIGITS 15 /* so many survive being made a double, and no others make the same one */
+#define SURE_DIGITS 15 /* so many survive being made a double, and no others make the same one */
+#define MOST_DIGITS 17 /* so many are enough for any double */
 #define MOST_ZEROS 5   /* behind the point: 0.000001 is written so, but 1e-7 */
 #define EVERY_BYTE UINT64_C(0x0101010101010101)
 
@@ -114,14 +118,49 @@ evgit_json_size(const char *at, const char *end, uint64_t *number)
     return at;
 }
 
-/* Integers that a double holds exactly, and decimals of at most 15 digits where ECMAScript writes
- * no exponent. A decimal of at most 15 digits comes back from a double, so that no shorter one and
- * no other one as short can mean the same double: it is the shortest if no digit is too many. */
+/* Are 16 or 17 digits, in a plain decimal of `size` bytes, the shortest form of a double? They are
+ * if they are those of its nearest decimal of so many digits, and its nearest of one less means
+ * another. Powers of two lie nearer to the double below than to the one above, where that does not
+ * hold. In a locale with a decimal comma nothing fits. */
+static int
+is_shortest(const char *decimal, size_t size, int digits)
+{
+    char text[MOST_DIGITS + MOST_ZEROS + 8], nearest[40], *stop;
+    const char *at = text;
+    double number;
+    int exponent;
+    if (size >= sizeof text)
+        return 0;
+    memcpy(text, decimal, size);
+    text[size] = '\0';
+    number = strtod(text, &stop);
+    if (*stop != '\0' || frexp(number, &exponent) == 0.5)
+        return 0;
+    snprintf(nearest, sizeof nearest, "%.*e", digits - 2, number);
+    if (strtod(nearest, NULL) == number)
+        return 0;
+    snprintf(nearest, sizeof nearest, "%.*e", digits - 1, number);
+    while (*at == '0' || *at == '.')
+        at++;
+    for (const char *other = nearest; *other != 'e'; other++) {
+        if (!is_digit(*other))
+            continue;
+        at += *at == '.';
+        if (*at++ != *other)
+            return 0;
+    }
+    return *at == '\0';
+}
+
+/* Integers that a double holds exactly, and decimals where ECMAScript writes no exponent. One of at
+ * most 15 digits comes back from a double, so that no shorter one and no other one as short can
+ * mean the same double: it is the shortest if no digit is too many. */
 static const char *
 behind_number(const char *at, const char *end)
 {
     const char *begin, *point, *first;
     uint64_t whole;
+    ptrdiff_t digits;
     int negative = at < end && *at == '-';
     begin = at += negative;
     at = evgit_json_size(at, end, &whole);
@@ -138,11 +177,19 @@ behind_number(const char *at, const char *end)
         return NULL;
     if (at < end && (is_digit(*at) || *at == 'e' || *at == 'E'))
         return NULL;
-    if (whole != 0)
-        return at - begin - 1 <= MOST_DIGITS ? at : NULL;
-    for (first = point + 1; *first == '0'; first++) /* the last digit is another */
-        ;
-    return first - point - 1 <= MOST_ZEROS && at - first <= MOST_DIGITS ? at : NULL;
+    digits = at - begin - 1;
+    if (whole == 0) {
+        for (first = point + 1; *first == '0'; first++) /* the last digit is another */
+            ;
+        if (first - point - 1 > MOST_ZEROS)
+            return NULL;
+        digits = at - first;
+    }
+    if (digits <= SURE_DIGITS)
+        return at;
+    if (digits > MOST_DIGITS || !is_shortest(begin, (size_t)(at - begin), (int)digits))
+        return NULL;
+    return at;
 }
 
 /* Behind a key and its colon; the key must follow the last one, `*key` of `*size` bytes (NULL: none
