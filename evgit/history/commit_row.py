@@ -70,6 +70,10 @@ class CommitRow(NamedTuple):
 
     def line_at(self, position: int) -> int:
         """The line of the event at a position of the log that this commit added."""
+        if self.segment is None:
+            place = position - self.size + self.events
+            if 0 <= place < self.events:
+                return self.number + place
         place = position - self.size + self.added
         for line, _ in clipped(self.ranges, place, place + 1):
             return line

@@ -250,37 +250,52 @@ class CommitTable:
         lines = [NO_LINE] * len(positions) if pages is None else pages.lines_of(chain, positions)
         if NO_LINE in lines:
             others = [place for place, line in enumerate(lines) if line == NO_LINE]
-            rows = self._rows_holding(chain, [positions[place] for place in others])
-            for place, row in zip(others, rows, strict=False):
+            self._find_in_rows(chain, positions, others, lines)
+            if NO_LINE in lines:
+                return lines[: lines.index(NO_LINE)]
+        return lines
+
+    def _find_in_rows(
+        self, chain: int, positions: list[int], wanted: list[int], lines: list[int]
+    ) -> None:
+        """Put the lines of some of ascending positions into `lines`, as far as rows go. `wanted`:
+        places in both lists."""
+        ends, rows = self._answers.known().setdefault(chain, ([], []))
+        missing: list[int] = []
+        for place in wanted:
+            position = positions[place]
+            at = bisect_right(ends, position)
+            if at < len(ends) and rows[at].size - rows[at].added <= position:
+                lines[place] = rows[at].line_at(position)
+            else:
+                missing.append(place)
+        if missing:
+            found = self._rows_holding(chain, [positions[place] for place in missing])
+            for place, row in zip(missing, found, strict=False):
                 position = positions[place]
-                if row.size - row.added > position and pages is not None:
+                if row.size - row.added > position and self.pages is not None:
                     moved = self.next(chain, position)  # into a page, meanwhile
                     if moved is None:
                         break
                     row = moved
                 lines[place] = row.line_at(position)
-            if NO_LINE in lines:
-                return lines[: lines.index(NO_LINE)]
-        return lines
 
     def _rows_holding(self, chain: int, positions: list[int]) -> list[CommitRow]:
-        """The commit that holds each of some ascending positions, as far as rows go."""
+        """The commit that holds each of some ascending positions, as far as rows go; they are
+        remembered."""
         ends, rows = self._answers.known().setdefault(chain, ([], []))
-        missing = [p for p in positions if not _holds(ends, rows, p)]
-        if missing:
-            if len(ends) + len(missing) > REMEMBERED_ROWS:
-                del ends[:], rows[:]
-                missing = positions
-            for row in self._rows(
-                "WHERE number=(SELECT number FROM commits WHERE chain=?1 AND size>position"
-                " ORDER BY size, height LIMIT 1) ORDER BY place",
-                (chain, msgspec.json.encode(missing).decode()),
-                "(SELECT key AS place, value AS position FROM json_each(?2)) CROSS JOIN commits",
-            ):
-                place = bisect_left(ends, row.size)
-                if place == len(ends) or ends[place] != row.size:
-                    ends.insert(place, row.size)
-                    rows.insert(place, row)
+        if len(ends) + len(positions) > REMEMBERED_ROWS:
+            del ends[:], rows[:]
+        for row in self._rows(
+            "WHERE number=(SELECT number FROM commits WHERE chain=?1 AND size>position"
+            " ORDER BY size, height LIMIT 1) ORDER BY place",
+            (chain, msgspec.json.encode(positions).decode()),
+            "(SELECT key AS place, value AS position FROM json_each(?2)) CROSS JOIN commits",
+        ):
+            place = bisect_left(ends, row.size)
+            if place == len(ends) or ends[place] != row.size:
+                ends.insert(place, row.size)
+                rows.insert(place, row)
         places = [bisect_right(ends, position) for position in positions]
         return [rows[place] for place in places if place < len(rows)]
 
@@ -304,12 +319,6 @@ class CommitTable:
     ) -> list[CommitRow]:
         rows = fetch_all(self._connection, f"SELECT {COLUMNS} FROM {source} {where}", values)
         return list(map(checked, rows))
-
-
-def _holds(ends: list[int], rows: list[CommitRow], position: int) -> bool:
-    """Is the row that holds a position among some, in order, whose logs end there?"""
-    place = bisect_right(ends, position)
-    return place < len(rows) and rows[place].size - rows[place].added <= position
 
 
 def _has_pages(connection: apsw.Connection) -> bool:

@@ -270,19 +270,21 @@ class BlockStore:
                 if packs is not None:
                     done = packs.add_texts(numbers, done, parts)
                 if done < len(numbers):
-                    done = self._add_hot_texts(numbers, done, parts)
+                    done = self._add_hot_texts(numbers, done, parts, packs)
         except Damage:
             return None  # line by line, it is found out which
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _add_hot_texts(self, numbers: Sequence[int], start: int, parts: list[bytes]) -> int:
+    def _add_hot_texts(
+        self, numbers: Sequence[int], start: int, parts: list[bytes], packs: PackStore | None
+    ) -> int:
         """Add the lines of numbers[start:] with their newlines to `parts`, up to the first that is
         packed; the place of that."""
         low = high = 0
         for place in range(start, len(numbers)):
             number = numbers[place]
             if not low <= number < high:
-                if place > start and self._is_packed(number):
+                if place > start and packs is not None and packs.holding(number) is not None:
                     return place
                 low, frame = self._frame_of(number)
                 high = low + len(frame)
