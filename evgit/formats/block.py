@@ -239,12 +239,20 @@ def decode_frames(frames: Sequence[bytes]) -> list[bytes] | None:
 
     None where that can't be done, or a frame is not as it should be: `decode_frame` knows which.
     """
-    found = decompress_frames(frames) if can_decompress(frames) else None
+    found = decompress_frames(frames) if can_decompress(list(frames)) else None
     return None if found is None else [text.tobytes() for text in found]
 
 
-def can_decompress(frames: Sequence[bytes]) -> bool:
+def can_decompress(frames: list[bytes]) -> bool:
     """Do these say of themselves that each is a frame that `decompress_frames` may be given?"""
+    declared_by_all = None if native is None else native.declared(frames)
+    if declared_by_all is not None:
+        return declared_by_all <= MAX_FRAME_BYTES
+    return can_decompress_in_python(frames)
+
+
+def can_decompress_in_python(frames: Sequence[bytes]) -> bool:
+    """The same, frame by frame."""
     try:
         declared = [zstandard.get_frame_parameters(frame) for frame in frames]
         sizes = [found.content_size for found in declared]

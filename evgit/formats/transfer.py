@@ -26,7 +26,8 @@ from evgit.formats.canonical import MAX_OBJECT_BYTES
 from evgit.formats.commit import MAX_EVENTS
 
 FRAME_TEXT_BYTES = 1 << 18  # so much at most is lost where a line is cut
-LEVEL = 3
+LEVEL = 1
+"""Higher ones take longer, and give no fewer bytes for lines with an id and a hash in them."""
 MAX_FRAME_TEXT = FRAME_TEXT_BYTES + MAX_OBJECT_BYTES + 1
 MAX_FRAME_BYTES = MAX_FRAME_TEXT + (1 << 16)  # what can't be compressed grows a little
 MAX_BLOCK_BYTES = 256 << 20

@@ -5,11 +5,13 @@ It knows rows and frames; what to say when one is damaged, `blocks` knows.
 
 from __future__ import annotations
 
+import struct
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import apsw
 
@@ -32,6 +34,9 @@ NEWLINE = b"\n"
 _NEWLINE_BYTE = 10
 ONE_FRAME = 8
 """Bytes of the directory of a block of one frame."""
+
+
+_TWO_NUMBERS = struct.Struct("<qq").pack
 
 
 class StoredFrame(NamedTuple):
@@ -80,6 +85,24 @@ class ReadAhead:
         self._place, self.end = place, ends[place]
         return rows[place]
 
+    def plain(self, end: int) -> list[StoredFrame]:
+        """Behind the block that was given last, as many of those that are fetched as have one frame
+        each, which is wanted whole up to line `end`, and a sound directory."""
+        found: list[StoredFrame] = []
+        rows, ends, first = self._rows, self._ends, self.end
+        for place in range(self._place + 1, len(rows)):
+            start, latest, directory, check, data = rows[place]
+            behind = ends[place]
+            if start != first or behind > end or type(data) is not bytes:
+                break
+            if len(directory) != ONE_FRAME or check != checksum(first, latest, directory):
+                break
+            found.append(StoredFrame(data, first, behind - first, 0, behind - first))
+            first = behind
+        if found:
+            self._place, self.end = self._place + len(found), first
+        return found
+
     def _fetch(self, line: int, *, in_order: bool) -> None:
         self._limit = min(self._limit * 2, READ_AHEAD_BLOCKS) if in_order else 1
         self._rows, self._ends, held = [], [], 0
@@ -92,11 +115,23 @@ class ReadAhead:
             # Row by row: after a thousand small blocks the next ones may be large.
             for row in cursor:
                 self._rows.append(row)
-                self._ends.append(row[0] + lines_in(row[2]))
                 held += len(row[4]) if isinstance(row[4], bytes) else 0
                 if held >= READ_AHEAD_BYTES:
                     break
             cursor.close()
+        self._ends = _ends_of(self._rows)
+
+
+def _ends_of(rows: list[Any]) -> list[int]:
+    """The line behind each of these blocks."""
+    directories = [row[2] for row in rows]
+    try:
+        words = words_of(b"".join(directories))
+    except TypeError:  # damage may change types
+        words = ()
+    if len(words) == 2 * len(rows) and set(map(len, directories)) == {ONE_FRAME}:
+        return [row[0] + lines for row, lines in zip(rows, words[1::2], strict=True)]
+    return [row[0] + lines_in(row[2]) for row in rows]
 
 
 def grouped(frames: Iterable[StoredFrame]) -> Iterator[list[StoredFrame]]:
@@ -126,9 +161,9 @@ def as_stored(group: Sequence[StoredFrame], texts: Texts | None) -> WholeFrames 
     wanted whole, or of small blocks, which are better compressed together. `texts`: theirs."""
     if texts is None or any(frame.start or frame.stop != frame.lines for frame in group):
         return None
-    found = [text.tobytes() for text in texts]
-    if sum(map(len, found)) < GOOD_TEXT_BYTES * (len(group) - SMALL_FRAMES):
+    if sum(map(len, texts)) < GOOD_TEXT_BYTES * (len(group) - SMALL_FRAMES):
         return None
+    found = [text.tobytes() for text in texts]
     if list(map(count_lines, found)) != [frame.lines for frame in group]:
         return None
     if any(map(_holds_blocks, found)):
@@ -139,6 +174,18 @@ def as_stored(group: Sequence[StoredFrame], texts: Texts | None) -> WholeFrames 
 def _holds_blocks(text: bytes) -> bool:
     last = text.rfind(NEWLINE, 0, -1) + 1
     return last > 0 and text.startswith(COMMIT_START, last)
+
+
+def whole_text(group: Sequence[StoredFrame], texts: Texts) -> bytes | None:
+    """The lines of all frames of a group, whose texts these are. None where not all are wanted, or
+    a frame has not as many as it should."""
+    found = [text.tobytes() for text in texts]
+    counts = [text.count(NEWLINE) for text in found]
+    if counts != [frame.lines for frame in group] or any(
+        frame.start or frame.stop != frame.lines for frame in group
+    ):
+        return None
+    return b"".join(found)
 
 
 def wanted(text: bytes, frame: StoredFrame) -> bytes:
@@ -198,6 +245,14 @@ def joined_texts(texts: Iterable[bytes]) -> Iterator[bytes]:
         raise
     if pieces:
         yield b"".join(pieces)
+
+
+def checksum(first_line: int, latest: int, frames: bytes) -> int:
+    """CRC-32 of a block's directory; the frames have checksums of their own."""
+    try:
+        return crc32(_TWO_NUMBERS(first_line, latest) + frames)
+    except (struct.error, TypeError):
+        return -1  # not even of the right type
 
 
 def words_of(directory: bytes) -> Sequence[int]:

@@ -9,14 +9,12 @@ frames and lines, not what they say.
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
-from zlib import crc32
 
 import apsw
 
@@ -42,10 +40,12 @@ from evgit.storage.block_reading import (
     ReadAhead,
     StoredFrame,
     as_stored,
+    checksum,
     grouped,
     joined_texts,
     pieces_of,
     wanted,
+    whole_text,
     words_of,
 )
 from evgit.storage.database import fetch_all, fetch_one
@@ -66,7 +66,6 @@ CACHED_ENTRIES = 2048
 _FIRST_LINE = attrgetter("first_line")
 _FRAME_FIRST = itemgetter(2)
 _PUT = f"INSERT INTO blocks({DIRECTORY}, data) VALUES(?,?,?,?,?)"
-_TWO_NUMBERS = struct.Struct("<qq").pack
 
 
 class BlockEntry(NamedTuple):
@@ -351,7 +350,10 @@ class BlockStore:
     def _packed_texts(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
         return (bytes(piece.text) for piece in self.packs.pieces(ranges))
 
-    def _hot_texts(self, group: list[StoredFrame], texts: Texts | None) -> Iterator[bytes]:
+    def _hot_texts(self, group: list[StoredFrame], texts: Texts | None) -> Iterable[bytes]:
+        whole = None if texts is None else whole_text(group, texts)
+        if whole is not None:
+            return [whole]
         return joined_texts(self._wanted_texts(group, texts))
 
     def _hot_frames(
@@ -406,7 +408,8 @@ class BlockStore:
                     lines = ahead.end - first
                     if ahead.end <= end and isinstance(row[4], bytes):
                         yield StoredFrame(row[4], first, lines, 0, lines)
-                        first += lines
+                        yield from ahead.plain(end)
+                        first = ahead.end
                         continue
                 words = words_of(row[2])
                 data = row[4] if isinstance(row[4], bytes) else b""  # damage may change types
@@ -696,14 +699,6 @@ def _has_packs(connection: apsw.Connection) -> bool:
         fetch_one(connection, table) is not None
         and fetch_one(connection, "SELECT 1 FROM packs LIMIT 1") is not None
     )
-
-
-def checksum(first_line: int, latest: int, frames: bytes) -> int:
-    """CRC-32 of a block's directory; the frames have checksums of their own."""
-    try:
-        return crc32(_TWO_NUMBERS(first_line, latest) + frames)
-    except (struct.error, TypeError):
-        return -1  # not even of the right type
 
 
 def _entry(first_line: int, latest: int, directory: bytes, check: int) -> BlockEntry:

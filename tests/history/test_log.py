@@ -18,7 +18,7 @@ from evgit.formats.canonical import digest
 from evgit.formats.event import Event
 from evgit.history.points import Point
 from evgit.repository import Repository
-from evgit.storage.blocks import checksum
+from evgit.storage.block_reading import checksum
 from tests.history.making import event, events, ids, merge, new, row
 
 

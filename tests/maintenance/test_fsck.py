@@ -26,7 +26,7 @@ from evgit.maintenance.block_check import check, packed, unpacked
 from evgit.maintenance.fsck import FsckReport, Problem
 from evgit.maintenance.reindex import reindex
 from evgit.repository import Repository
-from evgit.storage.blocks import checksum
+from evgit.storage.block_reading import checksum
 from evgit.storage.database import PAGE_SIZE, fetch_all
 from evgit.storage.workers import Workers
 from tests.history.making import NOW, SECOND, event, events, merge, new, row

@@ -145,3 +145,7 @@ def certified_chain(text: bytes, /) -> _Chain | None:
 
     What hangs on other things (do all events differ? are the roots right?) is for others to see.
     """
+
+def declared(frames: list[bytes], /) -> int | None:
+    """How many bytes some zstd frames say they hold together. None: one is not a whole frame with
+    a checksum, and nothing else, that says it holds something; or it is unusual, or large."""

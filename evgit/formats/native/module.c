@@ -10,6 +10,7 @@ static PyMethodDef methods[] = {
     {"sha256", evgit_py_sha256, METH_O, NULL},
     {"hashed", FASTCALL(evgit_py_hashed), NULL},
     {"hashed_text", evgit_py_hashed_text, METH_O, NULL},
+    {"declared", evgit_py_declared, METH_O, NULL},
     {"certified_chain", evgit_py_certified_chain, METH_O, NULL},
     {"certified_lines", evgit_py_certified_lines, METH_O, NULL},
     {"certified_text", evgit_py_certified_text, METH_O, NULL},

@@ -155,6 +155,10 @@ int evgit_commit_line(const char *line, size_t size, struct evgit_commit *commit
 
 PyObject *evgit_py_certified_chain(PyObject *module, PyObject *text);
 
+/* ---- frames.c: functions of the module */
+
+PyObject *evgit_py_declared(PyObject *module, PyObject *frames);
+
 /* ---- event_batch.c: functions of the module */
 
 PyObject *evgit_py_certified_lines(PyObject *module, PyObject *lines);
