@@ -8,7 +8,6 @@ This module knows lines and frames, not what the lines say nor where blocks are 
 
 from __future__ import annotations
 
-import struct
 import sys
 import threading
 from array import array
@@ -35,7 +34,6 @@ COMMIT_START = b'{"author":'
 """What the line of a commit begins with, by which a block ends, and no other canonical line."""
 _LEAST_LINES = 3
 """Blocks that are joined have so many lines, so that none need be read to tell a small one."""
-_TWO_WORDS = struct.Struct("<II").pack
 _LONGEST_HEADER = 18
 _REPEATED_BYTE = 1
 _LAST_COMPRESSED = 2 << 1 | 1
@@ -119,14 +117,15 @@ def encode_block(event_lines: Sequence[bytes], commit_line: bytes) -> EncodedBlo
     return close_block(encode_frames(event_lines), commit_line)
 
 
-def encode_text_block(text: bytes, lines: int, commit_bytes: int) -> EncodedBlock:
-    """As `encode_block`, of so many lines that stand in one text, each with its newline; the last
-    is the commit's, and has so many bytes with it."""
-    if len(text) < FRAME_BYTES:
-        frame = _zstd.compressor.compress(text)
-        return EncodedBlock(frame, [(len(frame), lines)])
-    start = len(text) - commit_bytes
-    return close_block(encode_text(text[:start]), text[start:-1])
+def encode_small_block(text: bytes) -> bytes:
+    """The one frame of a block whose lines, each with its newline, are below 16 KiB."""
+    return _zstd.compressor.compress(text)
+
+
+def encode_text_block(text: bytes, event_bytes: int) -> EncodedBlock:
+    """As `close_block`, of a text of lines, each with its newline: those of the events, which have
+    so many bytes, and the commit's."""
+    return close_block(encode_text(text[:event_bytes]), text[event_bytes:-1])
 
 
 def encode_together(
@@ -206,8 +205,6 @@ def is_cut_alike(texts: Sequence[bytes]) -> bool:
 
 def directory_of(frames: Sequence[tuple[int, int]]) -> bytes:
     """(compressed size, lines) of each frame, as a repository keeps them beside a block."""
-    if len(frames) == 1:
-        return _TWO_WORDS(*frames[0])
     words = array("I", chain.from_iterable(frames))
     if sys.byteorder == "big":
         words.byteswap()

@@ -7,7 +7,9 @@ knows bytes; where the events go, and whether they may, is decided above.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from evgit.formats.canonical import digest
 from evgit.formats.commit import Commit, LogHead
@@ -17,7 +19,7 @@ from evgit.formats.native import native
 from evgit.formats.times import to_text
 
 
-class Closed(NamedTuple):
+class Closed(msgspec.Struct, frozen=True, gc=False):
     """`ids`: of the events. `id`: the commit's. `peaks`: the new frontier's, one after another.
     `text`: the lines of the events and the commit's, each with its newline."""
 

@@ -143,6 +143,7 @@ class EventBatch:
         batch._events = None
         batch._decode = decode
         batch._keyed = []
+        batch._text_size = len(line) + 1
         batch._instants = array("q", (instant,))
         return batch
 

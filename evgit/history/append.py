@@ -170,7 +170,10 @@ class Appender:
         latest = latest_after(history, batch, tip, self._end)
         if latest is None:
             return None
-        self._check(request)
+        if request.expected:
+            check_expected(request.expected)
+        if request.commit_time is not None:
+            refuse_future(request.commit_time, request.now)
         end = self._end[0], latest
         warnings: list[str] = []
         time = never_before(
@@ -185,7 +188,7 @@ class Appender:
                 expected = guards(history, request.expected, tip) if request.expected else {}
                 if request.judge is not None:
                     request.judge(tip.row, batch)
-                row, peaks = write_next(
+                written = write_next(
                     history,
                     batch,
                     tip,
@@ -196,10 +199,10 @@ class Appender:
                     guards=expected,
                     time=time,
                 )
-                target = row.hex
+                row, target = written.row, written.target
                 self._move(request, ref, tip.target, target)
                 # Made before the wait for the disk, in which the processor's caches grow cold.
-                following = tip.after(target, row, peaks, batch.streams)
+                following = tip.after(target, row, written.peaks, batch.streams)
                 outcome = Appended(target, target, len(batch), 0, row.size, batch.ids, warnings)
             self._seen = self._changes()
         except BaseException:

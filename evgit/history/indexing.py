@@ -84,6 +84,7 @@ class Indexer:
         merkle: MerkleLog,
     ) -> None:
         self._connection = connection
+        self._execute = connection.cursor().execute
         self._graph = graph
         self._streams = streams
         self._events = events
@@ -135,7 +136,7 @@ class Indexer:
             last is not None
             and last.number == parent.chain
             and last.height == parent.height
-            and self._streams.has_room(last.covered, last.size + events)
+            and last.size + events - last.covered < PENDING_POSTINGS
             and self._events.has_room(number + events + 1)
         )
 
@@ -167,7 +168,7 @@ class Indexer:
     def _write(
         self, row: CommitRow, postings: bytes | None, prints: bytes | None, keys: bytes | None
     ) -> None:
-        self._connection.execute(
+        self._execute(
             "INSERT INTO commits(number, id, events, chain, height, size, time, parent,"
             " further_parents, segment, held_back, checksum, postings, fingerprints, keys)"
             " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -261,7 +262,7 @@ class Indexer:
     ) -> None:
         changed = (height, size, covered, peaks)
         self._last = ChainRow(*chain[:4], *changed)
-        self._connection.execute(
+        self._execute(
             "UPDATE chains SET height=?, size=?, covered=?, frontier=?, checksum=? WHERE number=?",
             (*changed, self._last.checksum(), chain.number),
         )

@@ -8,9 +8,11 @@ for any append; a test holds the two against each other.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from evgit.formats.block import encode_text_block
+import msgspec
+
+from evgit.formats.block import FRAME_BYTES, encode_small_block, encode_text_block
 from evgit.formats.closing import close
 from evgit.formats.event import EventBatch
 from evgit.formats.merkle import KEPT_LEVEL
@@ -21,10 +23,12 @@ from evgit.history.tips import Tip
 MOST_EVENTS = 16
 
 
-class NextCommit(NamedTuple):
-    """A commit that was written, and the frontier of its log: the peaks one after another."""
+class NextCommit(msgspec.Struct, frozen=True, gc=False):
+    """A commit that was written, its id in hex, and the frontier of its log: the peaks one after
+    another."""
 
     row: CommitRow
+    target: str
     peaks: bytes
 
 
@@ -34,10 +38,10 @@ def latest_after(history: History, batch: EventBatch, tip: Tip, end: tuple[int, 
     `end`: number of the next line, and the latest event instant stored so far.
     """
     count, row = len(batch), tip.row
-    if not 0 < count <= MOST_EVENTS or batch.is_large or batch.keyed or row.held_back is not None:
+    if not 0 < count <= MOST_EVENTS or batch.text_size >= FRAME_BYTES or batch.keyed:
         return None
     number, latest = end
-    if row.size >> KEPT_LEVEL != row.size + count >> KEPT_LEVEL:
+    if row.held_back is not None or row.size >> KEPT_LEVEL != row.size + count >> KEPT_LEVEL:
         return None
     if not history.indexer.has_room(row, number, count):
         return None
@@ -76,8 +80,11 @@ def write_next(
         instant=time,
     )
     batch.know_ids(closed.ids)
-    commit_bytes = len(closed.text) - batch.text_size
-    block = encode_text_block(closed.text, len(batch) + 1, commit_bytes)
-    history.blocks.put(number, block, latest)
+    text = closed.text
+    if len(text) < FRAME_BYTES:
+        frame = encode_small_block(text)
+        history.blocks.put_frame(number, frame, len(batch) + 1, latest)
+    else:
+        history.blocks.put(number, encode_text_block(text, batch.text_size), latest)
     row = history.indexer.index_next(parent, number, closed.id, time, batch, closed.peaks)
-    return NextCommit(row, closed.peaks)
+    return NextCommit(row, closed.id.hex(), closed.peaks)

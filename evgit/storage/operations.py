@@ -65,6 +65,7 @@ class OperationLog:
     def __init__(self, connection: apsw.Connection, *, last: int = (1 << 62) - 1) -> None:
         """`last`: the number of the newest operation to be seen."""
         self._connection = connection
+        self._execute = connection.cursor().execute
         self._newest = last
         self._last: tuple[int, str, str, list[RefChange], int] | None = None
 
@@ -120,7 +121,7 @@ class OperationLog:
             return False
         grown = [RefChange(change.ref, before[0].old, change.new)]
         finished = max(now, finished + 1)  # so that of two states of it the later one is known
-        self._connection.execute(
+        self._execute(
             "UPDATE operations SET finished=?, changes=? WHERE number=?",
             (finished, _encode(grown).decode(), number),
         )

@@ -29,6 +29,7 @@ class RefStore:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self._execute = connection.cursor().execute
 
     def get(self, name: str) -> str | None:
         """The target of exactly this ref, or None."""
@@ -48,7 +49,7 @@ class RefStore:
         """Make all changes. Raises Conflict, having changed nothing, if a ref is not at `old`."""
         for change in changes:
             if len(changes) == 1 and change.old is not None and change.new is not None:
-                self._connection.execute(
+                self._execute(
                     "UPDATE refs SET target=? WHERE name=? AND target=?",
                     (change.new, change.ref, change.old),
                 )
