@@ -309,10 +309,6 @@ class EventBatch:
         """Take frames that hold just these lines, in place of compressing them again."""
         self._frames = frames
 
-    def know_ids(self, ids: Sequence[bytes]) -> None:
-        """Take the ids of its events, in place of hashing them again."""
-        self._ids = ids
-
     def know_ended(self, lines: Sequence[bytes]) -> None:
         """Take its lines, each with its newline, in place of splitting the text again."""
         self._ended = lines

@@ -26,7 +26,7 @@ from evgit.history.history import History
 from evgit.history.incoming import Incoming, held_back, incoming_events, still_held_back
 from evgit.history.indexing import CommitToIndex
 from evgit.history.line_ranges import LineRange, joined
-from evgit.history.next_commit import latest_after, write_next
+from evgit.history.next_commit import few_events, write_next
 from evgit.history.recording import never_before, recorded_at_event_times, refuse_future
 from evgit.history.tips import Tip, Tips
 from evgit.storage import database
@@ -107,6 +107,7 @@ class Appender:
         self._history = history
         self._refs = refs
         self._operations = operations
+        self._writing = database.writing(history.connection)
         self._tips = Tips(history, refs)
         self._heads = Heads(history, refs)
         self._head: str | None = None
@@ -167,14 +168,13 @@ class Appender:
             return None
         if request.overtaken is not None and self._overtaken:
             return None  # others wrote before an append that did not ask
-        latest = latest_after(history, batch, tip, self._end)
-        if latest is None:
+        events = few_events(history, batch, tip, self._end)
+        if events is None:
             return None
         if request.expected:
             check_expected(request.expected)
         if request.commit_time is not None:
             refuse_future(request.commit_time, request.now)
-        end = self._end[0], latest
         warnings: list[str] = []
         time = never_before(
             tip.row.time,
@@ -182,7 +182,7 @@ class Appender:
             warnings,
         )
         try:
-            with database.writing(history.connection):
+            with self._writing:
                 if self._changes() != self._seen:
                     return None
                 expected = guards(history, request.expected, tip) if request.expected else {}
@@ -190,9 +190,8 @@ class Appender:
                     request.judge(tip.row, batch)
                 written = write_next(
                     history,
-                    batch,
+                    events,
                     tip,
-                    end,
                     author=request.author,
                     message=request.message,
                     meta=request.meta,
@@ -202,13 +201,14 @@ class Appender:
                 row, target = written.row, written.target
                 self._move(request, ref, tip.target, target)
                 # Made before the wait for the disk, in which the processor's caches grow cold.
-                following = tip.after(target, row, written.peaks, batch.streams)
-                outcome = Appended(target, target, len(batch), 0, row.size, batch.ids, warnings)
+                following = tip.after(target, row, written.peaks, events.streams)
+                outcome = Appended(target, target, events.count, 0, row.size, written.ids, warnings)
+                end = events.number + events.count + 1, events.latest
             self._seen = self._changes()
         except BaseException:
             self._forget_all()
             raise
-        self._end = end[0] + len(batch) + 1, latest
+        self._end = end
         self._tips.remember(ref, following)
         return outcome
 

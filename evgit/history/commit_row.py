@@ -84,9 +84,10 @@ class CommitRow(NamedTuple):
         parent = -1 if self.parent is None else self.parent
         held = -1 if self.held_back is None else self.held_back
         numbers = (self.number, self.events, self.chain, self.height, self.size, self.time)
+        known = self.identity
         return crc32(
             _EIGHT_NUMBERS(*numbers, parent, held)
-            + self.id
+            + (known if isinstance(known, bytes) else self.id)
             + (self.further_parents or b"")
             + (b"-" if self.segment is None else self.segment)
         )

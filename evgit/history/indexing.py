@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import apsw
 import msgspec
 
-from evgit.formats.event_batch import EventBatch
+from evgit.formats.closing import Closed
 from evgit.formats.hashing import ID_BYTES
 from evgit.formats.merkle import Frontier
 from evgit.history.commit_row import CommitRow
@@ -144,25 +144,23 @@ class Indexer:
         self,
         parent: CommitRow,
         number: int,
-        commit_id: bytes,
         time: int,
-        batch: EventBatch,
-        peaks: bytes,
+        closed: Closed,
+        streams: list[str],
     ) -> CommitRow:
         """As `index`, for a child of the commit that was indexed last that `has_room`, with events
         that no key and no other commit names, and no subtree made complete."""
         chain = self._last
         assert chain is not None
-        ids = batch.ids
-        count, height = len(ids), parent.height + 1
+        count, height = len(streams), parent.height + 1
         size = parent.size + count
         row = CommitRow(
-            number, commit_id, count, chain.number, height, size, time, parent.number,
+            number, closed.id, count, chain.number, height, size, time, parent.number,
             None, None, None,
         )  # fmt: skip
-        postings = self._streams.kept_postings(batch.streams, parent.size)
-        self._write(row, postings, short_fingerprints(ids), None)
-        self._end_chain(chain, height, size, chain.covered, peaks)
+        postings = self._streams.kept_postings(streams, parent.size)
+        self._write(row, postings, short_fingerprints(closed.ids), None)
+        self._end_chain(chain, height, size, chain.covered, closed.peaks)
         return row
 
     def _write(

@@ -46,7 +46,8 @@ def stamped_batch(new: NewEvent, clock: Callable[[], int]) -> EventBatch:
     """The batch of one event. Raises InvalidEvent, or InvalidTime as `stamped` does."""
     if new.time is not None or new.key is not None or new.blobs:
         return batch_from_events([stamped(new, clock)])
-    origin, instant = new.origin or stamps.origin(), stamps.stamp(clock())
+    instant = stamps.stamp(clock())
+    origin = new.origin or stamps.origin()
     found = batch_of_new(new.stream, new.type, new.data, new.meta, new.version, origin, instant)
     if found is not None:
         return found

@@ -8,6 +8,7 @@ for any append; a test holds the two against each other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -23,22 +24,40 @@ from evgit.history.tips import Tip
 MOST_EVENTS = 16
 
 
+class FewEvents(msgspec.Struct, frozen=True, gc=False):
+    """Events for `write_next`, with all of their batch that is asked for more than once.
+
+    `number`: the line that the first of them gets; `latest`: the latest event instant stored once
+    they are; `text_size`: bytes of their lines, each with its newline.
+    """
+
+    batch: EventBatch
+    count: int
+    streams: list[str]
+    text_size: int
+    number: int
+    latest: int
+
+
 class NextCommit(msgspec.Struct, frozen=True, gc=False):
-    """A commit that was written, its id in hex, and the frontier of its log: the peaks one after
-    another."""
+    """A commit that was written, its id in hex, the ids of its events, and the frontier of its log:
+    the peaks one after another."""
 
     row: CommitRow
     target: str
+    ids: Sequence[bytes]
     peaks: bytes
 
 
-def latest_after(history: History, batch: EventBatch, tip: Tip, end: tuple[int, int]) -> int | None:
-    """The latest event instant stored once the batch is; None where `write_next` is not for it.
+def few_events(
+    history: History, batch: EventBatch, tip: Tip, end: tuple[int, int]
+) -> FewEvents | None:
+    """The events of a batch; None where `write_next` is not for them.
 
     `end`: number of the next line, and the latest event instant stored so far.
     """
-    count, row = len(batch), tip.row
-    if not 0 < count <= MOST_EVENTS or batch.text_size >= FRAME_BYTES or batch.keyed:
+    count, row, size = len(batch), tip.row, batch.text_size
+    if not 0 < count <= MOST_EVENTS or size >= FRAME_BYTES or batch.keyed:
         return None
     number, latest = end
     if row.held_back is not None or row.size >> KEPT_LEVEL != row.size + count >> KEPT_LEVEL:
@@ -46,16 +65,17 @@ def latest_after(history: History, batch: EventBatch, tip: Tip, end: tuple[int, 
     if not history.indexer.has_room(row, number, count):
         return None
     instants = batch.instants
-    if min(instants) <= latest:  # it may repeat something
+    if min(instants) <= latest:  # one of them may repeat something
         return None
-    return max(instants) if count == 1 or batch.all_differ else None
+    if count > 1 and not batch.all_differ:
+        return None
+    return FewEvents(batch, count, batch.streams, size, number, max(instants))
 
 
 def write_next(
     history: History,
-    batch: EventBatch,
+    events: FewEvents,
     tip: Tip,
-    end: tuple[int, int],
     *,
     author: str,
     message: str,
@@ -63,13 +83,10 @@ def write_next(
     guards: dict[str, int],
     time: int,
 ) -> NextCommit:
-    """Write the block and the index rows, inside a transaction.
-
-    `end`: number of the next line, and the latest event instant stored once the batch is.
-    """
-    parent, (number, latest) = tip.row, end
+    """Write the block and the index rows, inside a transaction."""
+    parent, number = tip.row, events.number
     closed = close(
-        batch.lines,
+        events.batch.lines,
         parent.size,
         tip.peaks,
         parent=tip.target,
@@ -79,12 +96,11 @@ def write_next(
         guards=guards,
         instant=time,
     )
-    batch.know_ids(closed.ids)
     text = closed.text
     if len(text) < FRAME_BYTES:
         frame = encode_small_block(text)
-        history.blocks.put_frame(number, frame, len(batch) + 1, latest)
+        history.blocks.put_frame(number, frame, events.count + 1, events.latest)
     else:
-        history.blocks.put(number, encode_text_block(text, batch.text_size), latest)
-    row = history.indexer.index_next(parent, number, closed.id, time, batch, closed.peaks)
-    return NextCommit(row, closed.id.hex(), closed.peaks)
+        history.blocks.put(number, encode_text_block(text, events.text_size), events.latest)
+    row = history.indexer.index_next(parent, number, time, closed, events.streams)
+    return NextCommit(row, closed.id.hex(), closed.ids, closed.peaks)

@@ -348,7 +348,7 @@ class Repository:
         merge waits that is going to move the branch, WrongExpectedRevision, KeyReused,
         InvalidEvent, InvariantViolated and others; nothing has changed then.
         """
-        appending, who = self._appending, author or self.author
+        appending, who = self._appending, author or self._author or self.author
         batch = events if isinstance(events, EventBatch) else appending.batch(events, self.clock)
         request = appending.request(
             batch=batch,

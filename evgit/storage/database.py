@@ -174,11 +174,13 @@ class writing:  # noqa: N801 - used as a function: `with writing(connection):`
     Raises what `translated` makes of SQLite's errors, also of those inside.
     """
 
-    # A class, as a generator's context manager takes as long as two of the statements inside.
-    __slots__ = ("_connection",)
+    # A class, as a generator's context manager takes as long as two of the statements inside. One
+    # of them may be used again and again.
+    __slots__ = ("_connection", "_execute")
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self._execute = connection.cursor().execute
 
     def __enter__(self) -> None:
         connection = self._connection
@@ -192,7 +194,7 @@ class writing:  # noqa: N801 - used as a function: `with writing(connection):`
             if connection.refusal is not None:
                 refuse_if_forbidden(connection)
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            self._execute("BEGIN IMMEDIATE")
         except apsw.Error as error:
             raise translated(error, Path(connection.filename)) from error
 
@@ -205,7 +207,7 @@ class writing:  # noqa: N801 - used as a function: `with writing(connection):`
         connection = self._connection
         if error is None:
             try:
-                connection.execute("COMMIT")
+                self._execute("COMMIT")
                 if isinstance(connection, _Connection) and connection.mark is not None:
                     if connection.marker is not None:
                         connection.marker.write(connection.mark)
