@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from blake3 import blake3
 
 from evgit.errors import EvgitError, InvalidObject, UnsupportedFormat
 from evgit.formats import canonical
+from evgit.formats.hashing import blake3_digest
 from evgit.formats.times import to_instant
 
 FORMAT = 1
@@ -75,7 +75,7 @@ def encode_list(found: BackupList) -> bytes:
 def _checksum(members: dict[str, Any]) -> str:
     """BLAKE3 of the canonical form of everything but the checksum."""
     rest = {name: value for name, value in members.items() if name != "checksum"}
-    return blake3(canonical.encode(rest)).hexdigest()
+    return blake3_digest(canonical.encode(rest)).hex()
 
 
 def decode_list(data: bytes) -> BackupList:

@@ -10,9 +10,8 @@ This module knows JSON values and their bytes, not what evgit puts into them.
 
 from __future__ import annotations
 
-from blake3 import blake3
-
 from evgit.formats import fast_json
+from evgit.formats.hashing import blake3_digest
 from evgit.formats.json_value import (
     MAX_DEPTH,
     MAX_OBJECT_BYTES,
@@ -40,14 +39,13 @@ SORTED_ENCODER = fast_json.ENCODER
 has_astral = fast_json.has_astral
 
 
-def digest(line: bytes) -> bytes:
-    """BLAKE3-256 of exactly these bytes: 32 bytes."""
-    return blake3(line).digest()
+digest = blake3_digest
+"""BLAKE3-256 of exactly these bytes: 32 bytes."""
 
 
 def object_id(line: bytes) -> str:
     """BLAKE3-256 of exactly these bytes: 64 hex digits."""
-    return blake3(line).hexdigest()
+    return blake3_digest(line).hex()
 
 
 def id_bytes(object_id: str) -> bytes:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from typing import overload
-
-from blake3 import blake3
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, overload
 
 from evgit.formats.native import native
+
+if TYPE_CHECKING:
+    from blake3 import blake3
 
 ID_BYTES = 32
 
@@ -60,12 +63,26 @@ def joined_ids(ids: Sequence[bytes]) -> bytes:
     return ids.joined if isinstance(ids, JoinedIds) else b"".join(ids)
 
 
-def _digest(data: bytes) -> bytes:
-    return blake3(data).digest()
+@cache
+def _blake3() -> Any:
+    """The hasher of the package `blake3`, loaded when it is needed: with the native part many a
+    command needs none."""
+    return import_module("blake3").blake3
+
+
+def new_hasher() -> blake3:
+    """Hashes what comes piece by piece: `update`, then `digest` or `hexdigest`."""
+    hasher: blake3 = _blake3()()
+    return hasher
+
+
+def _digest(data: bytes | bytearray | memoryview) -> bytes:
+    digest: bytes = _blake3()(data).digest()
+    return digest
 
 
 blake3_digest = _digest if native is None else native.blake3
-"""The BLAKE3-256 of all of these bytes, 32 bytes. What comes piece by piece takes a hasher."""
+"""The BLAKE3-256 of all of these bytes, 32 bytes."""
 
 
 def hashed(lines: Sequence[bytes]) -> Sequence[bytes]:
@@ -90,7 +107,7 @@ def hashed_text(text: bytes, ended: Callable[[], Sequence[bytes]]) -> Sequence[b
 
 def hashed_ended_in_python(lines: Sequence[bytes]) -> list[bytes]:
     """The BLAKE3-256 of each line, without its newline."""
-    hasher = blake3()
+    hasher = new_hasher()
     reset, update, digest = hasher.reset, hasher.update, hasher.digest
     ids = []
     for line in lines:
@@ -102,7 +119,7 @@ def hashed_ended_in_python(lines: Sequence[bytes]) -> list[bytes]:
 
 def hashed_in_python(lines: Sequence[bytes]) -> list[bytes]:
     """The BLAKE3-256 of each line."""
-    hasher = blake3()  # one for all: making one takes as long as hashing a line
+    hasher = new_hasher()  # one for all: making one takes as long as hashing a line
     reset, update, digest = hasher.reset, hasher.update, hasher.digest
     ids = []
     for line in lines:

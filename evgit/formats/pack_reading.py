@@ -11,10 +11,9 @@ from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from blake3 import blake3
-
 from evgit.errors import DamagedObject
 from evgit.formats.block import MAX_FRAME_BYTES, count_lines, decode_frame, split_lines
+from evgit.formats.hashing import new_hasher
 from evgit.formats.pack import (
     HEAD,
     INDEX,
@@ -85,7 +84,7 @@ class PackReader:
     def __init__(self, read: Callable[[int], bytes], limits: PackLimits | None = None) -> None:
         self._read = read
         self._limits = limits or PackLimits()
-        self._hasher = blake3()
+        self._hasher = new_hasher()
         self._offset = 0
         self._entries: list[WindowEntry] = []
         self.name = ""
@@ -111,7 +110,7 @@ class PackReader:
                 break
             yield self._window(start, size)
         for blob_id, length in sorted(self.head.blobs.items()):
-            hasher = blake3()
+            hasher = new_hasher()
             for piece in piece_sizes(length):
                 check_piece(name, size, piece)
                 hasher.update(unchecked(name, self._exactly(size)))

@@ -13,8 +13,8 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import zstandard
-from blake3 import blake3
 
+from evgit.formats.hashing import new_hasher
 from evgit.formats.pack import (
     WINDOW_LINES,
     WINDOW_TEXT_BYTES,
@@ -78,7 +78,7 @@ class PackWriter:
         window_lines: int = WINDOW_LINES,
     ) -> None:
         self._write = write
-        self._hasher = blake3()
+        self._hasher = new_hasher()
         self._offset = 0
         self._cluster = cluster
         self._effort = effort

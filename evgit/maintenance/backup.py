@@ -22,12 +22,12 @@ from shutil import rmtree
 
 import msgspec
 import zstandard
-from blake3 import blake3
 
 from evgit.errors import ReadOnly, UsageError
 from evgit.formats.again import is_again
 from evgit.formats.backup_list import FILE_NAME, BackedUp, BackupList, decode_list, encode_list
 from evgit.formats.boundary import is_boundary
+from evgit.formats.hashing import blake3_digest
 from evgit.formats.pack import FULL_LINES, PackHead
 from evgit.formats.pack_writing import PackWriter
 from evgit.formats.times import to_text
@@ -259,7 +259,7 @@ class _Backup:
         data = zstandard.ZstdCompressor(level=9, write_checksum=True).compress(
             b"".join(line + b"\n" for line in self._state_lines())
         )
-        name = blake3(data).hexdigest()
+        name = blake3_digest(data).hex()
         path = self._directory / "state" / f"{name}.zst"
         if not path.is_file():
             with files.replacing(path) as file:

@@ -14,10 +14,10 @@ from typing import Any, BinaryIO, Protocol, cast
 
 import msgspec
 import zstandard
-from blake3 import blake3
 
 from evgit.errors import Damage, InvalidObject, NotFound
 from evgit.formats.backup_list import FILE_NAME, MAX_LIST_BYTES, BackupList, decode_list
+from evgit.formats.hashing import new_hasher
 from evgit.storage import files
 
 HINT = "use another backup"
@@ -153,7 +153,7 @@ def list_of(source: Source) -> BackupList:
 def state_lines(source: Source, state: str) -> Iterator[dict[str, Any]]:
     """Everything but blocks and blobs: rows of tables, and the configuration. Raises Damage."""
     name = f"state/{state}.zst"
-    hasher = blake3()
+    hasher = new_hasher()
     with source.open(name) as file:
         while chunk := file.read(CHUNK_BYTES):
             hasher.update(chunk)

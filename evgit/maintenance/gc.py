@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from blake3 import blake3
-
 from evgit.errors import Damage, DamagedObject, Locked
+from evgit.formats.hashing import new_hasher
 from evgit.formats.pack import FULL_LINES, WINDOW_LINES, PackHead
 from evgit.formats.pack_reading import PackReader
 from evgit.formats.pack_writing import NORMAL, THOROUGH, Effort, PackWriter
@@ -213,7 +212,7 @@ class _Gc:
 
     def _read_back(self, name: str, source: _Source) -> None:
         """Raise Damage unless the new pack holds exactly what was to be put into it."""
-        hasher = blake3()
+        hasher = new_hasher()
         try:
             with self._layout.pack(name).open("rb") as file:
                 reader = PackReader(file.read)
@@ -307,7 +306,7 @@ class _Source:
         self._first = first
         self._limit = end
         self._progress = progress
-        self._hasher = blake3()
+        self._hasher = new_hasher()
         self.end = first
         self.latest = -1
 

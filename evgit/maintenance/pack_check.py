@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from blake3 import blake3
-
 from evgit.errors import Unavailable
+from evgit.formats.hashing import new_hasher
 from evgit.history.history import History
 from evgit.storage import files
 
@@ -21,7 +20,7 @@ def pack_problems(history: History) -> Iterator[str]:
     packs.reload()
     for name in sorted({row.name for row in packs.rows() if row.name}):
         path = packs.path(name)
-        hasher = blake3()
+        hasher = new_hasher()
         try:
             with files.translate_errors(path), path.open("rb") as file:
                 while chunk := file.read(CHUNK_BYTES):

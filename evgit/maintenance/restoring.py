@@ -17,10 +17,10 @@ from typing import Any
 
 import apsw
 import msgspec
-from blake3 import blake3
 
 from evgit.errors import AlreadyExists, Damage, DamagedObject, InvalidInput, InvalidObject
 from evgit.formats.canonical import id_bytes
+from evgit.formats.hashing import new_hasher
 from evgit.history.history import History
 from evgit.maintenance.backup import SHALLOW, TABLES
 from evgit.maintenance.backup_source import Source, damaged, list_of, open_source, state_lines
@@ -100,7 +100,7 @@ class _Restoring:
         for pack in self._list.packs:
             if not pack.name:
                 continue
-            hasher = blake3()
+            hasher = new_hasher()
             with (
                 self._source.open(f"packs/{pack.name}.evpack") as file,
                 files.replacing(self._layout.pack(pack.name)) as copy,

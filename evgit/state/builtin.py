@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from blake3 import blake3
 
 from evgit.formats import canonical, fast_json
+from evgit.formats.hashing import blake3_digest
 from evgit.state.projection import Groups
 
 # A float as msgspec writes it has a point or an exponent, which need not be as JCS writes it.
@@ -54,7 +54,7 @@ _encode = fast_json.ENCODER.encode
 class BuiltinProjection:
     """Keyed by stream. Change `key` whenever a document would come out differently."""
 
-    key = blake3(b"evgit state 1\nbuilt-in projection 1\n").digest()
+    key = blake3_digest(b"evgit state 1\nbuilt-in projection 1\n")
 
     def decode(self, text: bytes, position: int) -> list[_Fact]:
         return _decode_facts(text)

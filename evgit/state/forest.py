@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from blake3 import blake3
-
+from evgit.formats.hashing import blake3_digest
 from evgit.state.merkle_map import Change, MerkleMap
 from evgit.state.merkle_node import Reader, key_of, path_of
 
@@ -31,7 +30,7 @@ class Forest:
             for prefix, tree in self.parts.items()
         ]
         self._text = _FIRST_LINE + b"".join(lines)
-        self.root = blake3(self._text).digest()
+        self.root = blake3_digest(self._text)
 
     def __len__(self) -> int:
         return sum(map(len, self.parts.values()))

@@ -14,8 +14,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
-from blake3 import blake3
-
+from evgit.formats.hashing import blake3_digest
 from evgit.state.merkle_level import LevelWalk
 from evgit.state.merkle_node import (
     LARGE_DOCUMENT,
@@ -28,7 +27,7 @@ from evgit.state.merkle_node import (
     rank,
 )
 
-EMPTY_ROOT = blake3(b"").digest()
+EMPTY_ROOT = blake3_digest(b"")
 
 _PREPARED = 32  # nodes that are looked for at once where all documents are wanted
 _TAKEN_APART = 256  # leaves whose lines are handled together
@@ -328,7 +327,7 @@ def _line_of(document: bytes, fresh: Fresh) -> bytes:
     """The value line of a document, which is added to `fresh` if it is to be a node of its own."""
     if len(document) <= LARGE_DOCUMENT:
         return document
-    digest = blake3(document).digest()
+    digest = blake3_digest(document)
     fresh[digest] = document
     return b"#" + digest.hex().encode()
 
@@ -355,7 +354,7 @@ def _cut(
 
 def _keep(node: Node, fresh: Fresh) -> bytes:
     """Add a node to `fresh`; the line that names it in the level above."""
-    digest = blake3(node.text).digest()
+    digest = blake3_digest(node.text)
     fresh[digest] = node
     return b"%b %d" % (digest.hex().encode(), node.count)
 

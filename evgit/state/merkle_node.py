@@ -9,9 +9,8 @@ from __future__ import annotations
 from binascii import unhexlify
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from blake3 import blake3
-
 from evgit.formats import canonical
+from evgit.formats.hashing import blake3_digest
 
 LARGE_DOCUMENT = 2048
 """Documents of more bytes than this are nodes of their own, named in the leaf by their hash."""
@@ -187,7 +186,7 @@ def references(text: bytes) -> Iterator[bytes]:
 
 def rank(key: bytes) -> int:
     """How many levels end a node at this key, counted from the leaves."""
-    digest = blake3(key).digest()
+    digest = blake3_digest(key)
     if digest[0] & _FIRST_LEVEL_MASK:
         return 0
     bits = int.from_bytes(digest[:8], "little") >> 4

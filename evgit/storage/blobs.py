@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import apsw
-from blake3 import blake3
 
 from evgit.errors import DamagedObject, InvalidObject, UnknownObject
 from evgit.formats.canonical import id_bytes
+from evgit.formats.hashing import blake3_digest, new_hasher
 from evgit.storage import database, files
 from evgit.storage.database import fetch_all, fetch_one
 from evgit.storage.layout import Layout
@@ -42,7 +42,7 @@ class BlobStore:
         """
         head = _read_up_to(source, SMALL_BYTES + 1)
         if len(head) <= SMALL_BYTES:
-            blob_id = blake3(head).digest()
+            blob_id = blake3_digest(head)
             _check_expected(blob_id, expected)
             self._add_row(blob_id, len(head), head)
             return blob_id.hex(), len(head)
@@ -115,7 +115,7 @@ class BlobStore:
         self._layout.blobs.mkdir(exist_ok=True)
         self.remove_abandoned()
         partial, target = self._new_partial()
-        hasher, size = blake3(), 0
+        hasher, size = new_hasher(), 0
         try:
             with target:
                 chunk = head
@@ -157,7 +157,7 @@ class _Verified(RawIOBase):
         super().__init__()
         self._source = source
         self._blob_id = blob_id
-        self._hasher = blake3()
+        self._hasher = new_hasher()
 
     def readable(self) -> bool:
         return True

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 import apsw
 import zstandard
-from blake3 import blake3
+
+from evgit.formats.hashing import blake3_digest
 
 APPLICATION_ID = 0x65766763  # "evgc"
 SCHEMA_VERSION = 1
@@ -68,7 +69,7 @@ class Snapshot(NamedTuple):
 
     def checksum(self) -> bytes:
         numbers = struct.pack("<QQQ", len(self.projection), self.size, self.documents)
-        return blake3(numbers + self.projection + self.log_root + self.map_root).digest()[:16]
+        return blake3_digest(numbers + self.projection + self.log_root + self.map_root)[:16]
 
 
 class IndexedFile(NamedTuple):
@@ -125,7 +126,7 @@ class Cache:
             text = self._decompress(data, max_output_size=MAX_NODE_BYTES)
         except (zstandard.ZstdError, MemoryError, TypeError):
             text = b""
-        if blake3(text).digest() != digest:
+        if blake3_digest(text) != digest:
             self._write(lambda c: c.execute("DELETE FROM nodes WHERE hash=?", (digest,)))
             return None
         return text

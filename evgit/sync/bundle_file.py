@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from blake3 import blake3
-
 from evgit.errors import DamagedObject, InvalidObject, UnknownObject, UnsupportedFormat
 from evgit.formats import pack_blobs
+from evgit.formats.hashing import blake3_digest
 from evgit.formats.pack import HEAD, MAX_HEAD_BYTES, PREFIX_BYTES, decode_head, decode_prefix
 from evgit.storage.files import open_regular, translate_errors
 from evgit.storage.pack_file import PackFile
@@ -45,7 +44,7 @@ class BundleFile:
             return ""
         with self._sound():
             line = self._file.line(0) if self._file.lines else b""
-        if blake3(line).hexdigest() != self.repository:
+        if blake3_digest(line).hex() != self.repository:
             raise InvalidObject(
                 f"{self.where} needs nothing, says its head, but does not begin with the root"
             )

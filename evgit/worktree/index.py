@@ -12,8 +12,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from enum import Enum
 
-from blake3 import blake3
-
+from evgit.formats.hashing import blake3_digest
 from evgit.history.points import Point
 from evgit.state.forest import Trees, tree_at
 from evgit.state.merkle_node import NodeMissing, Reader
@@ -110,7 +109,7 @@ class Index:
         for file, document, content in contents:
             old = self._cache.file(file)
             row = old._replace(document=document) if old else IndexedFile(file, document, b"")
-            rows.append(row._replace(size=-1, planned=blake3(content).digest()))
+            rows.append(row._replace(size=-1, planned=blake3_digest(content)))
         self._cache.change_index(written=rows)
 
     def keep(self, written: Iterable[IndexedFile]) -> None:
@@ -145,7 +144,7 @@ class Index:
             return Found.NOTHING, None
         if stat.S_ISDIR(info.st_mode):
             return Found.DIRECTORY, None
-        wanted_hash = b"" if wanted is None else blake3(wanted).digest()
+        wanted_hash = b"" if wanted is None else blake3_digest(wanted)
         foreign = Found.FOREIGN if row is None else Found.EDITED
         if not stat.S_ISREG(info.st_mode):
             return foreign, None
@@ -154,7 +153,7 @@ class Index:
         content = directory.read(file)
         if content is None:
             return foreign, None
-        digest = blake3(content).digest()
+        digest = blake3_digest(content)
         seen = as_written(file, path, digest, info)
         if digest == wanted_hash:
             return Found.WANTED, seen
@@ -166,7 +165,7 @@ class Index:
 
     def holds(self, row: IndexedFile, content: bytes) -> bool:
         """Is this what was written, as far as the index knows?"""
-        return not row.planned and row.hash == blake3(content).digest()
+        return not row.planned and row.hash == blake3_digest(content)
 
 
 def as_written(file: str, document: str, digest: bytes, info: os.stat_result) -> IndexedFile:

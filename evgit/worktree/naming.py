@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from blake3 import blake3
-
+from evgit.formats.hashing import blake3_digest
 from evgit.worktree.paths import reason_against
 
 _REMEMBERED_DIRECTORIES = 50_000
@@ -118,7 +117,7 @@ class Namer:
 def _suffixed(name: str, path: str, attempt: int, *, is_file: bool) -> str:
     """`name` with the suffix for `path`; further attempts are for names taken on purpose."""
     seed = path if attempt == 0 else f"{path}\0{attempt}"
-    suffix = "~" + blake3(seed.encode()).hexdigest()[:8]
+    suffix = "~" + blake3_digest(seed.encode()).hex()[:8]
     extension = PurePosixPath(name).suffix if is_file else ""
     return name.removesuffix(extension) + suffix + extension
 

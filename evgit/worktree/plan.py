@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from blake3 import blake3
 
+from evgit.formats.hashing import blake3_digest
 from evgit.state.forest import Trees, differences
 from evgit.state.state import State
 from evgit.storage.cache import IndexedFile
@@ -168,7 +168,7 @@ class Planner:
         if not self._force:
             if known is None and found is Found.FOREIGN and ours:
                 # Evgit's file after all, edited: remember what evgit wrote.
-                plan.seen.append(IndexedFile(file, path, blake3(ours[0]).digest()))
+                plan.seen.append(IndexedFile(file, path, blake3_digest(ours[0])))
                 found = Found.EDITED
             if self._was_written(path, content, known, found):
                 return  # just what evgit wrote; since then a person edited or removed it

@@ -12,9 +12,8 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 
-from blake3 import blake3
-
 from evgit.errors import LocalChanges, NotFound, UsageError
+from evgit.formats.hashing import blake3_digest
 from evgit.history.points import Point
 from evgit.state.forest import Trees
 from evgit.state.merkle_node import NodeMissing
@@ -274,7 +273,7 @@ def _written(
             result.skipped.append(Skipped(path, str(blocked)))
             result.blocked = True
             return None
-        return as_written(file, path, blake3(content).digest(), info)
+        return as_written(file, path, blake3_digest(content), info)
     return None
 
 

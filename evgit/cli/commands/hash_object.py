@@ -15,7 +15,6 @@ import sys
 from typing import BinaryIO
 
 import click
-from blake3 import blake3
 
 from evgit.bridges.named_files import open_to_read
 from evgit.cli.command import documented
@@ -25,6 +24,7 @@ from evgit.cli.opening import open_repository
 from evgit.cli.output import Output
 from evgit.errors import UsageError
 from evgit.formats.event import batch_from_lines
+from evgit.formats.hashing import new_hasher
 
 CHUNK_BYTES = 1 << 20
 
@@ -59,7 +59,7 @@ def _blob(output: Output, source: BinaryIO, write: bool) -> None:
         with open_repository() as repository:
             blob_id, _ = repository.write_blob(source)
     else:
-        hasher = blake3()
+        hasher = new_hasher()
         while chunk := source.read(CHUNK_BYTES):
             hasher.update(chunk)
         blob_id = hasher.hexdigest()

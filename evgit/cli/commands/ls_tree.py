@@ -10,7 +10,6 @@ The columns: BLAKE3 of the document's canonical JSON, its size in bytes, its pat
 from __future__ import annotations
 
 import click
-from blake3 import blake3
 
 from evgit.cli.command import documented
 from evgit.cli.documents import missing_document, whole_state
@@ -19,6 +18,7 @@ from evgit.cli.model_options import state_options
 from evgit.cli.opening import open_repository
 from evgit.cli.output import shown_in_line
 from evgit.cli.parameters import Revision, json_option
+from evgit.formats.hashing import blake3_digest
 
 
 @documented(__doc__, "ls-tree")
@@ -57,7 +57,7 @@ def command(
                 if name_only:
                     output.line(shown_in_line(path))
                     continue
-                digest = blake3(document).hexdigest()
+                digest = blake3_digest(document).hex()
                 if as_json:
                     output.json({"path": path, "hash": digest, "size": len(document)})
                 else:

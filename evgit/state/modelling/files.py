@@ -15,10 +15,9 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from blake3 import blake3
-
 from evgit.errors import InvalidModel
 from evgit.formats import canonical
+from evgit.formats.hashing import blake3_digest
 
 SETTINGS = "evgit.toml"
 CODE = "model/"
@@ -48,7 +47,7 @@ class ModelFiles(Mapping[str, bytes]):
     @cached_property
     def id(self) -> str:
         """BLAKE3 of the canonical JSON of {path: BLAKE3 of the file}, 64 hex digits."""
-        hashes = {path: blake3(data).hexdigest() for path, data in self._files.items()}
+        hashes = {path: blake3_digest(data).hex() for path, data in self._files.items()}
         return canonical.object_id(canonical.encode(hashes))
 
 
