@@ -123,11 +123,11 @@ hash_text(const uint8_t *text, const uint8_t *end, size_t count, uint8_t *out)
 }
 
 static size_t
-newlines(const uint8_t *text, size_t size)
+newlines(const uint8_t *text, const uint8_t *end)
 {
     size_t count = 0;
-    for (size_t i = 0; i < size; i++)
-        count += text[i] == '\n';
+    for (; text < end && (text = memchr(text, '\n', (size_t)(end - text))) != NULL; text++)
+        count++;
     return count;
 }
 
@@ -142,7 +142,7 @@ evgit_py_hashed_text(PyObject *module, PyObject *text)
     size_t size = (size_t)PyBytes_GET_SIZE(text);
     if (size > 0 && start[size - 1] != '\n')
         Py_RETURN_NONE;
-    size_t count = newlines(start, size);
+    size_t count = newlines(start, start + size);
     if (count > PY_SSIZE_T_MAX / EVGIT_HASH_BYTES)
         return PyErr_NoMemory();
     PyObject *ids = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)count * EVGIT_HASH_BYTES);
