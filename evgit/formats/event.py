@@ -29,6 +29,7 @@ from evgit.formats.again import again_id, again_line, is_again
 from evgit.formats.block import ended_lines, split_lines
 from evgit.formats.event_batch import EventBatch
 from evgit.formats.event_facts import facts_of_lines, facts_of_text
+from evgit.formats.event_objects import lines_decoder
 from evgit.formats.event_rules import (
     MAX_KEY_BYTES,
     MAX_VERSION,
@@ -281,7 +282,7 @@ def decode_event(line: bytes) -> Event:
 def decode_events(text: bytes | memoryview) -> list[Event]:
     """The events of stored lines, one a line and nothing else between them."""
     try:
-        return _stored_decoder().decode_lines(text)
+        return lines_decoder(Event)(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedObject(f"stored bytes are not lines of events: {error}") from None
 
@@ -294,7 +295,7 @@ def decoder_into(form: type[Form]) -> Callable[[bytes | memoryview], list[Form]]
     InvalidEvent for an event that does not fit, UsageError is raised for a type that can't be had.
     """
     try:
-        decode = msgspec.json.Decoder(form).decode_lines
+        decode = lines_decoder(form)
     except TypeError as error:
         raise UsageError(f"events can't be read as {form!r}: {error}") from None
 

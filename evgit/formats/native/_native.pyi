@@ -1,7 +1,7 @@
 """What the native part offers. Every function has a twin in Python that says the same."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from typing_extensions import Buffer
@@ -149,3 +149,14 @@ def certified_chain(text: bytes, /) -> _Chain | None:
 def declared(frames: list[bytes], /) -> int | None:
     """How many bytes some zstd frames say they hold together. None: one is not a whole frame with
     a checksum, and nothing else, that says it holds something; or it is unusual, or large."""
+
+def event_objects_plan(
+    form: type, slots: tuple[tuple[str, int, object], ...], data_is_object: bool, /
+) -> object | None:
+    """How objects of a class are filled in (`evgit.formats.event_objects.Slot`), to be handed to
+    `event_objects`; None where its members are not ordinary slots. `data_is_object`: data that is
+    no JSON object is none for it."""
+
+def event_objects(plan: object, text: Buffer, odd: Callable[[bytes], Any], /) -> list[Any]:
+    """An object for each canonical line of an event; what `odd` makes of it, or raises, where a
+    line is out of the ordinary."""

@@ -27,6 +27,8 @@ static PyMethodDef methods[] = {
     {"first_wrong_root", evgit_py_first_wrong_root, METH_VARARGS, NULL},
     {"new_event_line", FASTCALL(evgit_py_new_event_line), NULL},
     {"close_block", FASTCALL(evgit_py_close_block), NULL},
+    {"event_objects", FASTCALL(evgit_py_event_objects), NULL},
+    {"event_objects_plan", evgit_py_event_objects_plan, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

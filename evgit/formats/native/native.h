@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define EVGIT_HASH_BYTES 32 /* of an id (BLAKE3-256), and of a hash in the log's tree (SHA-256) */
 
@@ -163,6 +164,11 @@ PyObject *evgit_py_declared(PyObject *module, PyObject *frames);
 
 PyObject *evgit_py_certified_lines(PyObject *module, PyObject *lines);
 PyObject *evgit_py_certified_text(PyObject *module, PyObject *text);
+
+/* ---- event_objects.c: functions of the module */
+
+PyObject *evgit_py_event_objects(PyObject *module, PyObject *const *args, Py_ssize_t given);
+PyObject *evgit_py_event_objects_plan(PyObject *module, PyObject *args);
 
 /* ---- places.c: functions of the module */
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from evgit.formats import canonical
+from evgit.formats.event_objects import lines_decoder
 
 _decode_value = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -151,7 +152,7 @@ class Lines:
 
 
 decode_lines = msgspec.json.Decoder(StoredEvent).decode_lines
-decode_lines_once = msgspec.json.Decoder(OnceEvent).decode_lines
+decode_lines_once = lines_decoder(OnceEvent)
 _decode_stored = msgspec.json.Decoder(StoredEvent).decode
 
 # A frozen struct is read-only to everybody else; these fill in what its line does not say.
