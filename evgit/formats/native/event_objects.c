@@ -11,11 +11,11 @@
 
 #define DEPTH 32 /* containers within `data` or `meta` */
 #define MOST_SLOTS 16
-#define NAME_PLACES 1024
+#define NAME_BITS 10
 #define LONGEST_NAME 48
-#define VALUE_PLACES 1024
+#define VALUE_BITS 10
 #define LONGEST_VALUE 12
-#define STREAM_PLACES 16384
+#define STREAM_BITS 14
 #define LONGEST_STREAM 64
 #define MOST_VERSION_DIGITS 6
 
@@ -119,9 +119,9 @@ evgit_py_event_objects_plan(PyObject *module, PyObject *arguments)
         return PyErr_NoMemory();
     plan->form = (PyTypeObject *)Py_NewRef(form);
     plan->data_is_object = data_is_object;
-    if (!evgit_strings_init(&plan->kept.names, NAME_PLACES, LONGEST_NAME)
-        || !evgit_strings_init(&plan->kept.values, VALUE_PLACES, LONGEST_VALUE)
-        || !evgit_strings_init(&plan->streams, STREAM_PLACES, LONGEST_STREAM)) {
+    if (!evgit_strings_init(&plan->kept.names, NAME_BITS, LONGEST_NAME)
+        || !evgit_strings_init(&plan->kept.values, VALUE_BITS, LONGEST_VALUE)
+        || !evgit_strings_init(&plan->streams, STREAM_BITS, LONGEST_STREAM)) {
         free_plan(plan);
         return PyErr_NoMemory();
     }

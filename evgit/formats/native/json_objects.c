@@ -10,10 +10,10 @@
 /* ------------------------------------------------------------------ strings */
 
 int
-evgit_strings_init(Strings *kept, size_t places, size_t longest)
+evgit_strings_init(Strings *kept, int bits, size_t longest)
 {
-    kept->places = PyMem_Calloc(places, sizeof(KeptString));
-    kept->mask = places - 1;
+    kept->places = PyMem_Calloc((size_t)1 << bits, sizeof(KeptString));
+    kept->bits = bits;
     kept->longest = longest;
     return kept->places != NULL;
 }
@@ -22,7 +22,7 @@ void
 evgit_strings_free(Strings *kept)
 {
     if (kept->places != NULL)
-        for (size_t place = 0; place <= kept->mask; place++)
+        for (size_t place = 0; place >> kept->bits == 0; place++)
             Py_XDECREF(kept->places[place].string);
     PyMem_Free(kept->places);
     kept->places = NULL;
@@ -31,7 +31,7 @@ evgit_strings_free(Strings *kept)
 /* Of the first and the last eight bytes, by multiplication with 2^64 divided by the golden ratio:
  * texts with equal ones share a place, which costs time and nothing else. */
 static inline size_t
-place_of(const unsigned char *text, size_t size, size_t mask)
+place_of(const unsigned char *text, size_t size, int bits)
 {
     uint64_t first = 0, last = 0;
     uint32_t word;
@@ -48,7 +48,7 @@ place_of(const unsigned char *text, size_t size, size_t mask)
         first = (uint64_t)text[0] << 16 | (uint64_t)text[size / 2] << 8 | text[size - 1];
     first = (first ^ size) * UINT64_C(0x9E3779B97F4A7C15);
     last = ((first ^ first >> 32) ^ last) * UINT64_C(0x9E3779B97F4A7C15);
-    return (size_t)(last >> 32) & mask;
+    return (size_t)(last >> (64 - bits)); /* only these depend on all that was multiplied */
 }
 
 static inline int
@@ -108,7 +108,7 @@ made_str(const JsonString *text)
 static PyObject *
 kept_str(const JsonString *text, Strings *kept, uint32_t *at)
 {
-    size_t place = place_of(text->start, text->size, kept->mask);
+    size_t place = place_of(text->start, text->size, kept->bits);
     KeptString *here = &kept->places[place], *beside = &kept->places[place ^ 1];
     PyObject *made, *forgotten;
 

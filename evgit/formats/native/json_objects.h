@@ -16,7 +16,7 @@ typedef struct {
 
 typedef struct {
     size_t longest; /* bytes; of a longer text no string is kept */
-    size_t mask;    /* the number of places, a power of two, less one */
+    int bits;       /* there are 2^bits places */
     KeptString *places;
 } Strings;
 
@@ -26,7 +26,7 @@ typedef struct {
     Strings values;
 } JsonStrings;
 
-int evgit_strings_init(Strings *kept, size_t places, size_t longest);
+int evgit_strings_init(Strings *kept, int bits, size_t longest);
 void evgit_strings_free(Strings *kept);
 
 /* A string. As those of json_text.h, and with a Python error set only where Python itself failed.
