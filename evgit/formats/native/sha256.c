@@ -1,5 +1,5 @@
 /* SHA-256, written from its specification (NIST, FIPS 180-4, section numbers of which are given), and the two
- * hashes that RFC 6962 makes of it. Where an x86 processor has instructions for it, these are used. */
+ * hashes that RFC 6962 makes of it. Where an x86 or 64-bit ARM processor has instructions for it, they are used. */
 
 #include "native.h"
 
@@ -8,6 +8,21 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
+#endif
+
+/* Compilers for ARM that know from the outset that the processor has SHA-2 (such as for macOS) need no more;
+ * gcc can compile one function for it, and Linux says whether it is there. */
+#if defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#if defined(__ARM_FEATURE_SHA2) || defined(__ARM_FEATURE_CRYPTO)
+#define ARM_SHA2
+#elif defined(__linux__) && !defined(__clang__)
+#define ARM_SHA2 __attribute__((target("+crypto")))
+#define ARM_SHA2_ASKED
+#include <sys/auxv.h>
+#endif
+#endif
+#ifdef ARM_SHA2
+#include <arm_neon.h>
 #endif
 
 #define BLOCK 64u
@@ -144,6 +159,47 @@ has_sha_ni(void)
 
 #endif
 
+#ifdef ARM_SHA2
+
+/* Arm's instructions (Architecture Reference Manual for A-profile, SHA256H, SHA256H2, SHA256SU0, SHA256SU1)
+ * keep the state as (a, b, c, d) and (e, f, g, h), and take four words of the message at a time. */
+ARM_SHA2 static void
+compress_arm(uint32_t state[8], const uint8_t *blocks, size_t count)
+{
+    uint32x4_t abcd = vld1q_u32(state), efgh = vld1q_u32(state + 4);
+    for (; count > 0; count--, blocks += BLOCK) {
+        uint32x4_t abcd_before = abcd, efgh_before = efgh;
+        uint32x4_t w[4];
+        for (int i = 0; i < 4; i++)
+            w[i] = vreinterpretq_u32_u8(vrev32q_u8(vld1q_u8(blocks + 16 * i)));
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) {
+            uint32x4_t added = vaddq_u32(w[i & 3], vld1q_u32(K + 4 * i));
+            if (i < 12) /* words 16 further on */
+                w[i & 3] = vsha256su1q_u32(vsha256su0q_u32(w[i & 3], w[(i + 1) & 3]), w[(i + 2) & 3], w[(i + 3) & 3]);
+            uint32x4_t abcd_now = abcd;
+            abcd = vsha256hq_u32(abcd, efgh, added);
+            efgh = vsha256h2q_u32(efgh, abcd_now, added);
+        }
+        abcd = vaddq_u32(abcd, abcd_before);
+        efgh = vaddq_u32(efgh, efgh_before);
+    }
+    vst1q_u32(state, abcd);
+    vst1q_u32(state + 4, efgh);
+}
+
+static int
+has_arm_sha2(void)
+{
+#ifdef ARM_SHA2_ASKED
+    return (getauxval(AT_HWCAP) & 1 << 6) != 0; /* HWCAP_SHA2 */
+#else
+    return 1;
+#endif
+}
+
+#endif
+
 static void (*compress)(uint32_t state[8], const uint8_t *blocks, size_t count) = compress_plain;
 
 const char *
@@ -153,6 +209,11 @@ evgit_choose_sha256(int plain)
     if (!plain && has_sha_ni()) {
         compress = compress_sha_ni;
         return "sha-ni";
+    }
+#elif defined(ARM_SHA2)
+    if (!plain && has_arm_sha2()) {
+        compress = compress_arm;
+        return "armv8";
     }
 #endif
     (void)plain;
