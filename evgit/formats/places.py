@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from operator import itemgetter
 
+from evgit.formats.block import ended_lines, line_starts
 from evgit.formats.native import native
+
+_LONG = 1 << 32
 
 
 def lines_at(positions: list[int], start: int, sizes: array[int], shifts: array[int]) -> list[int]:
@@ -61,3 +65,31 @@ def spans(
     if frame >= 0:
         found.append((frame, first - starts[frame], behind - starts[frame]))
     return at, found
+
+
+class PlacedLines:
+    """The lines of a text by their places, to be picked in another order."""
+
+    def __init__(self, text: bytes | bytearray) -> None:
+        """The last line ends with a newline as well."""
+        self._text = text
+        self._lines: list[bytes] | None = None
+        self._starts = array("I")
+        if native is not None and len(text) < _LONG:
+            self._starts = line_starts(text)
+        else:
+            self._split()
+
+    def picked(self, places: array[int], first: int, end: int) -> bytes:
+        """The lines at places[first:end], one after another. IndexError: there is none."""
+        if native is not None and self._lines is None:
+            found = native.picked_lines(self._text, self._starts, places, first, end)
+            if found is not None:
+                return found
+        lines = self._split() if self._lines is None else self._lines
+        some = places[first:end]
+        return b"".join(itemgetter(*some)(lines) if len(some) > 1 else map(lines.__getitem__, some))
+
+    def _split(self) -> list[bytes]:
+        self._lines, self._text = ended_lines(self._text), b""
+        return self._lines

@@ -12,13 +12,20 @@ import weakref
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from operator import itemgetter
 from pathlib import Path
 
 from evgit.errors import DamagedObject
-from evgit.formats.block import decode_frame, ended_lines, line_starts, split_lines
+from evgit.formats.block import (
+    count_lines,
+    decode_frame,
+    decode_frames,
+    ended_lines,
+    line_starts,
+    split_lines,
+)
 from evgit.formats.pack import (
     INDEX,
     PAGE_EVENTS,
@@ -38,11 +45,12 @@ from evgit.formats.pack import (
     place_in_page,
 )
 from evgit.formats.pack_lines import restored_in_frame
-from evgit.formats.places import spans
+from evgit.formats.places import PlacedLines, spans
 from evgit.storage.files import translated
 from evgit.storage.frame_cache import Frame, FrameCache
 
 KEPT_WINDOWS = 16
+FRAMES_AT_ONCE = 64
 KEPT_FRAME_BYTES = 1 << 25
 KEPT_ORDERS = 32
 """Of windows, of at most 1 MiB each, or 2 where all are commits of one event."""
@@ -357,15 +365,31 @@ class PackedWindow:
             found[number] = frame[place - low]
         return found
 
-    def events_as_they_stand(self) -> list[bytes]:
-        """All event lines with their newlines, by their places: `places` has the order."""
-        lines: list[bytes] = []
-        if self.header.events:
-            last = self.frame_at(self.header.events - 1)
-            for number in range(last + 1):
-                lines += self._ended_lines_of(number, self.frame_text(number))
-            del lines[self.header.events :]  # of commits, which may stand in the last frame
-        return lines
+    def events_as_they_stand(self) -> PlacedLines:
+        """All event lines, by their places: `places` has the order."""
+        text = bytearray()  # which grows without a copy of it
+        last = self.frame_at(self.header.events - 1) if self.header.events else -1
+        for first in range(0, last + 1, FRAMES_AT_ONCE):
+            numbers = range(first, min(first + FRAMES_AT_ONCE, last + 1))
+            for number, found in zip(numbers, self._frame_texts(numbers), strict=True):
+                if self._frame_starts[number + 1] > self.header.events:  # commits are in it, too
+                    rest = self.header.events - self._frame_starts[number]
+                    found = b"".join(self._ended_lines_of(number, found)[:rest])
+                else:
+                    self._check_lines(number, count_lines(found), found)
+                text += found
+        return PlacedLines(text)
+
+    def _frame_texts(self, numbers: range) -> Iterable[bytes]:
+        """What frames that follow one another hold, decompressed together if they can be."""
+        start = self._frame_offsets[numbers.start]
+        offsets = [
+            offset - start for offset in self._frame_offsets[numbers.start : numbers.stop + 1]
+        ]
+        data = self._read(start, offsets[-1])
+        frames = [data[low:high] for low, high in pairwise(offsets)]
+        found = decode_frames(frames)
+        return map(self.frame_text, numbers) if found is None else found
 
     def all_lines(self) -> list[bytes]:
         """All lines of blocks, in the order of the blocks."""
@@ -401,10 +425,15 @@ class PackedWindow:
     def _ended_lines_of(self, number: int, text: bytes) -> list[bytes]:
         if self._frame_starts[number + 1] > self.header.events:  # commits, which may be short
             return [line + b"\n" for line in self._lines_of(number, text)]
-        lines, count = ended_lines(text), self.header.frames[number][1]
-        if len(lines) != count or text[-1:] != b"\n":
-            raise DamagedObject(f"a frame holds {len(lines)} lines, not {count}")
+        lines = ended_lines(text)
+        self._check_lines(number, len(lines), text)
         return lines
+
+    def _check_lines(self, number: int, found: int, text: bytes) -> None:
+        """Has a frame so many lines? DamagedObject if not."""
+        count = self.header.frames[number][1]
+        if found != count or text[-1:] != b"\n":
+            raise DamagedObject(f"a frame holds {found} lines, not {count}")
 
     def _lines_of(self, number: int, text: bytes) -> list[bytes]:
         lines = split_lines(text)

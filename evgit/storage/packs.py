@@ -9,11 +9,11 @@ knows lines and files, not what lines say.
 from __future__ import annotations
 
 import struct
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -21,6 +21,7 @@ from zlib import crc32
 import apsw
 
 from evgit.errors import DamagedObject
+from evgit.formats.places import PlacedLines
 from evgit.storage.block_reading import Piece
 from evgit.storage.database import fetch_all, fetch_one
 from evgit.storage.layout import Layout
@@ -484,22 +485,28 @@ def _events_of(
     try:
         if wanted <= window.header.events // FEW:
             places = [place for span in spans for place in window.event_places(*span)]
-            return _in_order(window.lines_at(places), range(wanted), [(0, wanted)])
-        return _in_order(window.events_as_they_stand(), window.places(), spans)
+            return _in_order(window.lines_at(places))
+        return _picked(window.events_as_they_stand(), window.places(), spans)
     except DamagedObject:
         return None
 
 
-def _in_order(
-    lines: list[bytes], places: Sequence[int], spans: Iterable[tuple[int, int]]
+def _in_order(lines: list[bytes]) -> Iterator[Piece]:
+    """Lines as texts."""
+    for first in range(0, len(lines), PIECE_LINES):
+        some = lines[first : first + PIECE_LINES]
+        yield Piece(b"".join(some), len(some))
+
+
+def _picked(
+    lines: PlacedLines, places: array[int], spans: Iterable[tuple[int, int]]
 ) -> Iterator[Piece]:
     """The lines at places[start:end] of each span, as texts. Some at a time: a line that is brought
-    into the processor's cache when it is picked is still there when it is copied."""
+    into the processor's cache when it is picked is still there when it is read."""
     for start, end in spans:
         for first in range(start, end, PIECE_LINES):
-            some = places[first : min(first + PIECE_LINES, end)]
-            picked = itemgetter(*some)(lines) if len(some) > 1 else (lines[some[0]],)
-            yield Piece(b"".join(picked), len(some))
+            stop = min(first + PIECE_LINES, end)
+            yield Piece(lines.picked(places, first, stop), stop - first)
 
 
 def _cut_out(run: list[_Part], window: PackedWindow) -> list[bytes]:

@@ -150,6 +150,12 @@ def declared(frames: list[bytes], /) -> int | None:
     """How many bytes some zstd frames say they hold together. None: one is not a whole frame with
     a checksum, and nothing else, that says it holds something; or it is unusual, or large."""
 
+def picked_lines(
+    text: Buffer, starts: array[int], places: array[int], first: int, end: int, /
+) -> bytes | None:
+    """The lines at places[first:end] of a text, one after another; the n-th is from starts[n] up
+    to, not including, starts[n + 1]. None: there is no such place, or it is unusual."""
+
 def event_objects_plan(
     form: type, slots: tuple[tuple[str, int, object], ...], data_is_object: bool, /
 ) -> object | None:

@@ -16,6 +16,7 @@ static PyMethodDef methods[] = {
     {"certified_text", evgit_py_certified_text, METH_O, NULL},
     {"line_starts", evgit_py_line_starts, METH_O, NULL},
     {"lines_at", FASTCALL(evgit_py_lines_at), NULL},
+    {"picked_lines", FASTCALL(evgit_py_picked_lines), NULL},
     {"spans", FASTCALL(evgit_py_spans), NULL},
     {"leaf_hash", evgit_py_leaf_hash, METH_O, NULL},
     {"node_hash", FASTCALL(evgit_py_node_hash), NULL},

@@ -174,6 +174,7 @@ PyObject *evgit_py_event_objects_plan(PyObject *module, PyObject *args);
 
 PyObject *evgit_py_line_starts(PyObject *module, PyObject *text);
 PyObject *evgit_py_lines_at(PyObject *module, PyObject *const *args, Py_ssize_t given);
+PyObject *evgit_py_picked_lines(PyObject *module, PyObject *const *args, Py_ssize_t given);
 PyObject *evgit_py_spans(PyObject *module, PyObject *const *args, Py_ssize_t given);
 
 /* ---- words.c: functions of the module */

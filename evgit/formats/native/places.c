@@ -225,3 +225,57 @@ evgit_py_spans(PyObject *module, PyObject *const *args, Py_ssize_t given)
     PyBuffer_Release(&starts.buffer);
     return found;
 }
+
+/* The lines at these places of a text, one after another. starts[n] is where the n-th begins. */
+static PyObject *
+picked(const Py_buffer *text, const struct numbers *starts, const uint32_t *places, Py_ssize_t count)
+{
+    const uint32_t *start_of = starts->buffer.buf;
+    uint64_t size = 0;
+    for (Py_ssize_t at = 0; at < count; at++) {
+        uint32_t place = places[at];
+        if ((uint64_t)place + 1 >= (uint64_t)starts->count || start_of[place] > start_of[place + 1]
+            || start_of[place + 1] > (uint64_t)text->len)
+            Py_RETURN_NONE;
+        size += start_of[place + 1] - start_of[place];
+    }
+    if (size > PY_SSIZE_T_MAX / 2)
+        Py_RETURN_NONE;
+    PyObject *found = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    char *out = found == NULL ? NULL : PyBytes_AS_STRING(found);
+    for (Py_ssize_t at = 0; found != NULL && at < count; at++) {
+        uint32_t start = start_of[places[at]], length = start_of[places[at] + 1] - start;
+        memcpy(out, (const char *)text->buf + start, length);
+        out += length;
+    }
+    return found;
+}
+
+PyObject *
+evgit_py_picked_lines(PyObject *module, PyObject *const *args, Py_ssize_t given)
+{
+    int64_t first = given == 5 ? number_of(args[3]) : -1, end = given == 5 ? number_of(args[4]) : -1;
+    struct numbers starts, places;
+    Py_buffer text;
+    PyObject *found = Py_None;
+    if (first < 0 || end < first)
+        Py_RETURN_NONE;
+    if (PyObject_GetBuffer(args[0], &text, PyBUF_SIMPLE) < 0)
+        return NULL;
+    if (!hold(&starts, args[1], 4)) {
+        PyBuffer_Release(&text);
+        Py_RETURN_NONE;
+    }
+    Py_INCREF(found);
+    if (hold(&places, args[2], 4)) {
+        if (end <= places.count) {
+            Py_DECREF(found);
+            found = picked(&text, &starts, (const uint32_t *)places.buffer.buf + first,
+                           (Py_ssize_t)(end - first));
+        }
+        PyBuffer_Release(&places.buffer);
+    }
+    PyBuffer_Release(&starts.buffer);
+    PyBuffer_Release(&text);
+    return found;
+}

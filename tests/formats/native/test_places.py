@@ -114,3 +114,42 @@ def test_what_is_no_array_of_numbers_is_left_to_python() -> None:
         assert native.lines_at([0], 0, words, words) is None
         assert native.lines_at([-1], 0, array("q", [1]), array("q", [1])) is None
         assert native.lines_at([0], 0, array("q", [1]), array("q")) is None
+
+
+@given(st.lists(st.binary(max_size=9), min_size=1), st.data())
+def test_lines_are_picked_by_their_places(contents: list[bytes], data: st.DataObject) -> None:
+    lines = [content.replace(b"\n", b"") + b"\n" for content in contents]
+    order = array("I", data.draw(st.lists(st.integers(0, len(lines) - 1), max_size=30)))
+    end = data.draw(st.integers(0, len(order)))
+    first = data.draw(st.integers(0, end))
+    expected = b"".join(lines[place] for place in order[first:end])
+    for implementation in IMPLEMENTATIONS:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(places, "native", implementation)
+            text = bytearray(b"".join(lines))
+            assert places.PlacedLines(text).picked(order, first, end) == expected
+            with pytest.raises(IndexError):
+                places.PlacedLines(text).picked(array("I", [0, len(lines)]), 0, 2)
+
+
+def test_no_line_is_picked_where_none_can_be() -> None:
+    for implementation in filter(None, IMPLEMENTATIONS):
+        for starts, order, first, end in (
+            ([0, 2, 4], [2], 0, 1),
+            ([0, 2, 4], [0xFFFFFFFF], 0, 1),
+            ([0, 2, 4], [0], 0, 2),
+            ([0, 2, 4], [0], 1, 0),
+            ([0, 2, 4], [0], -1, 1),
+            ([0, 2, 4], [0], 0, 1 << 63),
+            ([3, 2, 4], [0], 0, 1),
+            ([0, 9, 4], [0], 0, 1),
+            ([], [0], 0, 1),
+        ):
+            found = implementation.picked_lines(
+                b"a\nb\n", array("I", starts), array("I", order), first, end
+            )
+            assert found is None
+        words, numbers = array("I", [0, 2, 4]), array("q", [0])
+        assert implementation.picked_lines(b"a\nb\n", words, numbers, 0, 1) is None
+        assert implementation.picked_lines(b"a\nb\n", numbers, words, 0, 1) is None
+        assert implementation.picked_lines(b"a\nb\n", words, words, 0, 0) == b""
