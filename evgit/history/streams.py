@@ -16,7 +16,7 @@ import msgspec
 
 from evgit.history.commit_row import CommitRow, damaged_index
 from evgit.history.graph import CommitGraph, Stretch
-from evgit.history.words import decode_words, encode_words, low_halves, paired
+from evgit.history.words import decode_words, encode_words, low_halves, numbered
 from evgit.storage.database import Answers, fetch_all, fetch_one, reading
 from evgit.storage.sorted_runs import SortedRuns
 
@@ -101,17 +101,16 @@ class StreamIndex:
     # ------------------------------------------------------------------ writing
     def postings(self, names: list[str], first_position: int) -> array[int]:
         """Postings of events that stand one after another from `first_position` on."""
-        try:
-            numbers = array("I", map(self._numbers.__getitem__, names))
-        except KeyError:
-            known = self._numbers
-            new = {name for name in names if name not in known}
-            if len(known) + len(new) > REMEMBERED_NAMES:
+        known = self._numbers
+        found = numbered(names, known, first_position)
+        if isinstance(found, set):
+            if len(known) + len(found) > REMEMBERED_NAMES:
                 known.clear()
-                new = set(names)
-            self._number_all(sorted(new))
-            numbers = array("I", map(known.__getitem__, names))
-        return paired(numbers, array("I", range(first_position, first_position + len(names))))
+                found = set(names)
+            self._number_all(sorted(found))
+            found = numbered(names, known, first_position)
+            assert not isinstance(found, set)
+        return found
 
     def kept_postings(self, names: list[str], first_position: int) -> bytes:
         """The same as a commit's row keeps them."""

@@ -9,6 +9,7 @@ import sys
 from array import array
 from collections.abc import Iterable
 
+from evgit.formats.native import native
 from evgit.history.commit_row import damaged_index
 
 _LITTLE = sys.byteorder == "little"
@@ -39,6 +40,28 @@ def paired(high: array[int], low: array[int]) -> array[int]:
     halves[int(_LITTLE) :: 2] = high
     halves[int(not _LITTLE) :: 2] = low
     return array("Q", halves.tobytes())
+
+
+def numbered(names: list[str], numbers: dict[str, int], first: int) -> array[int] | set[str]:
+    """The words `numbers[name] << 32 | place`, places counted from `first`; or the names that have
+    no number, if there are any."""
+    if native is not None:
+        found = native.numbered(names, numbers, first)
+        if found is not None:
+            words, missing = found
+            return set(missing) if missing else array("Q", words)
+    return numbered_in_python(names, numbers, first)
+
+
+def numbered_in_python(
+    names: list[str], numbers: dict[str, int], first: int
+) -> array[int] | set[str]:
+    """As `numbered`, without the native part."""
+    try:
+        found = array("I", map(numbers.__getitem__, names))
+    except KeyError:
+        return {name for name in names if name not in numbers}
+    return paired(found, array("I", range(first, first + len(names))))
 
 
 def low_halves(words: array[int]) -> list[int]:

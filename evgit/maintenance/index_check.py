@@ -18,7 +18,7 @@ from evgit.history.event_index import IDS, KEYS, LINE_BITS, id_words, key_finger
 from evgit.history.history import History
 from evgit.history.indexing import CommitToIndex
 from evgit.history.streams import REMEMBERED_NAMES
-from evgit.history.words import paired
+from evgit.history.words import numbered
 from evgit.maintenance.block_check import sum_of_hashes
 from evgit.storage.database import fetch_all
 
@@ -82,16 +82,15 @@ class IndexCheck:
 
     def _postings(self, streams: list[str], first_position: int) -> array[int]:
         numbers = self._streams
-        try:
-            found = array("I", map(numbers.__getitem__, streams))
-        except KeyError:
+        found = numbered(streams, numbers, first_position)
+        if isinstance(found, set):
             if not numbers:
                 numbers.update(self._history.streams.all_numbers(REMEMBERED_NAMES))
             if len(numbers) > REMEMBERED_NAMES:
                 numbers.clear()
             self._find_numbers(set(streams).difference(numbers))
             return self._postings(streams, first_position)
-        return paired(found, array("I", range(first_position, first_position + len(streams))))
+        return found
 
     def _merged_lines(self, row: CommitRow) -> None:
         stored = fetch_all(

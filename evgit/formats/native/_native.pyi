@@ -84,6 +84,15 @@ def columns_of_words(words: Buffer, /) -> bytes:
 def words_of_columns(columns: Buffer, /) -> bytes:
     """The words whose bytes stand in columns, as this machine has them."""
 
+def numbered(
+    names: list[str], numbers: dict[str, int], first: int, /
+) -> tuple[bytes, list[str]] | None:
+    """The words `numbers[name] << 32 | place`, places counted from `first`, as this machine has
+    them; and the names that have no number, whose words mean nothing.
+
+    None: something does not fit into 32 bits, or is of another type.
+    """
+
 def subtrees(
     ids: bytes, start: int, kept: int, /
 ) -> tuple[list[tuple[int, bytes]], list[tuple[int, int, bytes]]] | None:

@@ -23,6 +23,7 @@ static PyMethodDef methods[] = {
     {"sorted_words", evgit_py_sorted_words, METH_O, NULL},
     {"columns_of_words", evgit_py_columns_of_words, METH_O, NULL},
     {"words_of_columns", evgit_py_words_of_columns, METH_O, NULL},
+    {"numbered", FASTCALL(evgit_py_numbered), NULL},
     {"subtrees", evgit_py_subtrees, METH_VARARGS, NULL},
     {"root", FASTCALL(evgit_py_root), NULL},
     {"first_wrong_root", evgit_py_first_wrong_root, METH_VARARGS, NULL},

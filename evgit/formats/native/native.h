@@ -182,6 +182,7 @@ PyObject *evgit_py_spans(PyObject *module, PyObject *const *args, Py_ssize_t giv
 PyObject *evgit_py_sorted_words(PyObject *module, PyObject *words);
 PyObject *evgit_py_columns_of_words(PyObject *module, PyObject *words);
 PyObject *evgit_py_words_of_columns(PyObject *module, PyObject *columns);
+PyObject *evgit_py_numbered(PyObject *module, PyObject *const *args, Py_ssize_t given);
 
 /* ---- merkle.c: functions of the module */
 

@@ -135,3 +135,53 @@ evgit_py_words_of_columns(PyObject *module, PyObject *given)
     PyBuffer_Release(&view);
     return words;
 }
+
+/* (names: list[str], numbers: dict[str, int], first: int) -> (bytes, list[str]) | None: the words
+ * `numbers[name] << 32 | place`, places counted from `first`, as this machine has them, and the names that have
+ * no number, whose words mean nothing. None: something does not fit into 32 bits, or is of another type. */
+PyObject *
+evgit_py_numbered(PyObject *module, PyObject *const *args, Py_ssize_t given)
+{
+    if (given != 3) {
+        PyErr_SetString(PyExc_TypeError, "numbered(names, numbers, first)");
+        return NULL;
+    }
+    if (!PyList_CheckExact(args[0]) || !PyDict_CheckExact(args[1]) || !PyLong_Check(args[2]))
+        Py_RETURN_NONE;
+    int overflow;
+    long long first = PyLong_AsLongLongAndOverflow(args[2], &overflow);
+    Py_ssize_t count = PyList_GET_SIZE(args[0]);
+    if (overflow || first < 0 || first > UINT32_MAX || count > UINT32_MAX - first)
+        Py_RETURN_NONE;
+    PyObject *answer = NULL, *words = PyBytes_FromStringAndSize(NULL, count * 8), *missing = PyList_New(0);
+    if (words == NULL || missing == NULL)
+        goto done;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *name = PyList_GET_ITEM(args[0], i);
+        if (!PyUnicode_CheckExact(name)) { /* whose comparison runs no code of others, so the list stays as it is */
+            answer = Py_None;
+            Py_INCREF(answer);
+            goto done;
+        }
+        PyObject *number = PyDict_GetItemWithError(args[1], name);
+        long long value = 0;
+        if (number != NULL && PyLong_Check(number))
+            value = PyLong_AsLongLongAndOverflow(number, &overflow);
+        else if (number != NULL)
+            overflow = 1;
+        else if (PyErr_Occurred() || PyList_Append(missing, name) < 0)
+            goto done;
+        if (overflow || value < 0 || value > UINT32_MAX) {
+            answer = Py_None;
+            Py_INCREF(answer);
+            goto done;
+        }
+        uint64_t word = (uint64_t)value << 32 | ((uint64_t)first + (uint64_t)i);
+        memcpy(PyBytes_AS_STRING(words) + 8 * i, &word, 8);
+    }
+    answer = PyTuple_Pack(2, words, missing);
+done:
+    Py_XDECREF(words);
+    Py_XDECREF(missing);
+    return answer;
+}

@@ -7,6 +7,8 @@ from array import array
 import pytest
 from hypothesis import given, strategies as st
 
+from evgit.formats.native import native
+from evgit.history.words import numbered, numbered_in_python
 from evgit.storage.key_order import (
     columns_in_python,
     columns_of,
@@ -50,3 +52,49 @@ def test_columns_are_those_of_python(words: list[int]) -> None:
 def test_what_is_cut_off_is_refused() -> None:
     with pytest.raises(ValueError, match="cut off"):
         keys_of(bytes(12))
+
+
+NAMES = st.sampled_from(["a-1", "b", "caf\u00e9-2", "\U0001f600", "d-4"])
+
+
+@given(
+    names=st.lists(NAMES, max_size=20),
+    numbers=st.dictionaries(NAMES, st.integers(0, 2**32 - 1)),
+    first=st.integers(0, 2**32 - 21),
+)
+def test_names_are_numbered_as_in_python(
+    names: list[str], numbers: dict[str, int], first: int
+) -> None:
+    found = numbered(names, numbers, first)
+    assert found == numbered_in_python(names, numbers, first)
+    if set(names) - set(numbers):
+        assert found == set(names) - set(numbers)
+    else:
+        assert list(found) == [numbers[name] << 32 | first + i for i, name in enumerate(names)]
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers", "first"),
+    [
+        (["a"], {"a": 2**32}, 0),
+        (["a"], {"a": -1}, 0),
+        (["a"], {"a": 2**70}, 0),
+        (["a"], {"a": 1}, 2**32),
+        (["a", "a"], {"a": 1}, 2**32 - 1),
+        (["a"], {"a": 1}, -1),
+        (["a"], {"a": 1}, 2**70),
+    ],
+)
+def test_what_does_not_fit_into_32_bits_is_refused(
+    names: list[str], numbers: dict[str, int], first: int
+) -> None:
+    with pytest.raises(OverflowError):
+        numbered(names, numbers, first)
+
+
+def test_what_has_no_such_types_is_left_to_python() -> None:
+    if native is not None:
+        assert native.numbered(("a",), {"a": 1}, 0) is None  # type: ignore[arg-type]
+        assert native.numbered([b"a"], {b"a": 1}, 0) is None  # type: ignore[list-item, dict-item]
+        assert native.numbered(["a"], {"a": 1.0}, 0) is None  # type: ignore[dict-item]
+        assert native.numbered(["a"], {"a": 1}, None) is None  # type: ignore[arg-type]
