@@ -228,7 +228,7 @@ LOADED_BY_LOG = """
 evgit evgit.errors
 evgit.formats evgit.formats.again evgit.formats.block evgit.formats.canonical evgit.formats.commit
 evgit.formats.event evgit.formats.event_batch evgit.formats.event_facts evgit.formats.event_rules
-evgit.formats.fast_json
+evgit.formats.event_objects evgit.formats.fast_json
 evgit.formats.hashing evgit.formats.json_value evgit.formats.merkle evgit.formats.names
 evgit.formats.native evgit.formats.native._native evgit.formats.times
 evgit.storage evgit.storage.acknowledged evgit.storage.ahead evgit.storage.block_reading
