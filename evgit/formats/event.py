@@ -28,7 +28,7 @@ from evgit.formats import canonical, fast_json
 from evgit.formats.again import again_id, again_line, is_again
 from evgit.formats.block import ended_lines, split_lines
 from evgit.formats.event_batch import EventBatch
-from evgit.formats.event_facts import facts_of_lines, facts_of_text
+from evgit.formats.event_facts import canonical_text, facts_of_lines, facts_of_text
 from evgit.formats.event_objects import lines_decoder
 from evgit.formats.event_rules import (
     MAX_KEY_BYTES,
@@ -150,6 +150,9 @@ def batch_from_lines(
 
 def batch_from_text(text: bytes) -> EventBatch:
     """The same for lines that stand in one text, each with its newline."""
+    made = canonical_text(text)
+    if made is not None:
+        return EventBatch.of_facts(made[1], decode_events, text=made[0])
     ended = ended_lines(text)
     found = _fast(ended, Rules(stored=False, reserved=False), text) if ended else None
     return batch_from_lines([line[:-1] for line in ended]) if found is None else found

@@ -44,6 +44,16 @@ def facts_of_text(text: bytes, judge: Judge) -> Facts | None:
     return None if native is None else _facts(native.certified_text(text), judge)
 
 
+def canonical_text(text: bytes) -> tuple[bytes, Facts] | None:
+    """The canonical lines of events that a user gives, and what they say; None as well where there
+    is no native part, or any line is out of the ordinary."""
+    found = None if native is None else native.canonical_text(text)
+    if found is None:
+        return None
+    facts = _facts(found[1], lambda places: None)
+    return None if facts is None else (found[0], facts)
+
+
 def _facts(
     found: tuple[str, bytes, str, str, list[int], list[str], list[int], list[int]] | None,
     judge: Judge,

@@ -45,6 +45,12 @@ def certified_text(text: bytes, /) -> _Certified | None:
     """The same for lines that stand in a text, each with its newline. None too where the text does
     not end with one, and for no text."""
 
+def canonical_text(text: bytes, /) -> tuple[bytes, _Certified] | None:
+    """The canonical lines of events that a user gives, each with its newline, and what they say.
+
+    None: one is out of the ordinary, or wrong; streams that only stored events may have are both.
+    """
+
 def line_starts(text: Buffer, /) -> bytes | None:
     """Where each line of a text begins, as unsigned 32-bit numbers of this machine, and behind them
     the length of the text; a last line without its newline counts. None for 4 GiB and more."""

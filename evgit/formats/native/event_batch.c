@@ -182,3 +182,79 @@ evgit_py_certified_text(PyObject *module, PyObject *text)
     end_batch(&batch);
     return found;
 }
+
+/* Makes lines canonical, from `at` on. As take_line, and 1 where any is doubtful. */
+static int
+take_given(struct batch *batch, const char *at, const char *end, char **out)
+{
+    int failed = 0;
+    struct evgit_work *work = PyMem_Malloc(sizeof *work);
+    char *buffers = PyMem_Malloc(2 * (size_t)(end - at));
+    if (work == NULL || buffers == NULL) {
+        PyErr_NoMemory();
+        failed = -1;
+    }
+    else {
+        work->values = buffers;
+        work->scratch = buffers + (end - at);
+    }
+    for (Py_ssize_t place = 0; !failed && place < batch->count; place++) {
+        const char *behind = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+        char *line = *out;
+        *out = evgit_given_line(at, (size_t)(behind - 1 - at), line, work);
+        failed = *out == NULL ? 1 : take_line(batch, place, line, (size_t)(*out - line));
+        if (!failed && PyList_GET_SIZE(batch->doubtful) > 0)
+            failed = 1;
+        if (!failed)
+            *(*out)++ = '\n';
+        at = behind;
+    }
+    PyMem_Free(buffers);
+    PyMem_Free(work);
+    return failed;
+}
+
+PyObject *
+evgit_py_canonical_text(PyObject *module, PyObject *text)
+{
+    struct batch batch;
+    PyObject *canonical, *found;
+    const char *at, *end, *behind;
+    char *out;
+    Py_ssize_t count = 0, room;
+    int failed;
+    if (!PyBytes_Check(text)) {
+        PyErr_SetString(PyExc_TypeError, "bytes, please");
+        return NULL;
+    }
+    at = PyBytes_AS_STRING(text);
+    end = at + PyBytes_GET_SIZE(text);
+    if (at == end || end[-1] != '\n')
+        Py_RETURN_NONE;
+    for (const char *line = at; line < end; line = behind, count++) {
+        behind = (const char *)memchr(line, '\n', (size_t)(end - line)) + 1;
+        if (behind - line <= EVGIT_SHORTEST_LINE)
+            Py_RETURN_NONE;
+    }
+    if (end - at > PY_SSIZE_T_MAX / 4)
+        Py_RETURN_NONE;
+    room = (end - at) + count * EVGIT_MADE_LONGER;
+    canonical = PyBytes_FromStringAndSize(NULL, room);
+    if (canonical == NULL)
+        return NULL;
+    out = PyBytes_AS_STRING(canonical);
+    failed = begin_batch(&batch, count);
+    if (!failed)
+        failed = take_given(&batch, at, end, &out);
+    found = answer(&batch, failed);
+    end_batch(&batch);
+    if (found == NULL || found == Py_None) {
+        Py_DECREF(canonical);
+        return found;
+    }
+    if (_PyBytes_Resize(&canonical, out - PyBytes_AS_STRING(canonical)) < 0) {
+        Py_DECREF(found);
+        return NULL;
+    }
+    return Py_BuildValue("(NN)", canonical, found);
+}

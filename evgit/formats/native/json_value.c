@@ -155,8 +155,8 @@ is_shortest(const char *decimal, size_t size, int digits)
 /* Integers that a double holds exactly, and decimals where ECMAScript writes no exponent. One of at
  * most 15 digits comes back from a double, so that no shorter one and no other one as short can
  * mean the same double: it is the shortest if no digit is too many. */
-static const char *
-behind_number(const char *at, const char *end)
+const char *
+evgit_json_number(const char *at, const char *end)
 {
     const char *begin, *point, *first;
     uint64_t whole;
@@ -252,7 +252,7 @@ evgit_json_value(const char *at, const char *end)
         else if (first == 'n')
             at = evgit_json_literal(at, end, "null", 4);
         else
-            at = behind_number(at, end);
+            at = evgit_json_number(at, end);
         if (at == NULL)
             return NULL;
         for (;;) { /* it ends here, and perhaps what it stands in does */

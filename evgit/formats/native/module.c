@@ -14,6 +14,7 @@ static PyMethodDef methods[] = {
     {"certified_chain", evgit_py_certified_chain, METH_O, NULL},
     {"certified_lines", evgit_py_certified_lines, METH_O, NULL},
     {"certified_text", evgit_py_certified_text, METH_O, NULL},
+    {"canonical_text", evgit_py_canonical_text, METH_O, NULL},
     {"line_starts", evgit_py_line_starts, METH_O, NULL},
     {"lines_at", FASTCALL(evgit_py_lines_at), NULL},
     {"picked_lines", FASTCALL(evgit_py_picked_lines), NULL},

@@ -108,6 +108,9 @@ const char *evgit_json_string(const char *at, const char *end, unsigned *seen);
 /* Behind an integer from 0 to 2^53-1. What follows it may make it another number. */
 const char *evgit_json_size(const char *at, const char *end, uint64_t *number);
 
+/* Behind a number of any kind. */
+const char *evgit_json_number(const char *at, const char *end);
+
 /* Behind a value of any kind. */
 const char *evgit_json_value(const char *at, const char *end);
 
@@ -160,10 +163,34 @@ PyObject *evgit_py_certified_chain(PyObject *module, PyObject *text);
 
 PyObject *evgit_py_declared(PyObject *module, PyObject *frames);
 
+/* ---- given_line.c: lines of events that users give */
+
+#define EVGIT_MOST_MEMBERS 1024 /* that stand in objects not yet at their ends */
+#define EVGIT_MADE_LONGER 64    /* bytes by which a line is made longer, at most */
+#define EVGIT_SHORTEST_LINE 50  /* shorter ones lack a member */
+
+/* A member as it was written: the key begins at `key`, behind a quote, and the value ends at `end`. */
+struct evgit_member {
+    const char *key, *end;
+    size_t size; /* of the key */
+};
+
+/* Memory for making a line canonical. `values` and `scratch`: each as large as the line. */
+struct evgit_work {
+    char *values, *scratch;
+    size_t count;
+    struct evgit_member members[EVGIT_MOST_MEMBERS];
+};
+
+/* Writes what must be the canonical line of this event if it is one at all, and returns where it ends.
+ * NULL: don't know. `out` must have room for EVGIT_MADE_LONGER more bytes than the line has. */
+char *evgit_given_line(const char *line, size_t size, char *out, struct evgit_work *work);
+
 /* ---- event_batch.c: functions of the module */
 
 PyObject *evgit_py_certified_lines(PyObject *module, PyObject *lines);
 PyObject *evgit_py_certified_text(PyObject *module, PyObject *text);
+PyObject *evgit_py_canonical_text(PyObject *module, PyObject *text);
 
 /* ---- event_objects.c: functions of the module */
 
