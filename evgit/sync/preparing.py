@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from evgit.errors import EvgitError
+from evgit.formats.native import native
 from evgit.formats.transfer import Frame, WholeBlocks, transfer_frames, whole_blocks
 from evgit.storage.jobs import jobs_to_use
 from evgit.sync.sound_chains import (
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from evgit.storage.workers import Workers
 
 BEGIN = "evgit.sync.sound_chains:begin"
-START_BYTES = 1 << 17
-"""A compressed transfer of so many bytes is worth workers."""
+START_BYTES = 1 << 17 if native is None else 3 << 19
+"""A compressed transfer of so many bytes is worth workers: the native part goes through less in the
+time that it takes to start them and to hear of them."""
 MAX_WAITING_BYTES = 32 << 20
 """Most that is held of lines, and of answers to what was asked while the transfer came."""
 
