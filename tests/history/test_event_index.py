@@ -144,6 +144,11 @@ def test_fingerprints_that_collide_are_told_apart(
 ) -> None:
     """With fingerprints of two values only, every look-up must read the lines to decide."""
     monkeypatch.setattr("evgit.history.event_index.id_fingerprint", lambda i: i[0] & 1)
+    for module in ("event_index", "indexing"):
+        monkeypatch.setattr(
+            f"evgit.history.{module}.short_fingerprints",
+            lambda ids: b"".join((i[0] & 1).to_bytes(4, "little") for i in ids),
+        )
     monkeypatch.setattr("evgit.history.event_index.key_fingerprint", lambda s, k: len(k) & 1)
     keyed = [event(n, key=f"key-{n}") for n in range(100)]
     repository.append(keyed[:90])
