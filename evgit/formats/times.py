@@ -93,6 +93,8 @@ def parse_instant(text: str) -> int:
     if fraction and match["seconds"] is None:
         raise InvalidTime(f"{text!r} has a fraction but no seconds", hint=_HINT)
     clock = (match["clock"] or "00:00") + (match["seconds"] or ":00")
+    if clock.startswith("24"):  # which Python accepts from 3.14 on
+        raise InvalidTime(f"{text!r} is not a time: hour 24", hint="write midnight as 00:00")
     try:
         local = datetime.fromisoformat(f"{match['date']}T{clock}.{fraction:0<6}")
     except ValueError as error:
@@ -132,6 +134,8 @@ def instants_valid(texts: Sequence[str]) -> bool:
         return False
     try:
         for hour in {text[:13] for text in texts}:
+            if hour.endswith("T24"):  # midnight of the next day, to Python from 3.14 on
+                return False
             datetime.fromisoformat(hour)
     except ValueError:
         return False
