@@ -139,9 +139,8 @@ def _grows_into_a_whole_one(
         assert ids(copy, target) == ids(source, target)
         try:
             assert state_root(copy, target) == state_root(source, target)
-        except BehindBoundary as error:
+        except BehindBoundary:
             assert brought_in_from_behind(copy, target)
-            assert "not here" in error.message
     assert_sound(copy)
     copy.append(events(100, 102, streams=3), branch="main")
     source.append(events(200, 202, streams=3), branch="main")
