@@ -130,18 +130,22 @@ answer(struct batch *batch, int failed)
 }
 
 PyObject *
-evgit_py_certified_lines(PyObject *module, PyObject *lines)
+evgit_py_certified_lines(PyObject *module, PyObject *given)
 {
     struct batch batch;
-    PyObject *found;
+    PyObject *found, *lines;
     int failed;
-    if (!PyList_Check(lines)) {
+    if (!PyList_Check(given)) {
         PyErr_SetString(PyExc_TypeError, "a list of bytes, please");
         return NULL;
     }
-    failed = begin_batch(&batch, PyList_GET_SIZE(lines));
+    /* A tuple of our own keeps the lines: making objects may run the collector, and with it anything. */
+    lines = PyList_AsTuple(given);
+    if (lines == NULL)
+        return NULL;
+    failed = begin_batch(&batch, PyTuple_GET_SIZE(lines));
     for (Py_ssize_t place = 0; !failed && place < batch.count; place++) {
-        PyObject *line = PyList_GET_ITEM(lines, place);
+        PyObject *line = PyTuple_GET_ITEM(lines, place);
         if (PyBytes_Check(line))
             failed = take_line(&batch, place, PyBytes_AS_STRING(line),
                                (size_t)PyBytes_GET_SIZE(line));
@@ -152,6 +156,7 @@ evgit_py_certified_lines(PyObject *module, PyObject *lines)
     }
     found = answer(&batch, failed);
     end_batch(&batch);
+    Py_DECREF(lines);
     return found;
 }
 

@@ -104,6 +104,18 @@ add_slot(Plan *plan, PyObject *described)
     return 1;
 }
 
+/* Do the slots, each of which is there once, leave nothing of an object that only its class could begin? */
+static int
+fills_all(const Plan *plan)
+{
+    for (size_t place = 0; place < plan->slot_count; place++)
+        for (size_t before = 0; before < place; before++)
+            if (plan->slots[before].offset == plan->slots[place].offset)
+                return 0;
+    return (size_t)plan->form->tp_basicsize
+           == sizeof(PyObject) + plan->slot_count * sizeof(PyObject *);
+}
+
 PyObject *
 evgit_py_event_objects_plan(PyObject *module, PyObject *arguments)
 {
@@ -130,6 +142,8 @@ evgit_py_event_objects_plan(PyObject *module, PyObject *arguments)
     for (Py_ssize_t place = 0; place < PyTuple_GET_SIZE(slots); place++)
         if (!add_slot(plan, PyTuple_GET_ITEM(slots, place)))
             goto unfit;
+    if (!fills_all(plan))
+        goto unfit;
     capsule = PyCapsule_New(plan, plan_name, free_capsule);
     if (capsule == NULL)
         free_plan(plan);

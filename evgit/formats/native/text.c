@@ -162,7 +162,8 @@ put_object(struct evgit_text *text, PyObject *dict, int depth)
         text->doubtful = 1;
         return;
     }
-    /* Nothing in here runs Python, so the dict stays as it is. */
+    /* What makes the text doubtful may have made an exception first, and so may have run the collector, and code
+     * of anybody's: from then on nothing that is only borrowed from the dict may be looked at. */
     while (PyDict_Next(dict, &place, &key, &value)) {
         struct member member = {NULL, 0, value};
         member.key = utf8_of(key, &member.size);
@@ -182,7 +183,7 @@ put_object(struct evgit_text *text, PyObject *dict, int depth)
         members[at] = member;
     }
     evgit_put(text, "{", 1);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count && !text->doubtful; i++) {
         if (i > 0)
             evgit_put(text, ",", 1);
         put_quoted(text, members[i].key, members[i].size);

@@ -150,15 +150,26 @@ evgit_py_numbered(PyObject *module, PyObject *const *args, Py_ssize_t given)
         Py_RETURN_NONE;
     int overflow;
     long long first = PyLong_AsLongLongAndOverflow(args[2], &overflow);
-    Py_ssize_t count = PyList_GET_SIZE(args[0]);
-    if (overflow || first < 0 || first > UINT32_MAX || count > UINT32_MAX - first)
+    if (overflow || first < 0 || first > UINT32_MAX)
         Py_RETURN_NONE;
-    PyObject *answer = NULL, *words = PyBytes_FromStringAndSize(NULL, count * 8), *missing = PyList_New(0);
+    /* A tuple of our own keeps the names: keys of other types may have a comparison that runs anything. */
+    PyObject *names = PyList_AsTuple(args[0]);
+    if (names == NULL)
+        return NULL;
+    Py_ssize_t count = PyTuple_GET_SIZE(names);
+    PyObject *answer = NULL, *words = NULL, *missing = NULL;
+    if (count > UINT32_MAX - first) {
+        answer = Py_None;
+        Py_INCREF(answer);
+        goto done;
+    }
+    words = PyBytes_FromStringAndSize(NULL, count * 8);
+    missing = PyList_New(0);
     if (words == NULL || missing == NULL)
         goto done;
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *name = PyList_GET_ITEM(args[0], i);
-        if (!PyUnicode_CheckExact(name)) { /* whose comparison runs no code of others, so the list stays as it is */
+        PyObject *name = PyTuple_GET_ITEM(names, i);
+        if (!PyUnicode_CheckExact(name)) {
             answer = Py_None;
             Py_INCREF(answer);
             goto done;
@@ -181,6 +192,7 @@ evgit_py_numbered(PyObject *module, PyObject *const *args, Py_ssize_t given)
     }
     answer = PyTuple_Pack(2, words, missing);
 done:
+    Py_DECREF(names);
     Py_XDECREF(words);
     Py_XDECREF(missing);
     return answer;

@@ -301,6 +301,11 @@ def test_what_odd_lines_raise_is_raised() -> None:
             implementation.event_objects(None, SMALL, interrupt)
         assert implementation.event_objects_plan(Event, (("canonical", 0, ...),), False) is None
         assert implementation.event_objects_plan(dict, (("stream", 0, ...),), False) is None
+        # What their slots don't cover is for nobody else to begin.
+        for form in (list, dict, type, float, ValueError):
+            assert implementation.event_objects_plan(form, (), False) is None
+        twice = (("stream", 4, ...), ("stream", 4, ...))
+        assert implementation.event_objects_plan(StreamAndData, twice, False) is None
 
 
 def test_json_dumps_of_python_is_decoded_too() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import gc
 from typing import Any
 
 import pytest
@@ -174,3 +175,24 @@ def test_what_c_closes_a_block_with_is_what_python_closes_it_with(given: Any) ->
 )
 def test_c_closes_nothing_that_is_out_of_the_ordinary(arguments: Any) -> None:
     assert native is None or native.close_block(*arguments) is None
+
+
+@pytest.mark.skipif(not WRITES, reason="no native part")
+def test_what_runs_when_a_value_is_refused_may_change_the_dict() -> None:
+    """Under the sanitizers a look at the key that is let go of here would be seen."""
+    assert native is not None
+    before = gc.get_threshold()
+    for allocations in range(1, 20):
+        data: dict[str, Any] = {"a": "\ud800", "k" * 500 + str(allocations): 1}
+
+        def change(phase: str, info: object, data: dict[str, Any] = data) -> None:
+            data.clear()
+
+        gc.callbacks.append(change)
+        gc.set_threshold(allocations, 1, 1)
+        try:
+            found = native.new_event_line("a-1", "t", data, {}, 1, ORIGIN, 0)
+        finally:
+            gc.set_threshold(*before)
+            gc.callbacks.remove(change)
+        assert found is None or found.startswith(b'{"data":{},')

@@ -98,3 +98,22 @@ def test_what_has_no_such_types_is_left_to_python() -> None:
         assert native.numbered([b"a"], {b"a": 1}, 0) is None  # type: ignore[list-item, dict-item]
         assert native.numbered(["a"], {"a": 1.0}, 0) is None  # type: ignore[dict-item]
         assert native.numbered(["a"], {"a": 1}, None) is None  # type: ignore[arg-type]
+
+
+def test_a_key_that_changes_the_names_is_no_harm() -> None:
+    names = [f"{'x' * 100}{number}" for number in range(50)]
+    given = names.copy()
+
+    class Changing(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            given.clear()
+            return False
+
+    if native is not None:
+        found = native.numbered(given, {Changing(names[0]): 1}, 0)
+        assert found is not None
+        assert not given
+        assert found[1] == names
