@@ -9,14 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import compress, count
-from operator import attrgetter
 from typing import Protocol, TypeVar, runtime_checkable
 
-import msgspec
-
-from evgit.formats.block import ended_lines
-from evgit.formats.event import decoder_into
+from evgit.formats.wanted_lines import wanted_lines
 from evgit.state.forest import Trees
 from evgit.state.projection import Groups, KeyedProjection, KnowsStreams
 from evgit.state.state import Overlay, State
@@ -51,15 +46,6 @@ class IndexedLog(Protocol):
 @runtime_checkable
 class FindsDocuments(KeyedProjection, KnowsStreams, Protocol):
     """A keyed projection whose documents can be made one by one from an indexed log."""
-
-
-class _Named(msgspec.Struct, gc=False):
-    """All that tells whether an event is looked for."""
-
-    stream: str
-
-
-_stream_of = attrgetter("stream")
 
 
 class LateState(State):
@@ -118,13 +104,11 @@ class LateState(State):
         groups: Groups = defaultdict(list)
         decode, group = self._finding.decode, self._finding.group
         position = self._before.size
-        for text, events in self._log.decoded(decoder_into(_Named), position, self.size):
-            streams = list(map(_stream_of, events))
-            if not wanted.isdisjoint(streams):
-                lines = ended_lines(bytes(text))
-                for place in compress(count(), map(wanted.__contains__, streams)):
-                    group(decode(lines[place], position + place), groups)
-            position += len(events)
+        for _, lines in self._log.decoded(wanted_lines(wanted), position, self.size):
+            for place, line in enumerate(lines, position):
+                if line is not None:
+                    group(decode(line, place), groups)
+            position += len(lines)
         before = self._before.several(paths)
         for path in paths:
             document = before[path]

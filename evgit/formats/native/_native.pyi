@@ -181,3 +181,7 @@ def event_objects_plan(
 def event_objects(plan: object, text: Buffer, odd: Callable[[bytes], Any], /) -> list[Any]:
     """An object for each canonical line of an event; what `odd` makes of it, or raises, where a
     line is out of the ordinary."""
+
+def wanted_lines(names: tuple[str, ...], text: Buffer, /) -> list[bytes | None]:
+    """Each line, with its newline, that may be an event of one of these streams, and None for each
+    that is none if it is the canonical line of an event."""

@@ -32,6 +32,7 @@ static PyMethodDef methods[] = {
     {"close_block", FASTCALL(evgit_py_close_block), NULL},
     {"event_objects", FASTCALL(evgit_py_event_objects), NULL},
     {"event_objects_plan", evgit_py_event_objects_plan, METH_VARARGS, NULL},
+    {"wanted_lines", FASTCALL(evgit_py_wanted_lines), NULL},
     {NULL, NULL, 0, NULL},
 };
 

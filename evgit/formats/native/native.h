@@ -163,6 +163,10 @@ PyObject *evgit_py_certified_chain(PyObject *module, PyObject *text);
 
 PyObject *evgit_py_declared(PyObject *module, PyObject *frames);
 
+/* ---- wanted_lines.c: functions of the module */
+
+PyObject *evgit_py_wanted_lines(PyObject *module, PyObject *const *args, Py_ssize_t given);
+
 /* ---- given_line.c: lines of events that users give */
 
 #define EVGIT_MOST_MEMBERS 1024 /* that stand in objects not yet at their ends */
