@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import compress, count
 from typing import Protocol, TypeVar, runtime_checkable
 
 from evgit.formats.wanted_lines import wanted_lines
@@ -105,9 +106,8 @@ class LateState(State):
         decode, group = self._finding.decode, self._finding.group
         position = self._before.size
         for _, lines in self._log.decoded(wanted_lines(wanted), position, self.size):
-            for place, line in enumerate(lines, position):
-                if line is not None:
-                    group(decode(line, place), groups)
+            for place, line in zip(compress(count(position), lines), filter(None, lines)):
+                group(decode(line, place), groups)
             position += len(lines)
         before = self._before.several(paths)
         for path in paths:
