@@ -106,7 +106,8 @@ class LateState(State):
         decode, group = self._finding.decode, self._finding.group
         position = self._before.size
         for _, lines in self._log.decoded(wanted_lines(wanted), position, self.size):
-            for place, line in zip(compress(count(position), lines), filter(None, lines)):
+            places = compress(count(position), lines)
+            for place, line in zip(places, filter(None, lines), strict=True):
                 group(decode(line, place), groups)
             position += len(lines)
         before = self._before.several(paths)
